@@ -1,0 +1,81 @@
+"""Validation of composed configuration: one clear line for a mistake, with the nearest valid key."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from pixelnerf.errors import UserError
+
+
+class Config(BaseModel):
+    """Base of every config class: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+ConfigType = TypeVar("ConfigType", bound=Config)
+
+
+def parse_config(config_class: type[ConfigType], values: Mapping[str, Any], where: str) -> ConfigType:
+    """Validates plain values against a config class.
+
+    `where` is the dotted place of `values` in the whole configuration ("model", "dataset"), used in messages.
+
+    Raises:
+        UserError: names the first offending key, its value, and the nearest valid key if the key is unknown.
+    """
+    try:
+        return config_class.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_describe(config_class, error, where)) from None
+
+
+def nearest(word: str, candidates: list[str]) -> str:
+    """A hint such as "; did you mean 'width'?", or the list of what is there."""
+    close = get_close_matches(word, candidates, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; known: {', '.join(sorted(candidates))}"
+
+
+def _describe(config_class: type[Config], error: ValidationError, where: str) -> str:
+    details = error.errors(include_url=False)
+    # An unknown key is nearly always the cause of the missing one beside it.
+    first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return _describe_one(config_class, first, where) + more
+
+
+def _describe_one(config_class: type[Config], detail: ErrorDetails, where: str) -> str:
+    place = ".".join([where, *(str(part) for part in detail["loc"])] if where else [str(part) for part in detail["loc"]])
+    if detail["type"] == "extra_forbidden":
+        parents = [config_class]
+        for part in detail["loc"][:-1]:
+            parents = [child for parent in parents for child in _child_classes(parent, str(part))]
+        known = sorted({name for parent in parents for name in parent.model_fields})
+        return f"unknown config key '{place}'{nearest(str(detail['loc'][-1]), known)}"
+    if detail["type"] == "missing":
+        return f"config key '{place}' is missing; set it with {place}=VALUE"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"config key '{place}' = {detail['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _child_classes(parent: type[Config], name: str) -> list[type[Config]]:
+    """The config classes that the part `name` of an error's location leads to."""
+    field = parent.model_fields.get(name)
+    if field is None:
+        # The tag of a discriminated union stands in the location as a part of its own.
+        return [parent]
+    return _config_classes(field.annotation)
+
+
+def _config_classes(annotation: Any) -> list[type[Config]]:
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return [annotation]
+    if get_origin(annotation) in (Union, UnionType, Annotated, list, tuple, dict):
+        return [found for argument in get_args(annotation) for found in _config_classes(argument)]
+    return []

@@ -1,0 +1,144 @@
+"""The values that pass between the layers.
+
+Axes: `batch` is a scene, `view` a photo of it, `ray` a pixel to render, `sample` an interval along a ray, `fence` the
+ends of those intervals (samples + 1), `row` a texel in the flat table of all feature maps.
+Frames: poses are camera-to-world in OpenCV axes (x right, y down, z forward). Pixels: the image spans
+[0, width] x [0, height], pixel (i, j) has its centre at (j + 0.5, i + 0.5).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """A frozen group of tensors; nested records, None and plain values are carried along."""
+
+    def map_tensors(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """A copy with the function applied to every tensor."""
+
+        def convert(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return function(value)
+            return value.map_tensors(function) if isinstance(value, TensorRecord) else value
+
+        return type(self)(**{field.name: convert(getattr(self, field.name)) for field in fields(self)})
+
+    def to(self, device: torch.device | str) -> Self:
+        """A copy on the device."""
+        return self.map_tensors(lambda tensor: tensor.to(device))
+
+
+@dataclass(frozen=True)
+class Cameras(TensorRecord):
+    """Pinhole cameras: poses (camera-to-world, OpenCV axes), intrinsics in pixels, sizes as (width, height)."""
+
+    poses: Float[Tensor, "*batch 4 4"]
+    intrinsics: Float[Tensor, "*batch 3 3"]
+    sizes: Int[Tensor, "*batch 2"]
+
+    def __getitem__(self, index: Any) -> "Cameras":
+        """Indexes the batch axes."""
+        return Cameras(self.poses[index], self.intrinsics[index], self.sizes[index])
+
+    def scaled(self, factor: float) -> "Cameras":
+        """The same cameras for images `factor` times as wide and high (rounded to whole pixels).
+
+        Intrinsics scale by the rounded size over the old one, so the field of view is unchanged.
+        """
+        sizes = (self.sizes * factor).round().clamp_min(1).to(self.sizes.dtype)
+        ratio = (sizes / self.sizes).to(self.intrinsics.dtype)
+        rows = torch.cat([ratio, torch.ones_like(ratio[..., :1])], dim=-1)
+        return Cameras(self.poses, self.intrinsics * rows[..., None], sizes)
+
+
+@dataclass(frozen=True)
+class Rays(TensorRecord):
+    """Cones: origin and direction in the world, radius at t = 1, and the range of t to look in.
+
+    A point on the ray is `origins + t * directions`; directions need not be unit vectors.
+    """
+
+    origins: Float[Tensor, "*batch ray 3"]
+    directions: Float[Tensor, "*batch ray 3"]
+    radii: Float[Tensor, "*batch ray"]
+    near: Float[Tensor, "*batch ray"]
+    far: Float[Tensor, "*batch ray"]
+
+    def __getitem__(self, rays: slice) -> "Rays":
+        """A slice of the ray axis; no copy."""
+        return Rays(
+            self.origins[..., rays, :],
+            self.directions[..., rays, :],
+            self.radii[..., rays],
+            self.near[..., rays],
+            self.far[..., rays],
+        )
+
+
+@dataclass(frozen=True)
+class Gaussians(TensorRecord):
+    """Frustum Gaussians in factored form: covariance = axial * d d^T + radial * I, d the ray's direction.
+
+    For a conical frustum axial = s_t^2 - s_r^2 / |d|^2 and radial = s_r^2 (mip-NeRF, eq. 8, regrouped): a rotation of the
+    world then only rotates mean and direction. `axial` may be negative; the covariance is positive semi-definite.
+    """
+
+    means: Float[Tensor, "*batch ray sample 3"]
+    directions: Float[Tensor, "*batch ray 3"]
+    axial: Float[Tensor, "*batch ray sample"]
+    radial: Float[Tensor, "*batch ray sample"]
+
+
+@dataclass(frozen=True)
+class Photos(TensorRecord):
+    """What the model is conditioned on. Images are RGB in [0, 1].
+
+    Photos smaller than the largest are padded at the right and bottom; `cameras.sizes` holds the true sizes. `near` and
+    `far` bound the scene's depth in each photo. `present` is false for padding where scenes have fewer views.
+    """
+
+    images: Float[Tensor, "batch view 3 height width"]
+    cameras: Cameras
+    near: Float[Tensor, "batch view"]
+    far: Float[Tensor, "batch view"]
+    present: Bool[Tensor, "batch view"]
+
+
+@dataclass(frozen=True)
+class SceneFeatures(TensorRecord):
+    """Encoded photos: a flat table of texel rows, and where in it each view's mip levels lie.
+
+    Row `offsets[b, v, l] + y * width + x` is texel (x, y) of level l, with (width, height) = `level_sizes[b, v, l]`.
+    A table instead of maps lets photos of different sizes share a batch, and makes a look-up one weighted gather.
+    Levels past a small photo's last one repeat it.
+    """
+
+    texels: Float[Tensor, "row channel"]
+    offsets: Int[Tensor, "batch view level"]
+    level_sizes: Int[Tensor, "batch view level 2"]
+    cameras: Cameras
+    near: Float[Tensor, "batch view"]
+    far: Float[Tensor, "batch view"]
+    present: Bool[Tensor, "batch view"]
+
+
+@dataclass(frozen=True)
+class RenderOutput(TensorRecord):
+    """Composited rays. Colours in [0, 1] on the background; distances in units of t.
+
+    An empty ray has opacity 0, the background's colour, and distance = far. `coarse` is the level that guided this one.
+    """
+
+    color: Float[Tensor, "*batch ray 3"]
+    opacity: Float[Tensor, "*batch ray"]
+    distance: Float[Tensor, "*batch ray"]
+    median_distance: Float[Tensor, "*batch ray"]
+    weights: Float[Tensor, "*batch ray sample"]
+    fences: Float[Tensor, "*batch ray fence"]
+    coarse: "RenderOutput | None" = None
