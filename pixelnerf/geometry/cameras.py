@@ -1,0 +1,90 @@
+"""Pinhole cameras: from world to camera frame to pixels, and the cameras' own placement."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pixelnerf.types import Cameras
+
+# Depth is never taken below this share of a point's distance (L1): a view within 0.06 degrees of the camera plane.
+GRAZING_DEPTH = 1e-3
+# Keeps the camera's own centre, where every share of the distance is zero, from dividing by zero.
+SMALLEST_DEPTH = 1e-12
+
+
+def rotate(
+    rotations: Float[Tensor, "*#batch 3 3"], vectors: Float[Tensor, "*#batch point 3"]
+) -> Float[Tensor, "*#batch point 3"]:
+    """Rotates (or multiplies by any 3x3 matrix) column vectors, in the vectors' own precision."""
+    columns = rotations.unsqueeze(-3).unbind(-1)
+    x, y, z = vectors.split(1, dim=-1)
+    return x * columns[0] + y * columns[1] + z * columns[2]
+
+
+def world_to_camera(
+    poses: Float[Tensor, "*#batch 4 4"], points: Float[Tensor, "*#batch point 3"]
+) -> Float[Tensor, "*#batch point 3"]:
+    """World points in the cameras' frames: R^T (x - c), the inverse of a rigid camera-to-world pose."""
+    return rotate(poses[..., :3, :3].mT, points - poses[..., None, :3, 3])
+
+
+def project(
+    intrinsics: Float[Tensor, "*#batch 3 3"], points: Float[Tensor, "*#batch point 3"]
+) -> Float[Tensor, "*#batch point 2"]:
+    """Pixel coordinates of points given in the camera frame.
+
+    Value and gradient are finite everywhere. At and behind the camera plane the depth is replaced by a small positive
+    one, so the result is far off the image in about the right direction; callers tell those points by their z.
+    """
+    x, y = (points[..., :2] / _safe_depth(points)[..., None]).unbind(-1)
+    focal_x, skew, center_x = (entry[..., None] for entry in intrinsics[..., 0, :].unbind(-1))
+    _, focal_y, center_y = (entry[..., None] for entry in intrinsics[..., 1, :].unbind(-1))
+    return torch.stack([focal_x * x + skew * y + center_x, focal_y * y + center_y], dim=-1)
+
+
+def projection_jacobian(
+    intrinsics: Float[Tensor, "*#batch 3 3"], points: Float[Tensor, "*#batch point 3"]
+) -> Float[Tensor, "*#batch point 2 3"]:
+    """Derivative of `project` by the point, in pixels per unit of length; finite everywhere, as `project` is."""
+    depth = _safe_depth(points)
+    matrix = intrinsics[..., None, :2, :2] / depth[..., None, None]
+    slopes = (points[..., :2] / depth[..., None])[..., None, :]
+    return torch.cat([matrix, -(matrix * slopes).sum(dim=-1, keepdim=True)], dim=-1)
+
+
+def look_at(
+    position: Float[Tensor, "*batch 3"], target: Float[Tensor, "*batch 3"], up: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 4 4"]:
+    """The camera-to-world pose of a camera at `position` that sees `target` in its centre and `up` upward.
+
+    Raises:
+        ValueError: position and target coincide, or the view is along `up`.
+    """
+    forward = target - position
+    right = torch.linalg.cross(forward, up)
+    if not (right.norm(dim=-1) > 1e-6 * forward.norm(dim=-1) * up.norm(dim=-1)).all():
+        raise ValueError(f"no camera at {position.tolist()} looks at {target.tolist()} with {up.tolist()} upward")
+    forward = forward / forward.norm(dim=-1, keepdim=True)
+    right = right / right.norm(dim=-1, keepdim=True)
+    pose = torch.eye(4, dtype=position.dtype, device=position.device).repeat(*position.shape[:-1], 1, 1)
+    pose[..., :3, :] = torch.stack([right, torch.linalg.cross(forward, right), forward, position], dim=-1)
+    return pose
+
+
+def transform_cameras(
+    cameras: Cameras, rotation: Float[Tensor, "3 3"], translation: Float[Tensor, "3"], scale: float
+) -> Cameras:
+    """The cameras after the world moved by x -> scale * rotation x + translation.
+
+    They see the moved world as they saw the old one, at `scale` times the depth: near and far must be scaled along.
+    """
+    poses = cameras.poses.clone()
+    poses[..., :3, :] = rotate(rotation, cameras.poses[..., :3, :].mT).mT
+    poses[..., :3, 3] = scale * poses[..., :3, 3] + translation
+    return Cameras(poses, cameras.intrinsics, cameras.sizes)
+
+
+def _safe_depth(points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch point"]:
+    """z where a point is in front of the camera, else a small positive depth in proportion to its distance."""
+    floor = (GRAZING_DEPTH * points.detach().abs().sum(dim=-1)).clamp_min(SMALLEST_DEPTH)
+    return torch.maximum(points[..., 2], floor)

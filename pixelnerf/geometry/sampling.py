@@ -1,0 +1,118 @@
+"""Where along a ray to put the intervals and points.
+
+Randomness comes from the caller's generator; None means the deterministic variant.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# Keeps an all-zero histogram from dividing by zero (mip-NeRF, NeRF).
+SMALLEST_WEIGHT = 1e-5
+
+
+def stratified_fences(
+    near: Float[Tensor, "*batch ray"],
+    far: Float[Tensor, "*batch ray"],
+    count: int,
+    generator: torch.Generator | None,
+    spacing: Literal["linear", "disparity"],
+) -> Float[Tensor, "*batch ray fence"]:
+    """Ends of `count` intervals from near to far: count + 1 fences, ascending.
+
+    With a generator each fence is uniform in its stratum, the range nearer to it than to its neighbours.
+
+    Args:
+        near: beginning of the range, positive for "disparity".
+        far: end of the range.
+        count: number of intervals.
+        generator: source of the jitter; None puts fences evenly, the first on near and the last on far.
+        spacing: even in t, or in 1 / t.
+    """
+    near, far = near[..., None], far[..., None]
+    share = torch.linspace(0, 1, count + 1, dtype=near.dtype, device=near.device)
+    if spacing == "linear":
+        fences = near * (1 - share) + far * share
+    else:
+        fences = 1 / ((1 - share) / near + share / far)
+    fences = fences.clamp(near, far)
+    if generator is None:
+        return fences
+    middles = (fences[..., 1:] + fences[..., :-1]) / 2
+    lower = torch.cat([fences[..., :1], middles], dim=-1)
+    upper = torch.cat([middles, fences[..., -1:]], dim=-1)
+    return lower + (upper - lower) * _uniform(fences, generator)
+
+
+@torch.no_grad()
+def resample_fences(
+    fences: Float[Tensor, "*batch ray fence"],
+    weights: Float[Tensor, "*batch ray sample"],
+    count: int,
+    padding: float,
+    generator: torch.Generator | None,
+) -> Float[Tensor, "*batch ray new_fence"]:
+    """Ends of `count` new intervals where the weights are, ascending and inside the old range; no gradient flows.
+
+    The histogram is widened by a maximum over neighbours, blurred by their average, and raised by `padding`, so that
+    empty space keeps some samples (mip-NeRF, section 3.1 of the supplement; padding = 0.01).
+    """
+    padded = torch.cat([weights[..., :1], weights, weights[..., -1:]], dim=-1)
+    widened = torch.maximum(padded[..., :-1], padded[..., 1:])
+    blurred = (widened[..., :-1] + widened[..., 1:]) / 2
+    return _invert_histogram(fences, blurred + padding, _stratified_quantiles(fences, count + 1, generator))
+
+
+@torch.no_grad()
+def sample_points_from_histogram(
+    fences: Float[Tensor, "*batch ray fence"],
+    weights: Float[Tensor, "*batch ray sample"],
+    count: int,
+    generator: torch.Generator | None,
+) -> Float[Tensor, "*batch ray point"]:
+    """`count` values of t distributed as the weights are, ascending; no gradient flows (NeRF, section 5.2).
+
+    Independent draws with a generator, evenly spaced quantiles from the first to the last without.
+    """
+    if generator is None:
+        quantiles = _stratified_quantiles(fences, count, None)
+    else:
+        quantiles = _uniform(fences[..., :1].expand(*fences.shape[:-1], count), generator).sort(dim=-1).values
+    return _invert_histogram(fences, weights + SMALLEST_WEIGHT, quantiles)
+
+
+def _stratified_quantiles(
+    like: Float[Tensor, "*batch ray fence"], count: int, generator: torch.Generator | None
+) -> Float[Tensor, "*batch ray quantile"]:
+    """Ascending quantiles in [0, 1), one in each of `count` equal strata, or evenly from 0 to just below 1."""
+    last = 1 - torch.finfo(like.dtype).eps
+    shape = (*like.shape[:-1], count)
+    if generator is None:
+        return torch.linspace(0, last, count, dtype=like.dtype, device=like.device).expand(shape)
+    strata = torch.arange(count, dtype=like.dtype, device=like.device)
+    return ((strata + _uniform(like[..., :1].expand(shape), generator)) / count).clamp_max(last)
+
+
+def _invert_histogram(
+    fences: Float[Tensor, "*batch ray fence"],
+    weights: Float[Tensor, "*batch ray sample"],
+    quantiles: Float[Tensor, "*batch ray quantile"],
+) -> Float[Tensor, "*batch ray quantile"]:
+    """Values of t at ascending quantiles in [0, 1) of the distribution that is uniform inside each interval."""
+    missing = (SMALLEST_WEIGHT - weights.sum(dim=-1, keepdim=True)).clamp_min(0)
+    weights = weights + missing / weights.shape[-1]
+    cumulative = (weights / weights.sum(dim=-1, keepdim=True)).cumsum(dim=-1)[..., :-1].clamp_max(1)
+    zero = torch.zeros_like(fences[..., :1])
+    cumulative = torch.cat([zero, cumulative, zero + 1], dim=-1)
+    right = torch.searchsorted(cumulative, quantiles.contiguous(), right=True)
+    low, high = cumulative.gather(-1, right - 1), cumulative.gather(-1, right)
+    start, end = fences.gather(-1, right - 1), fences.gather(-1, right)
+    # The bound keeps the result ascending where rounding would pass the interval's end.
+    return torch.minimum(start + (quantiles - low) / (high - low) * (end - start), end)
+
+
+def _uniform(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Uniform numbers in [0, 1) of the tensor's shape, drawn where the generator lives."""
+    return torch.rand(like.shape, generator=generator, device=generator.device, dtype=like.dtype).to(like.device)

@@ -1,0 +1,73 @@
+"""Compositing of densities and colours along rays (NeRF, equation 3)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pixelnerf.types import RenderOutput
+
+# Stands for an infinite interval: enough to make any density opaque, and times density zero it is still zero.
+INFINITE_LENGTH = 1e10
+# Opacity of the imaginary matter at the far end that gives empty rays their distance.
+FAR_OPACITY = 1e-8
+
+
+def compositing_weights(
+    density: Float[Tensor, "*batch ray sample"], lengths: Float[Tensor, "*batch ray sample"]
+) -> Float[Tensor, "*batch ray sample"]:
+    """The share of a ray's light that each interval contributes: transmittance up to it times its alpha.
+
+    Value and gradient are finite for any density >= 0 and any length >= 0, infinite ones included. For example two
+    intervals of optical depth ln 2 weigh 1/2 and 1/4, and 1/4 passes through.
+
+    Args:
+        density: in inverse units of length; half precision is welcome.
+        lengths: of the intervals, in float32: differences of fences times the direction's norm.
+    """
+    depth = density * lengths.clamp_max(INFINITE_LENGTH)
+    before = torch.cat([torch.zeros_like(depth[..., :1]), depth[..., :-1].cumsum(dim=-1)], dim=-1)
+    return torch.exp(-before) * -torch.expm1(-depth)
+
+
+def composite(
+    colors: Float[Tensor, "*batch ray sample 3"],
+    weights: Float[Tensor, "*batch ray sample"],
+    fences: Float[Tensor, "*batch ray fence"],
+    background: Float[Tensor, "*#batch #ray 3"],
+) -> RenderOutput:
+    """Rays composited over a background.
+
+    Args:
+        colors: of the intervals, in [0, 1].
+        weights: from `compositing_weights`.
+        fences: ends of the intervals. The last is the ray's far end, also where the last length was infinite.
+        background: colour behind each batch element or each ray, in [0, 1].
+
+    Returns:
+        The distance is the weights' mean over the intervals' middles; the median is where half of the light has been
+        stopped, or far if less than half ever is; it carries no gradient. Both are far for an empty ray.
+    """
+    opacity = weights.sum(dim=-1)
+    color = (weights[..., None] * colors).sum(dim=-2) + (1 - opacity[..., None]) * background
+    first, far = fences[..., 0], fences[..., -1]
+    middles = (fences[..., 1:] + fences[..., :-1]) / 2
+    distance = ((weights * middles).sum(dim=-1) + FAR_OPACITY * far) / (opacity + FAR_OPACITY)
+    return RenderOutput(
+        color=color,
+        opacity=opacity,
+        distance=distance.clamp(first, far),
+        median_distance=_median_distance(weights, fences),
+        weights=weights,
+        fences=fences,
+    )
+
+
+@torch.no_grad()
+def _median_distance(
+    weights: Float[Tensor, "*batch ray sample"], fences: Float[Tensor, "*batch ray fence"]
+) -> Float[Tensor, "*batch ray"]:
+    """Where the accumulated weight reaches 1/2, weights being spread evenly over their intervals."""
+    missing = 0.5 - (weights.cumsum(dim=-1) - weights)
+    # An interval counts whole before the median, in part around it, and not at all behind it.
+    share = (missing / weights.clamp_min(torch.finfo(weights.dtype).tiny)).clamp(0, 1)
+    return fences[..., 0] + (share * fences.diff(dim=-1)).sum(dim=-1)
