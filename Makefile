@@ -1,0 +1,45 @@
+# Each target sets up what it needs: a virtual environment in .venv, made once and again when pyproject.toml changes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO := runs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "pixelnerf needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1);" \
+	       "name another with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' has no venv module (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar off -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## data, five minutes of training, few-shot evaluation on unseen categories, report
+	$(BIN)/python scripts/make_shapes13.py
+	$(BIN)/python train.py experiment=quickstart hydra.run.dir=$(DEMO)/training
+	$(BIN)/python eval_fewshot.py checkpoint=$(DEMO)/training/checkpoints/best.ckpt protocol=shapes13_unseen output=$(DEMO)
+	@echo "Report: $(DEMO)/report.html   Numbers: $(DEMO)/metrics.json"
+
+test: $(STAMP) ## all tests, on the CPU
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(STAMP) ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+check: lint types test ## lint, types and tests: what CI runs
+
+clean: ## remove the environment and caches; data and runs stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
