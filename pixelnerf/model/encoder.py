@@ -1,0 +1,120 @@
+"""The image encoder: stages of a ResNet, each a map of features registered with the photo's pixels.
+
+A ResNet's strided convolutions centre the texel of index j, at stride s, on the pixel of index s * j. A first-stage texel
+index is therefore a pixel index divided by 2, exactly, and a stage of stride s is upsampled to the first by the factor s / 2
+about index 0. `upsample: registered` does that; `align_corners` stretches the last texel onto the last one as the original
+pixelNeRF does, which drifts by up to a texel of the coarse stage across the image.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import timm
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from pixelnerf.config import Config, nearest
+from pixelnerf.errors import UserError
+from pixelnerf.model.pretrained import pretrained_state
+
+
+class EncoderConfig(Config):
+    """A timm ResNet cut after `stages` stages."""
+
+    backbone: str
+    stages: int = Field(ge=1, le=5)
+    pretrained: bool
+    weights: Path | None
+    first_pool: bool
+    normalization: Literal["imagenet", "symmetric"]
+    upsample: Literal["registered", "align_corners"]
+
+
+class Encoder(nn.Module):
+    """Photos in [0, 1] to one feature map a stage. Owns its normalisation.
+
+    With `load_pretrained` false the network starts from random weights whatever the config says: a checkpoint will fill it.
+
+    Raises:
+        UserError: the backbone is unknown to timm or is no ResNet, or its pretrained weights are out of reach.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: EncoderConfig, load_pretrained: bool = True) -> None:
+        super().__init__()
+        self.config = config
+        if not timm.is_model(config.backbone):
+            raise UserError(
+                f"unknown model.encoder.backbone={config.backbone}{nearest(config.backbone, timm.list_models('resnet*'))}"
+            )
+        self.backbone = timm.create_model(
+            config.backbone, pretrained=False, features_only=True, out_indices=tuple(range(config.stages))
+        )
+        if not hasattr(self.backbone, "maxpool"):
+            raise UserError(
+                f"model.encoder.backbone={config.backbone} has no ResNet stem; choose one such as resnet34.tv_in1k"
+            )
+        if not config.first_pool:
+            self.backbone.maxpool = nn.Identity()
+        self.channels: list[int] = self.backbone.feature_info.channels()
+        statistics = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "symmetric": ((0.5,) * 3, (0.5,) * 3)}
+        mean, deviation = statistics[config.normalization]
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        if load_pretrained and (config.pretrained or config.weights is not None):
+            self._load(pretrained_state(config.backbone, config.weights))
+        self.backbone.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Float[Tensor, "image 3 height width"]) -> list[Tensor]:
+        """The stages' maps, (image, channels[k], height_k, width_k), finest first, in channels-last memory."""
+        normalised = (images - self.mean) / self.deviation
+        return self.backbone(normalised.contiguous(memory_format=torch.channels_last))
+
+    def upsample(
+        self, stage: Float[Tensor, "image channel coarse_height coarse_width"], size: tuple[int, int]
+    ) -> Float[Tensor, "image channel height width"]:
+        """A stage's map brought to the first stage's size (height, width)."""
+        height, width = stage.shape[-2:]
+        if (height, width) == size:
+            return stage
+        if self.config.upsample == "align_corners":
+            return F.interpolate(stage, size, mode="bilinear", align_corners=True)
+        # With one texel of border repeated, aligning the corners 0 and n is a scaling by the whole factor about index 0.
+        factor = max(_power_of_two(size[0], height), _power_of_two(size[1], width))
+        padded = F.pad(stage, (0, 1, 0, 1), mode="replicate")
+        enlarged = F.interpolate(padded, (factor * height + 1, factor * width + 1), mode="bilinear", align_corners=True)
+        return enlarged[..., : size[0], : size[1]]
+
+    def pyramid(
+        self, images: Float[Tensor, "image 3 height width"]
+    ) -> Float[Tensor, "image channel map_height map_width"]:
+        """All stages upsampled to the first one's size and concatenated: the paper's latent map."""
+        stages = self(images)
+        size = (stages[0].shape[-2], stages[0].shape[-1])
+        return torch.cat([self.upsample(stage, size) for stage in stages], dim=1)
+
+    def _load(self, state: dict[str, Tensor]) -> None:
+        wanted = self.backbone.state_dict()
+        missing = [name for name in wanted if name not in state]
+        wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
+        if missing or wrong:
+            source = self.config.weights or "the pretrained file"
+            raise UserError(
+                f"{source} does not fit {self.config.backbone}: {len(missing)} tensors missing, {len(wrong)} of another "
+                f"shape, first {(missing + wrong)[0]}; choose the matching model.encoder.backbone"
+            )
+        # What is left over belongs to the stages and the classifier that were cut off.
+        self.backbone.load_state_dict({name: state[name] for name in wanted})
+
+
+def _power_of_two(large: int, small: int) -> int:
+    """The stride ratio between two stages, whose sizes are ceil(large / ratio)."""
+    factor = 1
+    while -(-large // factor) > small:
+        factor *= 2
+    return factor

@@ -1,0 +1,152 @@
+"""The conditioned radiance field: a residual MLP, applied a view at a time, averaged over views, then shared.
+
+Blocks are pre-activation residual blocks whose second layer starts at zero (pixelNeRF, appendix B.1). Before each of the
+first `injection_blocks` blocks the photo's feature is added; those linear layers live in `FeatureProjection` because they are
+applied to the maps, once a texel.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from pixelnerf.config import Config
+
+DensityActivation = Literal["softplus_shifted", "softplus", "relu"]
+Upsample = Callable[[Tensor, tuple[int, int]], Tensor]
+
+
+class ResidualFieldConfig(Config):
+    """`injection_blocks` is K of the paper: features enter before, and views are averaged after, the first K blocks.
+
+    `density_noise` is the deviation of Gaussian noise on the raw density, in training only.
+    """
+
+    name: Literal["residual"]
+    width: int = Field(ge=1)
+    blocks: int = Field(ge=1)
+    injection_blocks: int = Field(ge=1)
+    pooling: Literal["mean", "masked_mean"]
+    direction: Literal["after_density", "input"]
+    density_activation: DensityActivation
+    density_noise: float = Field(ge=0.0)
+    color_padding: float = Field(ge=0.0, lt=0.5)
+
+
+def activate_density(raw: Tensor, activation: DensityActivation) -> Tensor:
+    """Density >= 0, in float32 whatever the layers ran in. The shift by -1 is mip-NeRF's: a young field is nearly empty."""
+    raw = raw.float()
+    if activation == "relu":
+        return F.relu(raw)
+    return F.softplus(raw - 1.0 if activation == "softplus_shifted" else raw)
+
+
+def activate_color(raw: Tensor, padding: float) -> Tensor:
+    """Sigmoid stretched to [-padding, 1 + padding], so that pure black and white need no infinite logit (mip-NeRF)."""
+    return torch.sigmoid(raw.float()) * (1 + 2 * padding) - padding
+
+
+class ResidualBlock(nn.Module):
+    """x + W1 relu(W0 relu(x))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, width)
+        self.second = nn.Linear(width, width)
+        nn.init.kaiming_normal_(self.first.weight)
+        nn.init.zeros_(self.first.bias)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
+        return x + self.second(F.relu(self.first(F.relu(x))))
+
+
+class FeatureProjection(nn.Module):
+    """The K injection layers as one linear map from a photo's feature to K * width channels, applied to the maps.
+
+    Its bias is not applied to the maps: a sample behind a camera has a zero *feature*, and still gets the bias.
+    """
+
+    def __init__(self, channels: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(blocks * width, channels))
+        self.bias = nn.Parameter(torch.zeros(blocks, width))
+        nn.init.kaiming_normal_(self.weight)
+
+    def forward(self, stages: list[Tensor], upsample: Upsample) -> Float[Tensor, "image channel height width"]:
+        """Projects every stage at its own resolution, then upsamples: linear maps and interpolation commute."""
+        size = (stages[0].shape[-2], stages[0].shape[-1])
+        total: Tensor | None = None
+        first = 0
+        for stage in stages:
+            channels = stage.shape[1]
+            weight = self.weight[:, first : first + channels, None, None]
+            projected = upsample(F.conv2d(stage, weight), size)
+            total = projected if total is None else total + projected
+            first += channels
+        assert total is not None
+        return total
+
+
+class ResidualField(nn.Module):
+    """Encoded samples and injected features to density and colour."""
+
+    def __init__(self, config: ResidualFieldConfig, position_channels: int, direction_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        at_input = config.direction == "input"
+        self.input = nn.Linear(position_channels + (direction_channels if at_input else 0), width)
+        nn.init.kaiming_normal_(self.input.weight)
+        nn.init.zeros_(self.input.bias)
+        self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(config.blocks))
+        self.density = nn.Linear(width, 1)
+        if at_input:
+            self.color = nn.Linear(width, 3)
+        else:
+            self.bottleneck = nn.Linear(width, width // 2)
+            self.direction = nn.Linear(direction_channels, width // 2, bias=False)
+            self.color = nn.Linear(width // 2, 3)
+
+    def forward(
+        self,
+        positions: Float[Tensor, "batch view ray sample position"],
+        directions: Float[Tensor, "batch view ray direction"],
+        injected: Float[Tensor, "batch view ray sample block width"],
+        valid: Bool[Tensor, "batch view ray sample"],
+        present: Bool[Tensor, "batch view"],
+    ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
+        """Raw density and raw colour of every sample; `injected` has the projection's bias added already."""
+        if self.config.direction == "input":
+            along = directions[..., None, :].expand(*positions.shape[:-1], directions.shape[-1])
+            positions = torch.cat([positions, along], dim=-1)
+        x = self.input(positions)
+        for block in range(self.config.injection_blocks):
+            x = self.blocks[block](x + injected[..., block, :])
+        x = self._pool(x, valid, present)
+        for block in range(self.config.injection_blocks, self.config.blocks):
+            x = self.blocks[block](x)
+        x = F.relu(x)
+        raw_density = self.density(x)[..., 0]
+        if self.config.direction == "input":
+            return raw_density, self.color(x)
+        shares = present.to(directions.dtype)
+        mean_direction = (directions * shares[..., None, None]).sum(1) / shares.sum(1)[:, None, None]
+        x = F.relu(self.bottleneck(x) + self.direction(mean_direction)[..., None, :])
+        return raw_density, self.color(x)
+
+    def _pool(self, x: Tensor, valid: Tensor, present: Tensor) -> Float[Tensor, "batch ray sample width"]:
+        if x.shape[1] == 1:
+            return x[:, 0]
+        counted = present[:, :, None, None].expand_as(valid)
+        if self.config.pooling == "masked_mean":
+            seen = valid & counted
+            # A sample that no photo sees falls back on all of them, whose features are zero.
+            counted = torch.where(seen.any(1, keepdim=True), seen, counted)
+        shares = counted.to(x.dtype)
+        return (x * shares[..., None]).sum(1) / shares.sum(1)[..., None]

@@ -1,0 +1,72 @@
+"""What the field is told of a sample: its encoded position in a photo's frame, and the ray's encoded direction there.
+
+`view_normalized` is x = (R X + t - (0, 0, c)) / h with c and h the middle and half-length of that photo's depth range, so the
+input does not change when the world is moved, turned or scaled. `view_rotated` is R (X - C) as in the original pixelNeRF's
+`xyz_rot`: only turned, so it depends on where the world's origin is. `world` is for models of a single scene.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from pixelnerf.config import Config
+from pixelnerf.geometry.encoding import integrated_positional_encoding, positional_encoding
+from pixelnerf.geometry.frustum import covariance_diagonal
+from pixelnerf.types import Gaussians
+
+
+class EncodingConfig(Config):
+    """Frequencies scale * 2^k for min_degree <= k < max_degree, of each of three coordinates."""
+
+    min_degree: int
+    max_degree: int
+    scale: float = Field(gt=0.0)
+    include_input: bool
+
+    @property
+    def channels(self) -> int:
+        return 6 * (self.max_degree - self.min_degree) + (3 if self.include_input else 0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "EncodingConfig":
+        if self.max_degree < self.min_degree or self.channels == 0:
+            raise ValueError(f"max_degree={self.max_degree} and min_degree={self.min_degree} leave nothing to encode")
+        return self
+
+
+class PositionConfig(EncodingConfig):
+    """`integrated` takes the frustum's covariance into account (mip-NeRF's IPE); else its mean is encoded as a point."""
+
+    frame: Literal["view_normalized", "view_rotated", "world"]
+    integrated: bool
+
+
+def encode_positions(
+    gaussians: Gaussians,
+    near: Float[Tensor, "batch view"],
+    far: Float[Tensor, "batch view"],
+    config: PositionConfig,
+) -> Float[Tensor, "batch view ray sample feature"]:
+    """Encodes Gaussians given in the photos' frames ("batch view ray sample"), of depth range [near, far]."""
+    middle, half = (near + far) / 2, (far - near) / 2
+    means, variances = gaussians.means, covariance_diagonal(gaussians) if config.integrated else None
+    if config.frame == "view_normalized":
+        middle, half = middle[..., None, None], half[..., None, None]
+        means = torch.stack([means[..., 0], means[..., 1], means[..., 2] - middle], dim=-1) / half[..., None]
+        variances = variances / half[..., None].square() if variances is not None else None
+    if variances is None:
+        encoded = positional_encoding(means, config.min_degree, config.max_degree, config.scale)
+    else:
+        encoded = integrated_positional_encoding(means, variances, config.min_degree, config.max_degree, config.scale)
+    return torch.cat([means, encoded], dim=-1) if config.include_input else encoded
+
+
+def encode_directions(directions: Float[Tensor, "*batch 3"], config: EncodingConfig) -> Float[Tensor, "*batch feature"]:
+    """Encodes directions, made unit vectors first."""
+    unit = F.normalize(directions, dim=-1)
+    encoded = positional_encoding(unit, config.min_degree, config.max_degree, config.scale)
+    return torch.cat([unit, encoded], dim=-1) if config.include_input else encoded

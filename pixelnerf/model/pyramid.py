@@ -1,0 +1,57 @@
+"""Building `SceneFeatures`: feature maps to mip chains in one flat table of texel rows."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from pixelnerf.types import Photos, SceneFeatures
+
+
+def mip_chain(
+    maps: Float[Tensor, "image channel height width"], levels: int
+) -> list[Float[Tensor, "image channel level_height level_width"]]:
+    """The map and its successive 2x2 means, at most `levels` of them, down to one texel; odd borders average what is there."""
+    chain = [maps]
+    while len(chain) < levels and max(chain[-1].shape[-2:]) > 1:
+        chain.append(F.avg_pool2d(chain[-1], 2, ceil_mode=True, count_include_pad=False))
+    return chain
+
+
+def build_scene_features(
+    photos: Photos, groups: list[tuple[Tensor, Float[Tensor, "image channel map_height map_width"]]], levels: int
+) -> SceneFeatures:
+    """Lays the maps of all photos out as one table.
+
+    `groups` holds photos of equal size: their indices into the flattened (batch, view) axis, and their maps. Photos in no
+    group (absent ones) point at row 0, and must be masked by `photos.present`.
+    """
+    batch, views = photos.present.shape
+    chains = [(indices, mip_chain(maps, levels)) for indices, maps in groups]
+    depth = max(len(chain) for _, chain in chains)
+    device = photos.images.device
+    offsets = torch.zeros(batch * views, depth, dtype=torch.long, device=device)
+    sizes = torch.ones(batch * views, depth, 2, dtype=torch.long, device=device)
+    tables: list[Tensor] = []
+    first_row = 0
+    for indices, chain in chains:
+        for level in range(depth):
+            maps = chain[min(level, len(chain) - 1)]
+            count, _, height, width = maps.shape
+            if level < len(chain):
+                tables.append(maps.permute(0, 2, 3, 1).flatten(0, 2))
+                level_offsets = first_row + torch.arange(count, device=device) * (height * width)
+                first_row += count * height * width
+            else:
+                level_offsets = offsets[indices, level - 1]
+            offsets[indices, level] = level_offsets
+            sizes[indices, level] = torch.tensor([width, height], device=device)
+    return SceneFeatures(
+        texels=torch.cat(tables),
+        offsets=offsets.unflatten(0, (batch, views)),
+        level_sizes=sizes.unflatten(0, (batch, views)),
+        cameras=photos.cameras,
+        near=photos.near,
+        far=photos.far,
+        present=photos.present,
+    )

@@ -1,0 +1,1 @@
+"""Training under Lightning: the experiment's configuration, the module, its callbacks, checkpoints."""

@@ -1,0 +1,127 @@
+"""Checkpoints: written atomically, read without unpickling, carrying the whole configuration."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from torch import Tensor
+
+from pixelnerf.config import parse_config
+from pixelnerf.errors import UserError
+from pixelnerf.model.net import ModelConfig, Net
+
+NET_PREFIX = "net."
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A net in evaluation mode, the whole configuration it was trained with as plain values, and its training step."""
+
+    net: Net
+    config: dict[str, Any]
+    step: int
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoints under a temporary name first, so that a crash never leaves half a file."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        final = Path(path)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = final.with_name(f".{final.name}.{os.getpid()}")
+        with temporary.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, final)
+
+
+def load_checkpoint(path: Path) -> LoadedModel:
+    """Reads a `.ckpt` of a training run or a shared `.safetensors`; the averaged weights where there are such.
+
+    Raises:
+        UserError: the file is missing, damaged, not one of ours, or its weights do not fit its configuration.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no such checkpoint: {path}")
+    config, state, step = _read_safetensors(path) if path.suffix == ".safetensors" else _read_lightning(path)
+    net = Net(parse_config(ModelConfig, config["model"], f"{path}: model"), load_pretrained=False)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[:160]
+        raise UserError(f"{path} holds the weights of another model than its configuration says: {detail}") from None
+    return LoadedModel(net.eval(), config, step)
+
+
+def save_shared(path: Path, net: Net, config: Mapping[str, Any], step: int) -> None:
+    """Writes weights and configuration as safetensors, for sharing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    state = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
+    safetensors.torch.save_file(state, temporary, {"config": json.dumps(config), "step": str(step)})
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def check_resumable(path: Path, model: ModelConfig) -> None:
+    """Makes sure before training starts that a checkpoint is there and is of this model.
+
+    Raises:
+        UserError: it is not; the message names the first difference.
+    """
+    if not path.is_file():
+        raise UserError(f"no such checkpoint to resume from: {path}")
+    config, _, _ = _read_lightning(path)
+    difference = _first_difference(config["model"], model.model_dump(mode="json"), "model")
+    if difference is not None:
+        raise UserError(f"cannot resume from {path}: it is of another model ({difference})")
+
+
+def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged files raise many types, untrusted ones pickle.UnpicklingError
+        raise UserError(f"{path} is not a readable checkpoint ({type(error).__name__})") from None
+    if not isinstance(checkpoint, dict) or not {"config", "state_dict"} <= checkpoint.keys():
+        raise UserError(f"{path} is not a checkpoint of this program: it has no config and state_dict")
+    state = {
+        name.removeprefix(NET_PREFIX): tensor
+        for name, tensor in checkpoint["state_dict"].items()
+        if name.startswith(NET_PREFIX)
+    }
+    return checkpoint["config"], state, int(checkpoint.get("global_step", 0))
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a readable safetensors file: {error}") from None
+    if "config" not in metadata:
+        raise UserError(f"{path} carries no configuration, so it is not a checkpoint of this program")
+    return json.loads(metadata["config"]), state, int(metadata.get("step", 0))
+
+
+def _first_difference(theirs: Any, ours: Any, place: str) -> str | None:
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for key in sorted(theirs.keys() | ours.keys()):
+            # Where the start weights came from does not matter to a run that goes on.
+            if key in ("pretrained", "weights"):
+                continue
+            found = _first_difference(theirs.get(key), ours.get(key), f"{place}.{key}")
+            if found is not None:
+                return found
+        return None
+    return None if theirs == ours else f"{place} is {theirs!r} there and {ours!r} here"

@@ -1,0 +1,72 @@
+"""W&B logging: offline by default, one group for a sweep, panels of the frozen views, the best checkpoint as an artifact."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import wandb
+from lightning.pytorch.loggers import WandbLogger
+from pydantic import Field
+
+from pixelnerf.config import Config
+from pixelnerf.evaluation.pictures import comparison_strip
+
+
+class LoggerConfig(Config):
+    """`group` joins the runs of a sweep. `panels` is how many validation views are logged as pictures."""
+
+    mode: Literal["offline", "online", "disabled"]
+    project: str
+    group: str | None
+    panels: int = Field(ge=0)
+
+
+def build_logger(config: LoggerConfig, name: str, run_dir: Path, resolved: dict[str, Any]) -> WandbLogger | None:
+    """The W&B logger with the resolved configuration, or None when disabled."""
+    if config.mode == "disabled":
+        return None
+    logger = WandbLogger(
+        name=f"{name}/{run_dir.name}",
+        save_dir=run_dir,
+        project=config.project,
+        group=config.group,
+        offline=config.mode == "offline",
+        # The program's own progress lines are enough; W&B would wrap the terminal's output.
+        settings=wandb.Settings(console="off", silent=True),
+    )
+    logger.log_hyperparams(resolved)
+    return logger
+
+
+class ValidationPanels(pl.Callback):
+    """Logs input | prediction | truth | depth | error of the first frozen views after each validation."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not isinstance(trainer.logger, WandbLogger) or trainer.sanity_checking:
+            return
+        renders = pl_module.validation_renders[: self._count]
+        strips = [
+            comparison_strip(
+                item.photos.images[0, 0].movedim(0, -1).numpy() if item.photos.images.shape[1] else None,
+                render.color.numpy(),
+                item.images[0].movedim(0, -1).numpy(),
+                render.distance.numpy(),
+                (item.near, item.far),
+            )
+            for item, render in renders
+        ]
+        if strips:
+            names = [item.name for item, _ in renders]
+            trainer.logger.log_image("val/panels", strips, step=trainer.global_step, caption=names)
+
+
+def log_best_checkpoint(logger: WandbLogger | None, path: Path, name: str, score: float | None) -> None:
+    """Adds the best checkpoint to the run as an artifact (kept with the run's files until synchronised when offline)."""
+    if logger is None or not path.is_file():
+        return
+    artifact = wandb.Artifact(f"{name}-model".replace("/", "-"), type="model", metadata={"val/psnr": score})
+    artifact.add_file(str(path))
+    logger.experiment.log_artifact(artifact)

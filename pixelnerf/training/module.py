@@ -1,0 +1,77 @@
+"""The Lightning module: a training step, a validation of frozen views, the optimiser."""
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from datasets.module import ValidationItem
+from datasets.sampler import TrainBatch
+from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
+from pixelnerf.model.image import ImageOutput, render_image
+from pixelnerf.model.net import Net
+from pixelnerf.training.experiment import ExperimentConfig
+from pixelnerf.training.losses import photometric_loss
+from pixelnerf.training.optimization import build_optimizer
+
+
+class NonFiniteLossError(Exception):
+    """The loss became NaN or infinite; says at which step and for which objects."""
+
+
+class FewShotModule(pl.LightningModule):
+    """Trains a net. `progress` tells the spent share of the budget, which the learning rate follows.
+
+    All randomness of a step comes from (seed, step, rank), so a resumed run repeats an unbroken one exactly.
+    """
+
+    def __init__(self, net: Net, config: ExperimentConfig, progress: Callable[[], float]) -> None:
+        super().__init__()
+        self.net = net
+        self.config = config
+        self.validation_renders: list[tuple[ValidationItem, ImageOutput]] = []
+        self._progress = progress
+
+    def training_step(self, batch: TrainBatch, batch_index: int) -> Float[Tensor, ""]:
+        generator = torch.Generator(self.device).manual_seed(self._step_seed())
+        features = self.net.encode(batch.photos)
+        output = self.net.render(features, batch.rays, batch.background, generator)
+        loss = photometric_loss(output, batch.colors, self.config.trainer.loss)
+        if not torch.isfinite(loss):
+            raise NonFiniteLossError(
+                f"the loss is {loss.item()} at step {self.global_step}, objects {', '.join(batch.names)}"
+            )
+        with torch.no_grad():
+            error = (output.color.detach() - batch.colors).square().mean()
+            self.log("train/loss", loss.detach())
+            self.log("train/psnr", -10 * torch.log10(error))
+            self.log("train/opacity", output.opacity.detach().mean())
+        return loss
+
+    def validation_step(self, item: ValidationItem, batch_index: int) -> None:
+        features = self.net.encode(item.photos)
+        for view in range(len(item.images)):
+            render = render_image(self.net, features, item.targets[view], item.near, item.far, item.background)
+            truth = item.images[view].movedim(0, -1)
+            value = psnr(truncate_to_8_bits(render.color), truth)
+            self.log("val/psnr", value, batch_size=1, on_epoch=True, sync_dist=True)
+            self.log("val/opacity", render.opacity.mean(), batch_size=1, on_epoch=True, sync_dist=True)
+            if view == 0:
+                self.validation_renders.append((item.to("cpu"), render.to("cpu")))
+
+    def on_validation_epoch_start(self) -> None:
+        self.validation_renders.clear()
+
+    def configure_optimizers(self) -> Any:
+        optimizer, schedule = build_optimizer(self.net, self.config.trainer.optimizer, self._progress)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["config"] = self.config.model_dump(mode="json")
+
+    def _step_seed(self) -> int:
+        # Distinct odd multipliers keep (seed, step, rank) apart; the mask is torch's range of seeds.
+        return (self.config.seed * 1_000_003 + self.global_step * 7_919 + self.global_rank * 104_729) & (2**63 - 1)

@@ -1,0 +1,64 @@
+"""AdamW, and a learning rate with warm-up and decay that follows the budget in steps or in minutes."""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from pixelnerf.config import Config
+
+
+class OptimizerConfig(Config):
+    """`encoder_rate` multiplies the learning rate of the image encoder; `final_share` is what the rate decays to.
+
+    `warmup_share` of the whole budget goes from `warmup_start` times the rate up to all of it.
+    """
+
+    learning_rate: float = Field(gt=0.0)
+    encoder_rate: float = Field(ge=0.0)
+    weight_decay: float = Field(ge=0.0)
+    schedule: Literal["cosine", "exponential", "constant"]
+    final_share: float = Field(gt=0.0, le=1.0)
+    warmup_share: float = Field(ge=0.0, lt=1.0)
+    warmup_start: float = Field(gt=0.0, le=1.0)
+
+
+def learning_rate_factor(progress: float, config: OptimizerConfig) -> float:
+    """What the learning rate is multiplied by when `progress` in [0, 1] of the budget is spent."""
+    progress = min(max(progress, 0.0), 1.0)
+    if config.schedule == "constant":
+        decay = 1.0
+    elif config.schedule == "exponential":
+        decay = config.final_share**progress
+    else:
+        decay = config.final_share + (1 - config.final_share) * 0.5 * (1 + math.cos(math.pi * progress))
+    if progress >= config.warmup_share:
+        return decay
+    # A quarter of a sine, as in mip-NeRF's delayed schedule.
+    rise = math.sin(0.5 * math.pi * progress / config.warmup_share)
+    return decay * (config.warmup_start + (1 - config.warmup_start) * rise)
+
+
+def build_optimizer(
+    net: nn.Module, config: OptimizerConfig, progress: Callable[[], float]
+) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
+    """The optimiser and its schedule, which asks `progress` for the spent share of the budget at every step."""
+    encoder: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for name, parameter in net.named_parameters():
+        if name.startswith("encoder."):
+            encoder.append(parameter)
+        else:
+            # Decay pulls biases and norms towards zero for no benefit.
+            (decayed if parameter.ndim > 1 else plain).append(parameter)
+    groups = [
+        {"params": encoder, "lr": config.learning_rate * config.encoder_rate, "weight_decay": 0.0},
+        {"params": decayed, "lr": config.learning_rate, "weight_decay": config.weight_decay},
+        {"params": plain, "lr": config.learning_rate, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: learning_rate_factor(progress(), config))

@@ -1,0 +1,124 @@
+"""One training run, from a validated configuration to checkpoints on disk."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.plugins.environments import LightningEnvironment
+
+from datasets.module import SceneDataModule
+from datasets.registry import build_dataset
+from pixelnerf.errors import UserError
+from pixelnerf.model.net import Net
+from pixelnerf.training.budget import Budget
+from pixelnerf.training.checkpoint import AtomicCheckpointIO, check_resumable
+from pixelnerf.training.experiment import ExperimentConfig
+from pixelnerf.training.logging import ValidationPanels, build_logger, log_best_checkpoint
+from pixelnerf.training.module import FewShotModule, NonFiniteLossError
+from pixelnerf.training.progress import ProgressLine
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where a run ended. `best_psnr` is the best validation PSNR in dB, None if none was made."""
+
+    run_dir: Path
+    step: int
+    minutes: float
+    best_psnr: float | None
+    interrupted: bool
+
+
+def train(config: ExperimentConfig) -> TrainingResult:
+    """Trains to the end of the budget, writing `checkpoints/{best,last}.ckpt` under the run's folder.
+
+    Raises:
+        UserError: bad data, an unfit checkpoint to resume from, an unwritable folder, or a loss that became NaN
+            (with the step, the objects, and a saved checkpoint).
+    """
+    checkpoints = _writable_folder(config.run_dir / "checkpoints")
+    if config.resume is not None:
+        check_resumable(config.resume, config.model)
+    # Before any thread starts, since threads inherit the flag: a product with a denormal is some hundred times slower.
+    torch.set_flush_denormal(True)
+    torch.manual_seed(config.seed)
+    budget = Budget(config.trainer.max_steps, config.trainer.max_minutes, checkpoints / "last.ckpt")
+    data = SceneDataModule(build_dataset(config.dataset), config.trainer.loader, config.seed)
+    module = FewShotModule(Net(config.model, load_pretrained=config.resume is None), config, lambda: budget.progress)
+    logger = build_logger(config.logger, config.name, config.run_dir, config.model_dump(mode="json"))
+    best = ModelCheckpoint(checkpoints, "best", "val/psnr", mode="max", enable_version_counter=False)
+    callbacks: list[pl.Callback] = [
+        # The average must take a step before the budget may write it down.
+        EMAWeightAveraging(decay=config.trainer.ema_decay),
+        budget,
+        ProgressLine(budget),
+        best,
+        ModelCheckpoint(
+            checkpoints, "last", every_n_train_steps=config.trainer.checkpoint_every, enable_version_counter=False
+        ),
+    ]
+    if logger is not None:
+        callbacks += [LearningRateMonitor("step"), ValidationPanels(config.logger.panels)]
+    trainer = _build_trainer(config, callbacks, logger)
+    try:
+        trainer.fit(module, data, ckpt_path=config.resume, weights_only=True)
+    except NonFiniteLossError as error:
+        path = checkpoints / "nan.ckpt"
+        trainer.save_checkpoint(path)
+        raise UserError(f"{error}; the state is in {path}; lower trainer.optimizer.learning_rate") from None
+    score = float(best.best_model_score) if best.best_model_score is not None else None
+    if trainer.is_global_zero:
+        log_best_checkpoint(logger, checkpoints / "best.ckpt", config.name, score)
+        if logger is not None:
+            logger.experiment.finish()
+    return TrainingResult(config.run_dir, trainer.global_step, budget.seconds / 60, score, budget.interrupted)
+
+
+def fast_bfloat16(device_type: str) -> bool:
+    """Whether bfloat16 products are faster than float32 ones there: CPUs without AMX or AVX512-BF16 emulate them."""
+    if device_type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device_type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_amx_tile_supported()
+
+
+def _build_trainer(
+    config: ExperimentConfig, callbacks: list[pl.Callback], logger: pl.loggers.Logger | None
+) -> pl.Trainer:
+    trainer_config = config.trainer
+    use_cuda = trainer_config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    wanted = trainer_config.precision
+    half = wanted == "bfloat16" or (wanted == "auto" and fast_bfloat16("cuda" if use_cuda else "cpu"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*The `srun` command.*")
+        return pl.Trainer(
+            accelerator=trainer_config.accelerator,
+            devices=trainer_config.devices,
+            precision="bf16-mixed" if half else "32-true",
+            max_steps=trainer_config.max_steps,
+            max_epochs=-1,
+            val_check_interval=trainer_config.validate_every,
+            check_val_every_n_epoch=None,
+            num_sanity_val_steps=0,
+            gradient_clip_val=trainer_config.gradient_clip,
+            log_every_n_steps=trainer_config.log_every,
+            logger=logger if logger is not None else False,
+            callbacks=callbacks,
+            plugins=[AtomicCheckpointIO(), LightningEnvironment()] if not use_cuda else [AtomicCheckpointIO()],
+            default_root_dir=config.run_dir,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+
+def _writable_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write into {folder}: {error.strerror}; choose another run_dir") from None
+    return folder
