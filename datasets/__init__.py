@@ -1,0 +1,1 @@
+"""Multi-view datasets: one reader a format, all giving the same scenes in the same conventions."""

@@ -1,0 +1,90 @@
+"""Checks and conversions that every reader's cameras go through."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from pixelnerf.errors import UserError
+from pixelnerf.types import Cameras
+
+# Published poses are rounded to five or six digits; a wrong convention or a scale is off by far more.
+RIGID_TOLERANCE = 1e-3
+
+# Camera axes of OpenGL and Blender (x right, y up, z backward) against OpenCV's.
+OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+def make_cameras(
+    poses: Float[np.ndarray, "view 4 4"],
+    intrinsics: Float[np.ndarray, "view 3 3"],
+    sizes: Int[np.ndarray, "view 2"],
+    path: Path,
+    pixel_center: float = 0.5,
+) -> Cameras:
+    """Checked cameras in float32, with the principal point moved to the convention of pixel centres at + 0.5.
+
+    Args:
+        poses: camera-to-world, OpenCV axes.
+        intrinsics: in pixels.
+        sizes: (width, height).
+        path: the file they come from, for messages.
+        pixel_center: where the file has the centre of its first pixel.
+
+    Raises:
+        UserError: not a number, not rigid, reflected, or a focal length that is not positive.
+    """
+    for view, pose in enumerate(poses):
+        check_pose(pose, f"view {view} in '{path}'")
+    for view, matrix in enumerate(intrinsics):
+        check_intrinsics(matrix, f"view {view} in '{path}'")
+    shifted = intrinsics.copy()
+    shifted[:, :2, 2] += 0.5 - pixel_center
+    return Cameras(
+        torch.from_numpy(poses.astype(np.float32)),
+        torch.from_numpy(shifted.astype(np.float32)),
+        torch.from_numpy(sizes.astype(np.int64)),
+    )
+
+
+def check_pose(pose: np.ndarray, where: str) -> None:
+    """Raises a UserError if a 4x4 matrix is not a rotation and a translation."""
+    if pose.shape != (4, 4):
+        raise UserError(f"pose of {where} is {pose.shape}, not 4x4")
+    if not np.isfinite(pose).all():
+        raise UserError(f"pose of {where} has a value that is not a finite number")
+    rotation = pose[:3, :3].astype(np.float64)
+    determinant = np.linalg.det(rotation)
+    if abs(determinant) < RIGID_TOLERANCE:
+        raise UserError(f"pose of {where} is singular")
+    error = np.abs(rotation @ rotation.T - np.eye(3)).max()
+    if error > RIGID_TOLERANCE or np.abs(pose[3] - (0, 0, 0, 1)).max() > RIGID_TOLERANCE:
+        raise UserError(f"pose of {where} is not rigid: its rotation misses orthonormality by {error:.2g}")
+    if determinant < 0:
+        raise UserError(f"pose of {where} is reflected (determinant -1): one axis has the wrong sign")
+
+
+def check_intrinsics(matrix: np.ndarray, where: str) -> None:
+    """Raises a UserError if a 3x3 matrix is not a pinhole camera's."""
+    if matrix.shape != (3, 3):
+        raise UserError(f"intrinsics of {where} are {matrix.shape}, not 3x3")
+    if not np.isfinite(matrix).all():
+        raise UserError(f"intrinsics of {where} have a value that is not a finite number")
+    if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+        raise UserError(f"focal length of {where} is not positive: {matrix[0, 0]:.6g}, {matrix[1, 1]:.6g}")
+
+
+def read_archive(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file; nothing is unpickled.
+
+    Raises:
+        UserError: missing, damaged, or holding anything but arrays of numbers.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise UserError(f"missing camera file '{path}'") from None
+    except Exception as error:  # numpy and zipfile raise many kinds for damaged archives
+        raise UserError(f"cannot read camera file '{path}': {str(error).splitlines()[0]}") from None

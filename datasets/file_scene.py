@@ -1,0 +1,124 @@
+"""A scene whose photos are image files, decoded when asked for and kept in a cache."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from datasets.folder import Color
+from datasets.image_cache import ImageCache
+from datasets.image_files import area_mean, check_size, mask_box, read_image, read_mask
+from datasets.scene import Scene
+from pixelnerf.errors import UserError
+from pixelnerf.types import Cameras
+
+
+@dataclass(frozen=True)
+class PhotoFiles:
+    """Where a view's photo is, where its mask is, and by how much both are shrunk when read."""
+
+    image: Path
+    mask: Path | None = None
+    shrink: int = 1
+
+
+class FileScene(Scene):
+    """Photos and masks from files.
+
+    Photos with alpha are composited on the background, and their alpha is the mask where there is no mask file;
+    `blend_masks` composites with mask files, too.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        files: Sequence[PhotoFiles],
+        cameras: Cameras,
+        bounds: tuple[float, float],
+        background: Color,
+        cache: ImageCache,
+        category: str = "",
+        input_views: tuple[int, ...] | None = None,
+        blend_masks: bool = False,
+    ) -> None:
+        if len(files) < 2:
+            raise UserError(f"scene '{name}' has {len(files)} views: it takes two, one to give and one to ask for")
+        self.name = name
+        self.category = category
+        self.near, self.far = bounds
+        self.background = background
+        self.num_views = len(files)
+        self._files = tuple(files)
+        self._cameras = cameras
+        self._cache = cache
+        self._input_views = input_views
+        self._blend_masks = blend_masks
+        self._boxes: dict[int, tuple[int, int, int, int]] = {}
+
+    def cameras(self) -> Cameras:
+        return self._cameras
+
+    def input_views(self) -> tuple[int, ...] | None:
+        return self._input_views
+
+    def images(self, views: Sequence[int]) -> Float[Tensor, "view 3 height width"]:
+        stacked = np.stack([self._decoded(view) for view in views])
+        return torch.from_numpy(stacked[..., :3].transpose(0, 3, 1, 2).astype(np.float32) / 255)
+
+    def masks(self, views: Sequence[int]) -> Bool[Tensor, "view height width"] | None:
+        stacked = np.stack([self._decoded(view) for view in views])
+        if stacked.shape[-1] == 3:
+            return None
+        return torch.from_numpy(stacked[..., 3] > 127)
+
+    def pixels(
+        self, views: Int[Tensor, "ray"], columns: Int[Tensor, "ray"], rows: Int[Tensor, "ray"], block: Int[Tensor, "ray"]
+    ) -> Float[Tensor, "ray 3"]:
+        colors = np.empty((len(views), 3), np.float32)
+        for view, size in sorted(set(zip(views.tolist(), block.tolist(), strict=True))):
+            chosen = ((views == view) & (block == size)).numpy()
+            offsets = np.arange(size)
+            tall = rows.numpy()[chosen, None, None] * size + offsets[:, None]
+            wide = columns.numpy()[chosen, None, None] * size + offsets
+            colors[chosen] = self._decoded(view)[tall, wide, :3].mean(axis=(1, 2), dtype=np.float32)
+        return torch.from_numpy(colors / 255)
+
+    def box(self, view: int) -> tuple[int, int, int, int]:
+        if view not in self._boxes:
+            decoded = self._decoded(view)
+            covered = decoded[..., 3] > 127 if decoded.shape[-1] == 4 else np.ones(decoded.shape[:2], bool)
+            self._boxes[view] = mask_box(covered)
+        return self._boxes[view]
+
+    def _decoded(self, view: int) -> UInt8[np.ndarray, "height width channel"]:
+        """A view's composited RGB, and its coverage as a fourth channel where there is one."""
+        if not 0 <= view < self.num_views:
+            raise UserError(f"scene '{self.name}' has no view {view}: its {self.num_views} views are numbered from 0")
+        return self._cache.get((self.name, view), lambda: self._decode(view))
+
+    def _decode(self, view: int) -> UInt8[np.ndarray, "height width channel"]:
+        files = self._files[view]
+        image = read_image(files.image)
+        blend = image.shape[-1] == 4
+        if files.mask is not None:
+            coverage = read_mask(files.mask, (image.shape[1], image.shape[0]), files.image)
+            image = np.dstack([image[..., :3], coverage])
+            blend = self._blend_masks
+        if blend:
+            image = composite(image, self.background)
+        if files.shrink > 1:
+            image = np.rint(area_mean(image, files.shrink)).astype(np.uint8)
+        width, height = self._cameras.sizes[view].tolist()
+        check_size(files.image, (image.shape[1], image.shape[0]), (width, height))
+        return image
+
+
+def composite(image: UInt8[np.ndarray, "height width 4"], background: Color) -> UInt8[np.ndarray, "height width 4"]:
+    """Straight RGBA on a background. Averaging the result is averaging premultiplied colours, as area filters need it."""
+    coverage = image[..., 3:].astype(np.float32) / 255
+    colors = image[..., :3] * coverage + 255 * np.asarray(background, np.float32) * (1 - coverage)
+    return np.dstack([np.rint(colors).astype(np.uint8), image[..., 3]])

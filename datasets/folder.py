@@ -1,0 +1,91 @@
+"""What the configuration of every dataset on disk has, and how its folder and lists are found."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pixelnerf.config import Config
+from pixelnerf.errors import UserError
+
+Color = tuple[float, float, float]
+OnError = Literal["raise", "skip"]
+
+logger = logging.getLogger(__name__)
+
+
+class FolderConfig(Config):
+    """Options that all readers share; the values belong to the dataset's protocol and stand in conf/dataset.
+
+    Attributes:
+        root: the folder that holds the dataset in its published layout.
+        near: where rays begin, in units of t.
+        far: where rays end.
+        background: colour in [0, 1] that photos are composited on, once, by the reader.
+        pixel_center: where the published cameras have the centre of the first pixel: 0.5, or 0.0 for corners.
+        cache_gib: decoded photos kept in memory, in GiB for each process.
+        on_error: what a scene with damaged files does to training: stop it, or be left out and counted.
+        how_to_get: one sentence for whoever has no such folder.
+    """
+
+    root: Path
+    near: float = Field(gt=0)
+    far: float = Field(gt=0)
+    background: Color
+    pixel_center: Literal[0.0, 0.5] = 0.5
+    cache_gib: float = Field(default=2.0, ge=0)
+    on_error: OnError = "raise"
+    how_to_get: str = ""
+
+    @model_validator(mode="after")
+    def _near_is_before_far(self) -> "FolderConfig":
+        if self.near >= self.far:
+            raise ValueError(f"near = {self.near} is not before far = {self.far}")
+        return self
+
+
+def existing_root(config: FolderConfig) -> Path:
+    """The dataset's folder.
+
+    Raises:
+        UserError: there is none; says how to get it.
+    """
+    if not config.root.is_dir():
+        advice = config.how_to_get or "get the dataset in its published layout"
+        raise UserError(f"no data folder '{config.root}': set dataset.root=PATH; {advice}")
+    return config.root
+
+
+def read_list(path: Path) -> list[str]:
+    """The non-empty lines of a list file.
+
+    Raises:
+        UserError: it is missing or not text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise UserError(f"missing list file '{path}'") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read list file '{path}': {error}") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
+def present_names(path: Path, names: Sequence[str], found: set[str], on_error: OnError) -> list[str]:
+    """Those names of a list file that are there.
+
+    Two listings are compared, so 40,000 objects cost one system call a folder and not one each.
+
+    Raises:
+        UserError: some are not there, unless they are to be skipped; then one line is logged.
+    """
+    absent = [name for name in names if name not in found]
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        message = f"list file '{path}' names '{absent[0]}'{more}, but '{path.parent}' has no such folder"
+        if on_error == "raise":
+            raise UserError(message + "; dataset.on_error=skip leaves them out")
+        logger.warning("skipped: %s", message)
+    return [name for name in names if name in found]

@@ -1,0 +1,88 @@
+"""Photos and masks from files, as 8-bit arrays."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image
+
+from pixelnerf.errors import UserError
+
+# 16-bit and float images would lose their range in a silent conversion to 8 bits.
+DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """(width, height) of an image file, from its header."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except FileNotFoundError:
+        raise UserError(f"missing image '{path}'") from None
+    except (OSError, SyntaxError) as error:
+        raise UserError(f"cannot read image '{path}': {error}") from None
+
+
+def read_image(path: Path) -> UInt8[np.ndarray, "height width channel"]:
+    """An image as RGB, or as RGBA with straight alpha where the file has alpha.
+
+    Raises:
+        UserError: missing, truncated, not an image, or more than 8 bits a channel.
+    """
+    image = _load(path)
+    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    return np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
+
+
+def read_mask(path: Path, size: tuple[int, int], image_path: Path) -> UInt8[np.ndarray, "height width"]:
+    """An object mask, 255 on the object, that belongs to an image of a size (width, height).
+
+    Masks of several channels count by their first one, and masks of 0 and 1 are stretched to 0 and 255.
+
+    Raises:
+        UserError: as `read_image`, or of another size than its image.
+    """
+    image = _load(path)
+    if image.size != size:
+        raise UserError(f"mask '{path}' is {_by(image.size)} but its image '{image_path}' is {_by(size)}")
+    values = np.asarray(image.convert("L") if image.mode in ("1", "P") else image)
+    values = values[..., 0] if values.ndim == 3 else values
+    return np.where(values > 0, np.uint8(255), np.uint8(0)) if values.max() == 1 else values
+
+
+def check_size(path: Path, size: tuple[int, int], expected: tuple[int, int]) -> None:
+    """Raises a UserError if an image is not of the size that its camera or its scene has."""
+    if size != expected:
+        raise UserError(f"image '{path}' is {_by(size)}, its camera and the other views are {_by(expected)}")
+
+
+def area_mean(image: np.ndarray, factor: int) -> np.ndarray:
+    """Means over factor x factor blocks of the first two axes, as float; rows and columns that fill no block are cut."""
+    height, width = image.shape[0] // factor, image.shape[1] // factor
+    blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor, *image.shape[2:])
+    return blocks.mean(axis=(1, 3), dtype=np.float32)
+
+
+def mask_box(mask: Bool[np.ndarray, "height width"]) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) around what is true, ends exclusive; the whole mask if nothing is."""
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not len(columns):
+        return 0, 0, mask.shape[1], mask.shape[0]
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _load(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except FileNotFoundError:
+        raise UserError(f"missing image '{path}'") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"cannot read image '{path}': {error}; it may be truncated, copy it again") from None
+    if image.mode in DEEP_MODES:
+        raise UserError(f"image '{path}' has more than 8 bits a channel (mode {image.mode}): convert it to 8 bits")
+    return image
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

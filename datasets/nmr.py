@@ -1,0 +1,154 @@
+"""ShapeNet objects in the layout of the NMR renders, as DVR, pixelNeRF and this project's own generator write them.
+
+    <root>/<synset>/<object>/image/%04d.png   photos
+                            /mask/%04d.png    object masks (optional)
+                            /cameras.npz      world_mat_<i>: world-to-camera in OpenCV axes, 4x4 or 3x4
+                                              world_mat_inv_<i>: its inverse (optional)
+                                              camera_mat_<i>: intrinsics for an image that spans [-1, 1]
+    <root>/<synset>/<list_prefix>_<split>.lst one object a line
+    <root>/<view list>                        "<synset> <object> <view> ...": the published input views (optional)
+
+The world is turned so that its z is up, as the original programs do: x, y, z become x, -z, y.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from datasets.camera_files import make_cameras, read_archive
+from datasets.file_scene import FileScene, PhotoFiles
+from datasets.folder import FolderConfig, existing_root, present_names, read_list
+from datasets.image_cache import ImageCache
+from datasets.image_files import read_size
+from datasets.scene import Scene, SceneDataset, SceneList, Split
+from pixelnerf.config import nearest
+from pixelnerf.errors import UserError
+
+WORLD_TURN = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+
+
+class NmrConfig(FolderConfig):
+    """Configuration of `NmrDataset`.
+
+    Attributes:
+        categories: name of each category and its folder (its WordNet synset).
+        train_categories: names that training and validation draw from; None for all.
+        list_prefix: which split lists are read, "softras" or "gen" in the published data.
+        input_view_list: file under the root with the published input views.
+    """
+
+    name: Literal["nmr"]
+    categories: dict[str, str]
+    train_categories: tuple[str, ...] | None = None
+    list_prefix: str = "softras"
+    input_view_list: str | None = None
+
+
+class NmrDataset(SceneDataset):
+    """Reader of the NMR layout."""
+
+    def __init__(self, config: NmrConfig) -> None:
+        self._config = config
+        self._root = existing_root(config)
+        self._cache = ImageCache(config.cache_gib)
+        self._category_names = {synset: category for category, synset in config.categories.items()}
+
+    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
+        chosen = self._config.train_categories if categories is None and split != "test" else categories
+        names = []
+        for category in self._config.categories if chosen is None else chosen:
+            synset = self._synset(category)
+            names += [f"{synset}/{name}" for name in self._objects(synset, split)]
+        return SceneList(names, self._open)
+
+    def _synset(self, category: str) -> str:
+        if category not in self._config.categories:
+            raise UserError(f"unknown category '{category}'{nearest(category, list(self._config.categories))}")
+        return self._config.categories[category]
+
+    def _objects(self, synset: str, split: Split) -> list[str]:
+        folder = self._root / synset
+        if not folder.is_dir():
+            category = self._category_names[synset]
+            raise UserError(f"no folder '{folder}' for category '{category}': take it out of dataset.categories")
+        path = folder / f"{self._config.list_prefix}_{split}.lst"
+        return present_names(path, read_list(path), set(os.listdir(folder)), self._config.on_error)
+
+    def _open(self, name: str) -> Scene:
+        synset, _ = name.split("/")
+        folder = self._root / name
+        poses, camera_matrices = _read_matrices(folder / "cameras.npz")
+        has_masks = (folder / "mask").is_dir()
+        files = [
+            PhotoFiles(folder / f"image/{view:04d}.png", folder / f"mask/{view:04d}.png" if has_masks else None)
+            for view in range(len(camera_matrices))
+        ]
+        width, height = read_size(files[0].image)
+        return FileScene(
+            name,
+            files,
+            make_cameras(
+                WORLD_TURN @ poses,
+                _pixel_intrinsics(camera_matrices, width, height),
+                np.tile([width, height], (len(files), 1)),
+                folder / "cameras.npz",
+                self._config.pixel_center,
+            ),
+            (self._config.near, self._config.far),
+            self._config.background,
+            self._cache,
+            self._category_names[synset],
+            self._input_views.get(name) if self._config.input_view_list else None,
+        )
+
+    @cached_property
+    def _input_views(self) -> dict[str, tuple[int, ...]]:
+        path = self._root / str(self._config.input_view_list)
+        views = {}
+        for number, line in enumerate(read_list(path), start=1):
+            words = line.split()
+            if len(words) < 3 or not all(word.isdecimal() for word in words[2:]):
+                raise UserError(f"line {number} of '{path}' is not '<synset> <object> <view>': {line!r}")
+            views[f"{words[0]}/{words[1]}"] = tuple(int(word) for word in words[2:])
+        return views
+
+
+def _read_matrices(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Camera-to-world matrices (view, 4, 4) in the file's world, and camera matrices (view, 3, 3)."""
+    arrays = read_archive(path)
+    poses, camera_matrices = [], []
+    while f"world_mat_{len(poses)}" in arrays or f"world_mat_inv_{len(poses)}" in arrays:
+        view = len(poses)
+        camera_matrix = arrays.get(f"camera_mat_{view}")
+        if camera_matrix is None or camera_matrix.ndim != 2 or min(camera_matrix.shape) < 3:
+            raise UserError(f"camera file '{path}' has no 3x3 or 4x4 matrix 'camera_mat_{view}'")
+        poses.append(_pose(arrays, view, path))
+        camera_matrices.append(camera_matrix[:3, :3].astype(np.float64))
+    if not poses:
+        raise UserError(f"camera file '{path}' has no 'world_mat_0'")
+    return np.stack(poses), np.stack(camera_matrices)
+
+
+def _pose(arrays: dict[str, np.ndarray], view: int, path: Path) -> np.ndarray:
+    inverse = arrays.get(f"world_mat_inv_{view}")
+    matrix = arrays[f"world_mat_{view}"] if inverse is None else inverse
+    if matrix.shape not in ((3, 4), (4, 4)):
+        raise UserError(f"world matrix of view {view} in '{path}' is {matrix.shape}, not 4x4 or 3x4")
+    square = np.eye(4)
+    square[: len(matrix)] = matrix
+    if inverse is not None:
+        return square
+    try:
+        return np.linalg.inv(square)
+    except np.linalg.LinAlgError:
+        raise UserError(f"world matrix of view {view} in '{path}' is singular") from None
+
+
+def _pixel_intrinsics(camera_matrices: np.ndarray, width: int, height: int) -> np.ndarray:
+    """From an image that spans [-1, 1] in both axes to one that spans [0, width] x [0, height]."""
+    to_pixels = np.array([[width / 2, 0, width / 2], [0, height / 2, height / 2], [0, 0, 1]])
+    return to_pixels @ camera_matrices

@@ -1,0 +1,124 @@
+"""What every reader gives: scenes with posed photos, lazily.
+
+Cameras are in OpenCV axes, poses camera-to-world, pixel (i, j) has its centre at (j + 0.5, i + 0.5). A reader whose files
+say it otherwise converts; nothing past a reader knows another convention.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pixelnerf.types import Cameras
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+# A scene's cameras take a few kilobytes; this many of them stay open.
+OPEN_SCENES = 20_000
+
+
+class Scene(ABC):
+    """One object or place, seen in posed photos.
+
+    Attributes:
+        name: unique within its dataset, for instance "04090263/5aac06".
+        category: "rifle"; empty where the dataset has none.
+        near: where a ray begins to look, in units of t.
+        far: where it stops.
+        background: the colour, in [0, 1], that the photos stand on and that an empty ray shows.
+        num_views: how many photos there are.
+    """
+
+    name: str
+    category: str
+    near: float
+    far: float
+    background: tuple[float, float, float]
+    num_views: int
+
+    @abstractmethod
+    def cameras(self) -> Cameras:
+        """The cameras of all views (batch = view)."""
+
+    @abstractmethod
+    def images(self, views: Sequence[int]) -> Float[Tensor, "view 3 height width"]:
+        """RGB photos in [0, 1] on the background; only these are decoded, and they must be of one size.
+
+        Raises:
+            UserError: a file is missing, damaged, or of another size than its camera; the message has its path.
+        """
+
+    @abstractmethod
+    def masks(self, views: Sequence[int]) -> Bool[Tensor, "view height width"] | None:
+        """True on the object; None where the dataset has no masks."""
+
+    @abstractmethod
+    def input_views(self) -> tuple[int, ...] | None:
+        """The input views that a published view list fixes for this scene, else None."""
+
+    @abstractmethod
+    def pixels(
+        self, views: Int[Tensor, "ray"], columns: Int[Tensor, "ray"], rows: Int[Tensor, "ray"], block: Int[Tensor, "ray"]
+    ) -> Float[Tensor, "ray 3"]:
+        """Colours of single pixels, without converting whole photos.
+
+        Pixel (column, row) is of the photo shrunk by the whole number `block`: the mean over its block x block pixels.
+        """
+
+    @abstractmethod
+    def box(self, view: int) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) around the object's mask in pixels, ends exclusive.
+
+        The whole photo where there is no mask or nothing in it.
+        """
+
+
+class SceneList(Sequence[Scene]):
+    """Scenes that are opened when asked for, and then kept open."""
+
+    def __init__(self, names: Sequence[str], open_scene: Callable[[str], Scene]) -> None:
+        self.names = tuple(names)
+        self._open = lru_cache(maxsize=OPEN_SCENES)(open_scene)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index):  # noqa: ANN001, ANN204 (the two overloads of Sequence)
+        if isinstance(index, slice):
+            return [self._open(name) for name in self.names[index]]
+        return self._open(self.names[index])
+
+    def __iter__(self) -> Iterator[Scene]:
+        return (self._open(name) for name in self.names)
+
+
+@dataclass(frozen=True)
+class SceneGroup:
+    """Scenes that are drawn together: a group is drawn by its weight, then a scene of it uniformly."""
+
+    scenes: Sequence[Scene]
+    weight: float = 1.0
+
+
+class SceneDataset(ABC):
+    """The scenes of a dataset by split. Nothing is decoded until a scene is asked for it."""
+
+    @abstractmethod
+    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
+        """The scenes of a split, of these categories (by name) or of all that the configuration has for it.
+
+        Raises:
+            UserError: the data are not there, or a category is unknown.
+        """
+
+    def groups(self, split: Split) -> tuple[SceneGroup, ...]:
+        """The scenes of a split as weighted groups; one group unless datasets are mixed."""
+        return (SceneGroup(self.scenes(split)),)
+
+
