@@ -85,6 +85,6 @@ def transform_cameras(
 
 
 def _safe_depth(points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch point"]:
-    """z where a point is in front of the camera, else a small positive depth in proportion to its distance."""
+    """The depth z in front of the camera, else a small positive depth in proportion to the point's distance."""
     floor = (GRAZING_DEPTH * points.detach().abs().sum(dim=-1)).clamp_min(SMALLEST_DEPTH)
     return torch.maximum(points[..., 2], floor)

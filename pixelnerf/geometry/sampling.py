@@ -1,8 +1,9 @@
 """Where along a ray to put the intervals and points.
 
-Randomness comes from the caller's generator; None means the deterministic variant.
+Randomness comes from the caller's generator, on whichever device it lives; None means the deterministic variant.
 """
 
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -33,17 +34,14 @@ def stratified_fences(
     """
     near, far = near[..., None], far[..., None]
     share = torch.linspace(0, 1, count + 1, dtype=near.dtype, device=near.device)
-    if spacing == "linear":
-        fences = near * (1 - share) + far * share
-    else:
-        fences = 1 / ((1 - share) / near + share / far)
-    fences = fences.clamp(near, far)
+    even = near * (1 - share) + far * share if spacing == "linear" else 1 / ((1 - share) / near + share / far)
+    fences = even.clamp(near, far)
     if generator is None:
         return fences
     middles = (fences[..., 1:] + fences[..., :-1]) / 2
     lower = torch.cat([fences[..., :1], middles], dim=-1)
     upper = torch.cat([middles, fences[..., -1:]], dim=-1)
-    return lower + (upper - lower) * _uniform(fences, generator)
+    return lower + (upper - lower) * _uniform(fences, count + 1, generator)
 
 
 @torch.no_grad()
@@ -79,20 +77,20 @@ def sample_points_from_histogram(
     if generator is None:
         quantiles = _stratified_quantiles(fences, count, None)
     else:
-        quantiles = _uniform(fences[..., :1].expand(*fences.shape[:-1], count), generator).sort(dim=-1).values
+        quantiles = _uniform(fences, count, generator).sort(dim=-1).values
     return _invert_histogram(fences, weights + SMALLEST_WEIGHT, quantiles)
 
 
 def _stratified_quantiles(
-    like: Float[Tensor, "*batch ray fence"], count: int, generator: torch.Generator | None
+    fences: Float[Tensor, "*batch ray fence"], count: int, generator: torch.Generator | None
 ) -> Float[Tensor, "*batch ray quantile"]:
-    """Ascending quantiles in [0, 1), one in each of `count` equal strata, or evenly from 0 to just below 1."""
-    last = 1 - torch.finfo(like.dtype).eps
-    shape = (*like.shape[:-1], count)
+    """Ascending quantiles in [0, 1): one in each of `count` equal strata, or evenly from 0 to just below 1."""
+    last = 1 - torch.finfo(fences.dtype).eps
     if generator is None:
-        return torch.linspace(0, last, count, dtype=like.dtype, device=like.device).expand(shape)
-    strata = torch.arange(count, dtype=like.dtype, device=like.device)
-    return ((strata + _uniform(like[..., :1].expand(shape), generator)) / count).clamp_max(last)
+        even = torch.linspace(0, last, count, dtype=fences.dtype, device=fences.device)
+        return even.expand(*fences.shape[:-1], count)
+    strata = torch.arange(count, dtype=fences.dtype, device=fences.device)
+    return ((strata + _uniform(fences, count, generator)) / count).clamp_max(last)
 
 
 def _invert_histogram(
@@ -101,18 +99,30 @@ def _invert_histogram(
     quantiles: Float[Tensor, "*batch ray quantile"],
 ) -> Float[Tensor, "*batch ray quantile"]:
     """Values of t at ascending quantiles in [0, 1) of the distribution that is uniform inside each interval."""
-    missing = (SMALLEST_WEIGHT - weights.sum(dim=-1, keepdim=True)).clamp_min(0)
-    weights = weights + missing / weights.shape[-1]
-    cumulative = (weights / weights.sum(dim=-1, keepdim=True)).cumsum(dim=-1)[..., :-1].clamp_max(1)
-    zero = torch.zeros_like(fences[..., :1])
-    cumulative = torch.cat([zero, cumulative, zero + 1], dim=-1)
+    total = _ordered_sum(weights)
+    missing = (SMALLEST_WEIGHT - total).clamp_min(0)
+    density = (weights + missing / weights.shape[-1]) / (total + missing)
+    zero = torch.zeros_like(total)
+    cumulative = torch.cat([zero, density[..., :-1].cumsum(dim=-1).clamp_max(1), zero + 1], dim=-1)
     right = torch.searchsorted(cumulative, quantiles.contiguous(), right=True)
-    low, high = cumulative.gather(-1, right - 1), cumulative.gather(-1, right)
-    start, end = fences.gather(-1, right - 1), fences.gather(-1, right)
+    left = right - 1
+    low, high = cumulative.gather(-1, left), cumulative.gather(-1, right)
+    start, end = fences.gather(-1, left), fences.gather(-1, right)
     # The bound keeps the result ascending where rounding would pass the interval's end.
     return torch.minimum(start + (quantiles - low) / (high - low) * (end - start), end)
 
 
-def _uniform(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Uniform numbers in [0, 1) of the tensor's shape, drawn where the generator lives."""
-    return torch.rand(like.shape, generator=generator, device=generator.device, dtype=like.dtype).to(like.device)
+def _ordered_sum(weights: Float[Tensor, "*batch ray sample"]) -> Float[Tensor, "*batch ray 1"]:
+    """The sum from first to last, as mip-NeRF takes it.
+
+    In another order it rounds differently, and where weights are small that moves a fence by up to 3e-5.
+    """
+    return reduce(torch.add, weights.split(1, dim=-1))
+
+
+def _uniform(
+    fences: Float[Tensor, "*batch ray fence"], count: int, generator: torch.Generator
+) -> Float[Tensor, "*batch ray draw"]:
+    """`count` uniform numbers in [0, 1) for each ray."""
+    shape = (*fences.shape[:-1], count)
+    return torch.rand(shape, generator=generator, device=generator.device, dtype=fences.dtype).to(fences.device)

@@ -8,6 +8,9 @@ from pixelnerf.types import RenderOutput
 
 # Stands for an infinite interval: enough to make any density opaque, and times density zero it is still zero.
 INFINITE_LENGTH = 1e10
+# Light that has passed this optical depth is not darkened further: exp(-40) is zero next to any colour, and smaller
+# products become denormal, on which a CPU spends 100 times as long.
+LARGEST_OPTICAL_DEPTH = 40.0
 # Opacity of the imaginary matter at the far end that gives empty rays their distance.
 FAR_OPACITY = 1e-8
 
@@ -26,7 +29,7 @@ def compositing_weights(
     """
     depth = density * lengths.clamp_max(INFINITE_LENGTH)
     before = torch.cat([torch.zeros_like(depth[..., :1]), depth[..., :-1].cumsum(dim=-1)], dim=-1)
-    return torch.exp(-before) * -torch.expm1(-depth)
+    return torch.exp(-before.clamp_max(LARGEST_OPTICAL_DEPTH)) * -torch.expm1(-depth)
 
 
 def composite(
