@@ -1,16 +1,14 @@
 """Trains a model: `python train.py experiment=quickstart`; `python train.py -m model.field.width=128,256` sweeps."""
 
-import hydra
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from pixelnerf.config import parse_config
-from pixelnerf.entry import INTERRUPTED, run_entry
+from pixelnerf.entry import run_entry
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.run import train
 
 
-@hydra.main(version_base=None, config_path="conf", config_name="config")
 def main(composed: DictConfig) -> None:
     """Composes, validates, trains."""
     config = parse_config(ExperimentConfig, OmegaConf.to_container(composed, resolve=True), "")
@@ -27,4 +25,4 @@ def main(composed: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    run_entry(main)
+    run_entry(main, "config")

@@ -8,18 +8,21 @@ Frames: poses are camera-to-world in OpenCV axes (x right, y down, z forward). P
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+# Not typing.Self: the checker of shape annotations that the tests install decorates methods one by one.
+Record = TypeVar("Record", bound="TensorRecord")
 
 
 @dataclass(frozen=True)
 class TensorRecord:
     """A frozen group of tensors; nested records, None and plain values are carried along."""
 
-    def map_tensors(self, function: Callable[[Tensor], Tensor]) -> Self:
+    def map_tensors(self: Record, function: Callable[[Tensor], Tensor]) -> Record:
         """A copy with the function applied to every tensor."""
 
         def convert(value: Any) -> Any:
@@ -29,7 +32,7 @@ class TensorRecord:
 
         return type(self)(**{field.name: convert(getattr(self, field.name)) for field in fields(self)})
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self: Record, device: torch.device | str) -> Record:
         """A copy on the device."""
         return self.map_tensors(lambda tensor: tensor.to(device))
 
@@ -85,8 +88,8 @@ class Rays(TensorRecord):
 class Gaussians(TensorRecord):
     """Frustum Gaussians in factored form: covariance = axial * d d^T + radial * I, d the ray's direction.
 
-    For a conical frustum axial = s_t^2 - s_r^2 / |d|^2 and radial = s_r^2 (mip-NeRF, eq. 8, regrouped): a rotation of the
-    world then only rotates mean and direction. `axial` may be negative; the covariance is positive semi-definite.
+    For a conical frustum axial = s_t^2 - s_r^2 / |d|^2 and radial = s_r^2 (mip-NeRF, eq. 8, regrouped): a rotation of
+    the world then only rotates mean and direction. `axial` may be negative; the covariance is positive semi-definite.
     """
 
     means: Float[Tensor, "*batch ray sample 3"]

@@ -1,9 +1,9 @@
 """The image encoder: stages of a ResNet, each a map of features registered with the photo's pixels.
 
-A ResNet's strided convolutions centre the texel of index j, at stride s, on the pixel of index s * j. A first-stage texel
-index is therefore a pixel index divided by 2, exactly, and a stage of stride s is upsampled to the first by the factor s / 2
-about index 0. `upsample: registered` does that; `align_corners` stretches the last texel onto the last one as the original
-pixelNeRF does, which drifts by up to a texel of the coarse stage across the image.
+A ResNet's strided convolutions centre the texel of index j, at stride s, on the pixel of index s * j. A first-stage
+texel index is therefore a pixel index divided by 2, exactly, and a stage of stride s is upsampled to the first by the
+factor s / 2 about index 0. `upsample: registered` does that; `align_corners` stretches the last texel onto the last one
+as the original pixelNeRF does, which drifts by up to a texel of the coarse stage across the image.
 """
 
 from pathlib import Path
@@ -36,7 +36,8 @@ class EncoderConfig(Config):
 class Encoder(nn.Module):
     """Photos in [0, 1] to one feature map a stage. Owns its normalisation.
 
-    With `load_pretrained` false the network starts from random weights whatever the config says: a checkpoint will fill it.
+    With `load_pretrained` false the network starts from random weights whatever the config says: a checkpoint will fill
+    it.
 
     Raises:
         UserError: the backbone is unknown to timm or is no ResNet, or its pretrained weights are out of reach.
@@ -49,9 +50,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         if not timm.is_model(config.backbone):
-            raise UserError(
-                f"unknown model.encoder.backbone={config.backbone}{nearest(config.backbone, timm.list_models('resnet*'))}"
-            )
+            hint = nearest(config.backbone, timm.list_models("resnet*"))
+            raise UserError(f"unknown model.encoder.backbone={config.backbone}{hint}")
         self.backbone = timm.create_model(
             config.backbone, pretrained=False, features_only=True, out_indices=tuple(range(config.stages))
         )
@@ -84,7 +84,7 @@ class Encoder(nn.Module):
             return stage
         if self.config.upsample == "align_corners":
             return F.interpolate(stage, size, mode="bilinear", align_corners=True)
-        # With one texel of border repeated, aligning the corners 0 and n is a scaling by the whole factor about index 0.
+        # With one texel of border repeated, aligning the corners 0 and n scales by the whole factor about index 0.
         factor = max(_power_of_two(size[0], height), _power_of_two(size[1], width))
         padded = F.pad(stage, (0, 1, 0, 1), mode="replicate")
         enlarged = F.interpolate(padded, (factor * height + 1, factor * width + 1), mode="bilinear", align_corners=True)
@@ -105,8 +105,8 @@ class Encoder(nn.Module):
         if missing or wrong:
             source = self.config.weights or "the pretrained file"
             raise UserError(
-                f"{source} does not fit {self.config.backbone}: {len(missing)} tensors missing, {len(wrong)} of another "
-                f"shape, first {(missing + wrong)[0]}; choose the matching model.encoder.backbone"
+                f"{source} does not fit {self.config.backbone}: {len(missing)} tensors missing, {len(wrong)} of "
+                f"another shape, first {(missing + wrong)[0]}; choose the matching model.encoder.backbone"
             )
         # What is left over belongs to the stages and the classifier that were cut off.
         self.backbone.load_state_dict({name: state[name] for name in wanted})

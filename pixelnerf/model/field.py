@@ -1,8 +1,8 @@
 """The conditioned radiance field: a residual MLP, applied a view at a time, averaged over views, then shared.
 
-Blocks are pre-activation residual blocks whose second layer starts at zero (pixelNeRF, appendix B.1). Before each of the
-first `injection_blocks` blocks the photo's feature is added; those linear layers live in `FeatureProjection` because they are
-applied to the maps, once a texel.
+Blocks are pre-activation residual blocks whose second layer starts at zero (pixelNeRF, appendix B.1). Before each of
+the first `injection_blocks` blocks the photo's feature is added; those linear layers live in `FeatureProjection`
+because they are applied to the maps, once a texel.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
 from pixelnerf.config import Config
 
@@ -38,7 +39,7 @@ class ResidualFieldConfig(Config):
 
 
 def activate_density(raw: Tensor, activation: DensityActivation) -> Tensor:
-    """Density >= 0, in float32 whatever the layers ran in. The shift by -1 is mip-NeRF's: a young field is nearly empty."""
+    """Density >= 0, in float32 whatever the layers ran in. The shift by -1 is mip-NeRF's: a young field is thin."""
     raw = raw.float()
     if activation == "relu":
         return F.relu(raw)
@@ -62,6 +63,7 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
 
+    @override
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         return x + self.second(F.relu(self.first(F.relu(x))))
 

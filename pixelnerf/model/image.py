@@ -31,7 +31,7 @@ def render_image(
     background: Float[Tensor, "3"],
     rays_per_chunk: int = 4096,
 ) -> ImageOutput:
-    """Renders the view of one camera (no batch axis) of one encoded scene (batch of 1). Colours are clipped to [0, 1]."""
+    """Renders the view of one camera (no batch axis) of one encoded scene (batch of 1). Colours are clipped."""
     width, height = camera.sizes.tolist()
     rays = image_rays(camera, near, far).map_tensors(lambda tensor: tensor[None])
     count = width * height

@@ -1,8 +1,9 @@
 """What the field is told of a sample: its encoded position in a photo's frame, and the ray's encoded direction there.
 
-`view_normalized` is x = (R X + t - (0, 0, c)) / h with c and h the middle and half-length of that photo's depth range, so the
-input does not change when the world is moved, turned or scaled. `view_rotated` is R (X - C) as in the original pixelNeRF's
-`xyz_rot`: only turned, so it depends on where the world's origin is. `world` is for models of a single scene.
+`view_normalized` is x = (R X + t - (0, 0, c)) / h with c and h the middle and half-length of that photo's depth range,
+so the input does not change when the world is moved, turned or scaled. `view_rotated` is R (X - C) as in the original
+pixelNeRF's `xyz_rot`: only turned, so it depends on where the world's origin is. `world` is for models of a single
+scene.
 """
 
 from typing import Literal
@@ -29,6 +30,7 @@ class EncodingConfig(Config):
 
     @property
     def channels(self) -> int:
+        """Length of an encoding."""
         return 6 * (self.max_degree - self.min_degree) + (3 if self.include_input else 0)
 
     @model_validator(mode="after")
@@ -39,7 +41,7 @@ class EncodingConfig(Config):
 
 
 class PositionConfig(EncodingConfig):
-    """`integrated` takes the frustum's covariance into account (mip-NeRF's IPE); else its mean is encoded as a point."""
+    """`integrated` takes the frustum's covariance into account (mip-NeRF's IPE); else its mean is encoded."""
 
     frame: Literal["view_normalized", "view_rotated", "world"]
     integrated: bool

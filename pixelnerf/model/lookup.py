@@ -1,28 +1,29 @@
 """The integrated pixel-aligned feature: looking up a frustum's Gaussian in a photo's feature map.
 
-A frustum has the covariance Sigma = a d d^T + b I (see `Gaussians`). In a photo's camera frame only d is rotated. With J the
-Jacobian of the projection at the frustum's mean, in texels of the first stage, its image is a Gaussian of covariance
-Sigma' = J Sigma J^T = a (J d)(J d)^T + b J J^T. We want the map averaged over that ellipse, not its value at one point.
+A frustum has the covariance Sigma = a d d^T + b I (see `Gaussians`). In a photo's camera frame only d is rotated. With
+J the Jacobian of the projection at the frustum's mean, in texels of the first stage, its image is a Gaussian of
+covariance Sigma' = J Sigma J^T = a (J d)(J d)^T + b J J^T. We want the map averaged over that ellipse, not its value at
+one point.
 
-Each photo keeps a mip chain: level l holds means of 2^l x 2^l texels, so one texel has size s = 2^l. A bilinear tap on level l
-averages the map with the kernel box(s) * tent(s) on the texel lattice, whose variance along an axis is
+Each photo keeps a mip chain: level l holds means of 2^l x 2^l texels, so one texel has size s = 2^l. A bilinear tap on
+level l averages the map with the kernel box(s) * tent(s) on the texel lattice, whose variance along an axis is
 
     (s^2 - 1) / 12   (the mean of s texels, discrete box)   +   s^2 / 6   (the tent between neighbours).
 
-At l = 0 that is 1/6, the blur every bilinear look-up has. Level l adds (4^l - 1) / 4 to it. We want the added blur to be the
-ellipse's mean variance v = tr(Sigma') / 2, hence
+At l = 0 that is 1/6, the blur every bilinear look-up has. Level l adds (4^l - 1) / 4 to it. We want the added blur to
+be the ellipse's mean variance v = tr(Sigma') / 2, hence
 
     l = 1/2 log2(1 + 4 v),
 
-with linear interpolation between the two levels around l. v = 0 gives l = 0 and weight zero on level 1: the plain bilinear
-look-up, bit for bit. The trace needs no matrix: tr(Sigma') = a |J d|^2 + b |J|_F^2. For ellipses of 3:1 tr/2 measured better
-than sqrt(det) and than the minor axis (which is what graphics hardware takes).
+with linear interpolation between the two levels around l. v = 0 gives l = 0 and weight zero on level 1: the plain
+bilinear look-up, bit for bit. The trace needs no matrix: tr(Sigma') = a |J d|^2 + b |J|_F^2. For ellipses of 3:1 tr/2
+measured better than sqrt(det) and than the minor axis (which is what graphics hardware takes).
 
 Whatever is linear commutes with all of this, so the maps arrive here already multiplied by the layers that would have
 consumed the feature (pre-projection): the cost of those layers is per texel, not per sample.
 
-Texel indices: with ResNet's registration (see `encoder`) the pixel index p - 0.5 maps to texel index (p - 0.5) w / W for a map
-of width w of a photo of width W, which is also where the original pixelNeRF looks (its `latent_scaling`).
+Texel indices: with ResNet's registration (see `encoder`) the pixel index p - 0.5 maps to texel index (p - 0.5) w / W
+for a map of width w of a photo of width W, which is also where the original pixelNeRF looks (its `latent_scaling`).
 """
 
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ LookupMode = Literal["point", "integrated"]
 
 @dataclass(frozen=True)
 class Features(TensorRecord):
-    """Looked-up features; `valid` is false for samples behind a photo's camera, whose feature is zero, and absent photos."""
+    """Looked-up features; `valid` is false for absent photos and behind a photo's camera, where the feature is zero."""
 
     values: Float[Tensor, "batch view point channel"]
     valid: Bool[Tensor, "batch view point"]
@@ -73,7 +74,7 @@ def to_view_frames(gaussians: Gaussians, cameras: Cameras) -> Gaussians:
 
 
 def look_up(features: SceneFeatures, gaussians: Gaussians, mode: LookupMode) -> Features:
-    """Features of Gaussians that are given in the photos' frames, axes "batch view ray sample" (see `to_view_frames`)."""
+    """Features of Gaussians given in the photos' frames, axes "batch view ray sample" (see `to_view_frames`)."""
     points = gaussians.means.flatten(-3, -2)
     valid = (points[..., 2] > 0) & features.present[..., None]
     pixels = project(features.cameras.intrinsics, points)

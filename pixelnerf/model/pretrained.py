@@ -1,4 +1,4 @@
-"""Where the encoder's ImageNet weights come from: a local file, the local cache, or a download. Never a silent fallback."""
+"""Where the encoder's ImageNet weights come from: a file, the local cache, or a download. Never a silent fallback."""
 
 import threading
 import urllib.error

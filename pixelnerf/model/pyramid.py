@@ -11,7 +11,7 @@ from pixelnerf.types import Photos, SceneFeatures
 def mip_chain(
     maps: Float[Tensor, "image channel height width"], levels: int
 ) -> list[Float[Tensor, "image channel level_height level_width"]]:
-    """The map and its successive 2x2 means, at most `levels` of them, down to one texel; odd borders average what is there."""
+    """The map and its successive 2x2 means, at most `levels` maps in all; odd borders average what is there."""
     chain = [maps]
     while len(chain) < levels and max(chain[-1].shape[-2:]) > 1:
         chain.append(F.avg_pool2d(chain[-1], 2, ceil_mode=True, count_include_pad=False))
@@ -19,12 +19,12 @@ def mip_chain(
 
 
 def build_scene_features(
-    photos: Photos, groups: list[tuple[Tensor, Float[Tensor, "image channel map_height map_width"]]], levels: int
+    photos: Photos, groups: list[tuple[Tensor, Float[Tensor, "_ channel _ _"]]], levels: int
 ) -> SceneFeatures:
     """Lays the maps of all photos out as one table.
 
-    `groups` holds photos of equal size: their indices into the flattened (batch, view) axis, and their maps. Photos in no
-    group (absent ones) point at row 0, and must be masked by `photos.present`.
+    `groups` holds photos of equal size: their indices into the flattened (batch, view) axis, and their maps. Photos in
+    no group (absent ones) point at row 0, and must be masked by `photos.present`.
     """
     batch, views = photos.present.shape
     chains = [(indices, mip_chain(maps, levels)) for indices, maps in groups]

@@ -1,4 +1,4 @@
-"""Volume rendering in two levels: place frusta, ask the field, composite; then again where the first level found matter."""
+"""Volume rendering in two levels: place frusta, ask the field, composite; again where the first found matter."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,9 +24,11 @@ FRUSTUMS = {"cone": conical_frustums, "cylinder": cylindrical_frustums, "point":
 
 
 class RendererConfig(Config):
-    """`fine_samples: 0` renders in one level. `density_unit` is what a density's reciprocal is measured in:
-    half the target view's depth range (free of the world's scale) or the world's unit. With `normalize_directions` t is the
-    distance from the camera (pixelNeRF's convention for near and far), else the depth along its axis (mip-NeRF's).
+    """How rays are sampled and composited.
+
+    `fine_samples: 0` renders in one level. `density_unit` is what a density's reciprocal is measured in:
+    half the target view's depth range (free of the world's scale) or the world's unit. With `normalize_directions` t is
+    the distance from the camera (pixelNeRF's convention for near and far), else the depth along its axis (mip-NeRF's).
     """
 
     frustum: Literal["cone", "cylinder", "point"]
@@ -58,7 +60,7 @@ class Renderer:
         background: Float[Tensor, "batch 3"],
         generator: torch.Generator | None,
     ) -> RenderOutput:
-        """Renders rays ("batch ray") in front of a background. A generator jitters the fences, for training; None does not."""
+        """Renders rays ("batch ray") in front of a background. A generator jitters the fences; None does not."""
         if self.config.normalize_directions:
             rays = with_unit_directions(rays)
         fences = stratified_fences(rays.near, rays.far, self.config.coarse_samples, generator, self.config.spacing)

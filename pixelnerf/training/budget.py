@@ -1,4 +1,4 @@
-"""When training stops: after its steps, after its minutes, or when the user or the cluster asks; always with a checkpoint."""
+"""When training stops: after its steps or minutes, or when the user or the cluster asks; always with a checkpoint."""
 
 import signal
 import time
@@ -7,13 +7,14 @@ from types import FrameType
 from typing import Any
 
 import lightning.pytorch as pl
+from typing_extensions import override
 
 
 class Budget(pl.Callback):
     """Counts steps and minutes, over resumes too, and stops the trainer between two steps.
 
-    The first SIGINT or SIGTERM lets the step in progress end and writes the checkpoint; `interrupted` tells it afterwards.
-    A second SIGINT stops at once.
+    The first SIGINT or SIGTERM lets the step in progress end and writes the checkpoint; `interrupted` tells it
+    afterwards. A second SIGINT stops at once.
     """
 
     def __init__(self, max_steps: int, max_minutes: float | None, last_checkpoint: Path) -> None:
@@ -38,6 +39,7 @@ class Budget(pl.Callback):
         by_time = self.seconds / (60 * self.max_minutes) if self.max_minutes is not None else 0.0
         return min(max(self._steps / self.max_steps, by_time), 1.0)
 
+    @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._steps = trainer.global_step
         self._started = time.monotonic()
@@ -50,6 +52,7 @@ class Budget(pl.Callback):
         for number in (signal.SIGINT, signal.SIGTERM):
             self._handlers[number] = signal.signal(number, request)
 
+    @override
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -61,15 +64,19 @@ class Budget(pl.Callback):
             trainer.should_stop = True
             trainer.save_checkpoint(self._last_checkpoint)
 
+    @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._restore_handlers()
 
+    @override
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self._restore_handlers()
 
+    @override
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.seconds}
 
+    @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._seconds_before = state_dict["seconds"]
 

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import Tensor
+from typing_extensions import override
 
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
@@ -32,6 +33,7 @@ class LoadedModel:
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Lightning's checkpoints under a temporary name first, so that a crash never leaves half a file."""
 
+    @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         final = Path(path)
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +42,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, final)
+        temporary.replace(final)
 
 
 def load_checkpoint(path: Path) -> LoadedModel:
@@ -70,7 +72,7 @@ def save_shared(path: Path, net: Net, config: Mapping[str, Any], step: int) -> N
     safetensors.torch.save_file(state, temporary, {"config": json.dumps(config), "step": str(step)})
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def check_resumable(path: Path, model: ModelConfig) -> None:

@@ -17,8 +17,8 @@ from pixelnerf.training.optimization import OptimizerConfig
 class TrainerConfig(Config):
     """How long, how precise, how often.
 
-    Training ends at `max_steps` or after `max_minutes` of training, whichever comes first; the learning rate has decayed by
-    then in either case. `precision: auto` is bfloat16 where the device multiplies it faster than float32.
+    Training ends at `max_steps` or after `max_minutes` of training, whichever comes first; the learning rate has
+    decayed by then in either case. `precision: auto` is bfloat16 where the device multiplies it faster than float32.
     """
 
     loader: LoaderConfig

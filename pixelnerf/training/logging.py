@@ -1,4 +1,4 @@
-"""W&B logging: offline by default, one group for a sweep, panels of the frozen views, the best checkpoint as an artifact."""
+"""W&B logging: offline by default, a group for a sweep, panels of frozen views, the best checkpoint as an artifact."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 from pydantic import Field
+from typing_extensions import override
 
 from pixelnerf.config import Config
 from pixelnerf.evaluation.pictures import comparison_strip
@@ -44,6 +45,7 @@ class ValidationPanels(pl.Callback):
     def __init__(self, count: int) -> None:
         self._count = count
 
+    @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not isinstance(trainer.logger, WandbLogger) or trainer.sanity_checking:
             return
@@ -64,7 +66,7 @@ class ValidationPanels(pl.Callback):
 
 
 def log_best_checkpoint(logger: WandbLogger | None, path: Path, name: str, score: float | None) -> None:
-    """Adds the best checkpoint to the run as an artifact (kept with the run's files until synchronised when offline)."""
+    """Adds the best checkpoint to the run as an artifact (kept with the files of an offline run until synchronised)."""
     if logger is None or not path.is_file():
         return
     artifact = wandb.Artifact(f"{name}-model".replace("/", "-"), type="model", metadata={"val/psnr": score})

@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import override
 
 from datasets.module import ValidationItem
 from datasets.sampler import TrainBatch
@@ -35,6 +36,7 @@ class FewShotModule(pl.LightningModule):
         self.validation_renders: list[tuple[ValidationItem, ImageOutput]] = []
         self._progress = progress
 
+    @override
     def training_step(self, batch: TrainBatch, batch_index: int) -> Float[Tensor, ""]:
         generator = torch.Generator(self.device).manual_seed(self._step_seed())
         features = self.net.encode(batch.photos)
@@ -51,6 +53,7 @@ class FewShotModule(pl.LightningModule):
             self.log("train/opacity", output.opacity.detach().mean())
         return loss
 
+    @override
     def validation_step(self, item: ValidationItem, batch_index: int) -> None:
         features = self.net.encode(item.photos)
         for view in range(len(item.images)):
@@ -62,13 +65,16 @@ class FewShotModule(pl.LightningModule):
             if view == 0:
                 self.validation_renders.append((item.to("cpu"), render.to("cpu")))
 
+    @override
     def on_validation_epoch_start(self) -> None:
         self.validation_renders.clear()
 
+    @override
     def configure_optimizers(self) -> Any:
         optimizer, schedule = build_optimizer(self.net, self.config.trainer.optimizer, self._progress)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config.model_dump(mode="json")
 

@@ -5,6 +5,7 @@ from typing import Any
 import lightning.pytorch as pl
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from typing_extensions import override
 
 from pixelnerf.training.budget import Budget
 
@@ -39,11 +40,13 @@ class ProgressLine(pl.Callback):
 
     _rate = 0.0
 
+    @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._first_step, self._first_second = trainer.global_step, self._budget.seconds
         if trainer.is_global_zero:
             self._progress.start()
 
+    @override
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -61,6 +64,7 @@ class ProgressLine(pl.Callback):
             psnr=float("nan") if self._psnr is None else self._psnr,
         )
 
+    @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         value = trainer.callback_metrics.get("val/psnr")
         if value is not None and trainer.is_global_zero:
@@ -69,8 +73,10 @@ class ProgressLine(pl.Callback):
                 f"{self._rate:.1f} steps/s, {self._budget.seconds / 60:.1f} min"
             )
 
+    @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._progress.stop()
 
+    @override
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self._progress.stop()
