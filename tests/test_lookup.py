@@ -45,7 +45,7 @@ def test_point_look_up_is_grid_sample_with_border_padding():
     gaussians = random_gaussians(features)
     points = gaussians.means.flatten(2, 3)[0]
     pixels = points[..., :2] / points[..., 2:] * 1.6 * 32 + 16
-    photos = Photos(torch.zeros(1, 2, 3, 32, 32), features.cameras, features.near, features.far, features.present)
+    # Texel index (p - 0.5) / 2 in a map of 16 for a photo of 32, in grid_sample's range of -1..1 between corner centres.
     grid = (pixels - 0.5) / 2 / 15 * 2 - 1
     expected = F.grid_sample(maps, grid[:, None], padding_mode="border", align_corners=True)[:, :, 0].mT
     found = look_up(features, gaussians, "point")
@@ -57,9 +57,7 @@ def test_point_look_up_is_grid_sample_with_border_padding():
 def test_a_linear_layer_commutes_with_the_look_up():
     features, maps = scene(channels=12)
     weight = torch.randn(7, 12, generator=torch.Generator().manual_seed(3))
-    photos = Photos(
-        torch.zeros(1, 2, 3, 32, 32), features.cameras, features.near, features.far, torch.ones(1, 2, dtype=torch.bool)
-    )
+    photos = Photos(torch.zeros(1, 2, 3, 32, 32), features.cameras, features.near, features.far, features.present)
     projected = build_scene_features(
         photos, [(torch.arange(2), torch.einsum("oc,nchw->nohw", weight, maps).contiguous())], 8
     )
