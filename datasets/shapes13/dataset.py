@@ -1,0 +1,165 @@
+"""Makes, renders and writes the objects of shapes13 in the NMR layout.
+
+An object is a pure function of (seed, category, index), so the number of workers, an interruption, or a later growth
+of the data set changes no byte of it. The first indices are the test objects, then come validation and training: a
+larger training split leaves the others as they were.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from datasets.rendering.atomic import remove_partial, write_atomically
+from datasets.rendering.jobs import available_workers, run_jobs
+from datasets.rendering.materials import mesh_surface
+from datasets.rendering.nmr_writer import camera_archive, write_lists, write_object, write_view_list
+from datasets.rendering.raycast import RayCaster
+from datasets.rendering.rig import Rig, ring
+from datasets.shapes13.catalog import CATEGORIES, make_mesh
+from datasets.shapes13.config import Shapes13Config
+from datasets.shapes13.contact_sheet import write_contact_sheet
+from pixelnerf.errors import UserError
+
+VERSION = 1
+"""Grows when the same configuration gives other pictures, so that stale data are noticed."""
+
+MANIFEST = "shapes13.json"
+_KEYS_OF_AN_OBJECT = ("version", "seed", "size", "views")
+
+
+@dataclass(frozen=True)
+class _Job:
+    root: Path
+    category: str
+    index: int
+    seed: int
+    views: int
+    size: int
+
+    @property
+    def folder(self) -> Path:
+        return self.root / CATEGORIES[self.category].synset / _object_name(self.index)
+
+
+def generate(config: Shapes13Config) -> None:
+    """Writes the data set, or what is missing of it, with a progress bar on stderr.
+
+    Raises:
+        UserError: the folder cannot be written, or holds objects of another seed, size or number of views.
+    """
+    if is_complete(config.root, config):
+        return
+    try:
+        _prepare(config)
+        jobs = [
+            _Job(config.root, category, index, config.seed, config.views, config.size)
+            for category in config.categories
+            for names in split_indices(category, config).values()
+            for index in names
+        ]
+        missing = [job for job in jobs if not job.folder.is_dir()]
+        run_jobs(_render_object, missing, config.workers or available_workers(), "shapes13")
+        _write_lists(config)
+        write_contact_sheet(config.root, config.categories)
+        _write_manifest(config, complete=True)
+    except OSError as error:
+        raise UserError(f"cannot write shapes13 to {config.root}: {error.strerror}; choose another root") from None
+
+
+def is_complete(root: Path, config: Shapes13Config) -> bool:
+    """Whether the folder holds all that the configuration asks for, by its manifest."""
+    manifest = _read_manifest(root)
+    return manifest is not None and manifest == _describe(config, complete=True)
+
+
+def split_indices(category: str, config: Shapes13Config) -> dict[str, range]:
+    """The objects' indices in each split."""
+    test = max(1, config.objects // 5)
+    val = max(1, config.objects // 10)
+    train = config.seen_train_objects if CATEGORIES[category].seen else config.objects - test - val
+    return {
+        "train": range(test + val, test + val + train),
+        "val": range(test, test + val),
+        "test": range(test),
+    }
+
+
+def _object_name(index: int) -> str:
+    return f"{index:05d}"
+
+
+def _prepare(config: Shapes13Config) -> None:
+    """Refuses a folder with other data, removes half-written objects, and notes what is about to be written."""
+    config.root.mkdir(parents=True, exist_ok=True)
+    manifest = _read_manifest(config.root)
+    wanted = _describe(config, complete=False)
+    if manifest is not None:
+        for key in _KEYS_OF_AN_OBJECT:
+            if manifest.get(key) != wanted[key]:
+                raise UserError(
+                    f"{config.root} holds shapes13 with {key} = {manifest.get(key)}, not {wanted[key]}; "
+                    "delete it or choose another root"
+                )
+    elif any(config.root.iterdir()):
+        raise UserError(f"{config.root} is not empty and holds no {MANIFEST}; choose another root")
+    remove_partial(config.root)
+    for category in config.categories:
+        remove_partial(config.root / CATEGORIES[category].synset)
+    _write_manifest(config, complete=False)
+
+
+def _describe(config: Shapes13Config, complete: bool) -> dict:
+    values = config.model_dump(mode="json", exclude={"root", "workers"})
+    return {"version": VERSION, "complete": complete, **values}
+
+
+def _read_manifest(root: Path) -> dict | None:
+    path = root / MANIFEST
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        raise UserError(f"cannot read {path}: {error}; delete the folder to generate it again") from None
+
+
+def _write_manifest(config: Shapes13Config, complete: bool) -> None:
+    text = json.dumps(_describe(config, complete), indent=2)
+    write_atomically(config.root / MANIFEST, f"{text}\n".encode())
+
+
+@cache
+def _shared_cameras(views: int) -> tuple[Rig, bytes]:
+    rig = ring(views)
+    return rig, camera_archive(rig)
+
+
+def _render_object(job: _Job) -> None:
+    rig, cameras = _shared_cameras(job.views)
+    surface = mesh_surface(make_mesh(job.category, job.index, job.seed))
+    write_object(job.folder, RayCaster(surface).render(rig, job.size), cameras)
+
+
+def _write_lists(config: Shapes13Config) -> None:
+    """The split lists of both protocols (all categories; unseen categories), and each object's input view."""
+    rows: list[tuple[str, str, int]] = []
+    for category in config.categories:
+        synset = CATEGORIES[category].synset
+        indices = split_indices(category, config)
+        splits: dict[str, Sequence[str]] = {
+            split: [_object_name(index) for index in members] for split, members in indices.items()
+        }
+        write_lists(config.root / synset, "softras", splits)
+        if CATEGORIES[category].seen:
+            write_lists(config.root / synset, "gen", splits)
+        for members in indices.values():
+            rows += [(synset, _object_name(index), _input_view(config, synset, index)) for index in members]
+    write_view_list(config.root / "src_dvr.txt", sorted(rows))
+
+
+def _input_view(config: Shapes13Config, synset: str, index: int) -> int:
+    return int(np.random.default_rng([config.seed, int(synset), index, 1]).integers(config.views))
