@@ -76,16 +76,40 @@ class FileScene(Scene):
         return torch.from_numpy(stacked[..., 3] > 127)
 
     def pixels(
-        self, views: Int[Tensor, "ray"], columns: Int[Tensor, "ray"], rows: Int[Tensor, "ray"], block: Int[Tensor, "ray"]
+        self,
+        views: Int[Tensor, "ray"],
+        columns: Int[Tensor, "ray"],
+        rows: Int[Tensor, "ray"],
+        block: Int[Tensor, "ray"],
     ) -> Float[Tensor, "ray 3"]:
         colors = np.empty((len(views), 3), np.float32)
-        for view, size in sorted(set(zip(views.tolist(), block.tolist(), strict=True))):
-            chosen = ((views == view) & (block == size)).numpy()
-            offsets = np.arange(size)
-            tall = rows.numpy()[chosen, None, None] * size + offsets[:, None]
-            wide = columns.numpy()[chosen, None, None] * size + offsets
-            colors[chosen] = self._decoded(view)[tall, wide, :3].mean(axis=(1, 2), dtype=np.float32)
+        blocks = block.numpy()
+        for size in np.unique(blocks):
+            chosen = np.flatnonzero(blocks == size)
+            chosen = chosen[np.argsort(views.numpy()[chosen], kind="stable")]
+            colors[chosen] = self._block_means(
+                views.numpy()[chosen], columns.numpy()[chosen], rows.numpy()[chosen], size
+            )
         return torch.from_numpy(colors / 255)
+
+    def _block_means(
+        self,
+        views: Int[np.ndarray, "ray"],
+        columns: Int[np.ndarray, "ray"],
+        rows: Int[np.ndarray, "ray"],
+        size: int,
+    ) -> Float[np.ndarray, "ray 3"]:
+        """Mean 8-bit colours of size x size blocks; rays lie sorted by view, so that each view is looked up once."""
+        drawn, starts = np.unique(views, return_index=True)
+        offsets = np.arange(size)
+        tall = rows[:, None, None] * size + offsets[:, None]
+        wide = columns[:, None, None] * size + offsets
+        gathered = np.empty((len(views), size * size, 3), np.uint8)
+        for view, start, stop in zip(drawn.tolist(), starts, [*starts[1:], len(views)], strict=True):
+            decoded = self._decoded(view)
+            flat = (tall[start:stop] * decoded.shape[1] + wide[start:stop]).reshape(stop - start, size * size)
+            gathered[start:stop] = decoded.reshape(-1, decoded.shape[-1])[flat, :3]
+        return gathered.mean(axis=1, dtype=np.float32) if size > 1 else gathered[:, 0].astype(np.float32)
 
     def box(self, view: int) -> tuple[int, int, int, int]:
         if view not in self._boxes:

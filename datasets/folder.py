@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from datasets.scene import OnError
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 
 Color = tuple[float, float, float]
-OnError = Literal["raise", "skip"]
 
 logger = logging.getLogger(__name__)
 

@@ -1,12 +1,22 @@
 """The Lightning data module: endless training batches and frozen validation items."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import lightning.pytorch as pl
+import numpy as np
+import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
+from typing_extensions import override
 
-from datasets.sampler import BatchConfig
+from datasets.photos import scene_photos
+from datasets.sampler import BatchConfig, BatchSampler, TrainBatch
+from datasets.scene import Scene, SceneDataset
+from datasets.skipping import DamagedScenes
 from pixelnerf.config import Config
 from pixelnerf.types import Cameras, Photos, TensorRecord
 
@@ -18,8 +28,8 @@ class LoaderConfig(Config):
         batch: the training batches.
         num_workers: processes that make them; each keeps its own cache of decoded photos.
         val_scenes: how many scenes of the validation split are rendered, evenly spread over it.
-        val_source_views: photos given of each.
-        val_views: target views rendered of each.
+        val_source_views: photos given of each: those of its published view list, else evenly spread ones.
+        val_views: target views rendered of each, evenly spread over the others.
     """
 
     batch: BatchConfig
@@ -41,3 +51,93 @@ class ValidationItem(TensorRecord):
     background: Float[Tensor, "3"]
     name: str
     category: str
+
+
+class TrainBatches(IterableDataset[TrainBatch]):
+    """The batches of all steps from the first on, without end; workers share the steps out among themselves."""
+
+    def __init__(self, sampler: BatchSampler, first_step: int) -> None:
+        self._sampler = sampler
+        self._first_step = first_step
+
+    @override
+    def __iter__(self) -> Iterator[TrainBatch]:
+        worker = get_worker_info()
+        step, stride = (self._first_step, 1) if worker is None else (self._first_step + worker.id, worker.num_workers)
+        while True:
+            yield self._sampler.batch(step)
+            step += stride
+
+
+class ValidationItems(Dataset[ValidationItem]):
+    """The same few tasks at every validation."""
+
+    def __init__(self, scenes: Sequence[Scene], config: LoaderConfig) -> None:
+        self._scenes = scenes
+        self._config = config
+        self._indices = spread(len(scenes), config.val_scenes)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @override
+    def __getitem__(self, index: int) -> ValidationItem:
+        scene = self._scenes[self._indices[index]]
+        listed = scene.input_views() or ()
+        sources = list(listed[: self._config.val_source_views])
+        others = [view for view in range(scene.num_views) if view not in sources]
+        sources += [others[place] for place in spread(len(others), self._config.val_source_views - len(sources))]
+        rest = [view for view in range(scene.num_views) if view not in sources]
+        targets = [rest[place] for place in spread(len(rest), self._config.val_views)]
+        return ValidationItem(
+            photos=scene_photos(scene, sources),
+            targets=scene.cameras()[targets],
+            images=scene.images(targets),
+            near=scene.near,
+            far=scene.far,
+            background=torch.tensor(scene.background),
+            name=scene.name,
+            category=scene.category,
+        )
+
+
+class SceneDataModule(pl.LightningDataModule):
+    """Feeds a trainer from a dataset.
+
+    Batch `step` is the same whether a run reaches it unbroken or resumes there. Processes that train together get
+    different batches.
+    """
+
+    def __init__(self, dataset: SceneDataset, config: LoaderConfig, seed: int) -> None:
+        super().__init__()
+        self._dataset = dataset
+        self._config = config
+        self._seed = seed
+
+    @override
+    def train_dataloader(self) -> DataLoader[TrainBatch]:
+        assert self.trainer is not None, "the data module belongs to a trainer by now"
+        sampler = BatchSampler(
+            self._dataset.groups("train"),
+            self._config.batch,
+            self._seed,
+            self.trainer.global_rank,
+            DamagedScenes(self._dataset.on_error),
+        )
+        first_batch = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        return DataLoader(TrainBatches(sampler, first_batch), batch_size=None, num_workers=self._config.num_workers)
+
+    @override
+    def val_dataloader(self) -> DataLoader[ValidationItem]:
+        return DataLoader(ValidationItems(self._dataset.scenes("val"), self._config), batch_size=None)
+
+    @override
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        # Lightning's own transfer writes into dataclasses, which frozen ones refuse.
+        return batch.to(device)
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Up to `count` different indices below `length`, evenly spread: the middles of `count` equal parts."""
+    count = min(count, length)
+    return [int(index) for index in np.floor((np.arange(count) + 0.5) * length / max(count, 1))]

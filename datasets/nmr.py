@@ -52,6 +52,7 @@ class NmrDataset(SceneDataset):
     """Reader of the NMR layout."""
 
     def __init__(self, config: NmrConfig) -> None:
+        self.on_error = config.on_error
         self._config = config
         self._root = existing_root(config)
         self._cache = ImageCache(config.cache_gib)

@@ -3,14 +3,22 @@
 Randomness is a pure function of (seed, step, rank), so a resumed run needs no state to go on with the very next batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Float
+import numpy as np
+import torch
+from jaxtyping import Float, Int
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
+from datasets.photos import stack_photos
+from datasets.scene import Scene, SceneGroup
+from datasets.skipping import DamagedScenes
 from pixelnerf.config import Config
-from pixelnerf.types import Photos, Rays, TensorRecord
+from pixelnerf.errors import UserError
+from pixelnerf.geometry.rays import rays_through_pixels
+from pixelnerf.types import Cameras, Photos, Rays, TensorRecord
 
 
 class BatchConfig(Config):
@@ -24,7 +32,8 @@ class BatchConfig(Config):
         target_views: rays come from this many views of a scene; None for all its views.
         include_source_targets: whether the given photos may be asked for, too.
         box_until_step: before this step rays go through the bounding box of the object's mask.
-        resolution_scales: each ray's view is shrunk by one of these, drawn uniformly; 1 over a whole number.
+        resolution_scales: each ray's view is shrunk by one of these, drawn uniformly; 1 over a whole number. Drawing
+            scales alike is mip-NeRF's multiscale loss, whose weights make up for drawing them by their pixel counts.
     """
 
     objects: int = Field(ge=1)
@@ -60,3 +69,134 @@ class TrainBatch(TensorRecord):
     colors: Float[Tensor, "batch ray 3"]
     background: Float[Tensor, "batch 3"]
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PixelChoice:
+    """Which pixel of which view each ray goes through, the view shrunk by `block`; all of shape (ray)."""
+
+    views: Int[Tensor, "ray"]
+    columns: Int[Tensor, "ray"]
+    rows: Int[Tensor, "ray"]
+    block: Int[Tensor, "ray"]
+
+
+@dataclass(frozen=True)
+class SceneChoice:
+    """What a batch asks of one scene."""
+
+    scene: Scene
+    sources: list[int]
+    pixels: PixelChoice
+    colors: Float[Tensor, "ray 3"]
+    photos: list[Float[Tensor, "3 height width"]]
+
+
+class BatchSampler:
+    """Makes the training batch of any step.
+
+    Args:
+        groups: the scenes to draw from.
+        config: what a batch holds.
+        seed: of the run.
+        rank: of this process among those that train together; each gets other batches.
+        damaged: what becomes of scenes with bad files.
+    """
+
+    def __init__(
+        self, groups: Sequence[SceneGroup], config: BatchConfig, seed: int, rank: int, damaged: DamagedScenes
+    ) -> None:
+        self._groups = [group for group in groups if len(group.scenes)]
+        if not self._groups:
+            raise UserError("the training split has no scenes: look at dataset.root and its split lists")
+        weights = np.array([group.weight for group in self._groups])
+        self._weights = weights / weights.sum()
+        self._config = config
+        self._seed = seed
+        self._rank = rank
+        self._damaged = damaged
+
+    def batch(self, step: int) -> TrainBatch:
+        """The batch of a step.
+
+        Raises:
+            UserError: a file of one of its scenes is bad, or a scene has too few views.
+        """
+        random = np.random.default_rng([self._seed, step, self._rank])
+        counts = self._view_counts(random)
+        chosen = [self._choose(random, count, step) for count in counts]
+        scenes = [choice.scene for choice in chosen]
+        return TrainBatch(
+            photos=stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen]),
+            rays=_stack_rays(chosen),
+            colors=torch.stack([choice.colors for choice in chosen]),
+            background=torch.tensor([scene.background for scene in scenes]),
+            names=tuple(scene.name for scene in scenes),
+        )
+
+    def _view_counts(self, random: np.random.Generator) -> list[int]:
+        least, most = self._config.source_views
+        drawn = random.integers(least, most + 1, size=self._config.objects)
+        return drawn.tolist() if self._config.mixed_view_counts else [int(drawn[0])] * self._config.objects
+
+    def _choose(self, random: np.random.Generator, source_count: int, step: int) -> SceneChoice:
+        while True:
+            group = self._groups[random.choice(len(self._groups), p=self._weights)]
+            index = int(random.integers(len(group.scenes)))
+            with self._damaged.guard(group.scenes, index):
+                return self._choose_in(random, group.scenes[index], source_count, step)
+
+    def _choose_in(self, random: np.random.Generator, scene: Scene, source_count: int, step: int) -> SceneChoice:
+        order = random.permutation(scene.num_views)
+        targets = order if self._config.include_source_targets else order[source_count:]
+        if source_count > scene.num_views or not len(targets):
+            raise UserError(
+                f"scene '{scene.name}' has {scene.num_views} views, too few for {source_count} given ones and a target: "
+                "lower trainer.loader.batch.source_views"
+            )
+        sources = order[:source_count].tolist()
+        pixels = self._choose_pixels(random, scene, random.permutation(targets)[: self._config.target_views], step)
+        return SceneChoice(
+            scene,
+            sources,
+            pixels,
+            scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.block),
+            [scene.images([view])[0] for view in sources],
+        )
+
+    def _choose_pixels(self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int) -> PixelChoice:
+        count = self._config.rays
+        views = random.choice(targets, size=count)
+        block = np.rint(1 / random.choice(self._config.resolution_scales, size=count)).astype(np.int64)
+        sizes = scene.cameras().sizes.numpy()[views] // block[:, None]
+        boxes = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
+        if step < self._config.box_until_step:
+            drawn, place = np.unique(views, return_inverse=True)
+            tight = np.array([scene.box(view) for view in drawn.tolist()])[place]
+            boxes[:, :2] = tight[:, :2] // block[:, None]
+            boxes[:, 2:] = np.minimum(-(-tight[:, 2:] // block[:, None]), sizes)
+        corners = np.minimum(boxes[:, :2], boxes[:, 2:] - 1)
+        places = corners + np.floor(random.random((count, 2)) * (boxes[:, 2:] - corners)).astype(np.int64)
+        return PixelChoice(
+            *(torch.from_numpy(part) for part in (views, places[:, 0].copy(), places[:, 1].copy(), block))
+        )
+
+
+def _stack_rays(chosen: Sequence[SceneChoice]) -> Rays:
+    """Each ray from the camera of its own view, shrunk by its own block; one call for the whole batch."""
+    views = [choice.pixels.views for choice in chosen]
+    cameras = [choice.scene.cameras() for choice in chosen]
+    block = torch.stack([choice.pixels.block for choice in chosen])
+    pixels = torch.stack([torch.stack([choice.pixels.columns, choice.pixels.rows], dim=-1) for choice in chosen])
+    intrinsics = torch.stack([camera.intrinsics[view] for camera, view in zip(cameras, views, strict=True)])
+    shrink = torch.stack([1 / block, 1 / block, torch.ones_like(block)], dim=-1)
+    ray_cameras = Cameras(
+        torch.stack([camera.poses[view] for camera, view in zip(cameras, views, strict=True)]),
+        intrinsics * shrink[..., None],
+        torch.stack([camera.sizes[view] for camera, view in zip(cameras, views, strict=True)]) // block[..., None],
+    )
+    bounds = torch.tensor([[choice.scene.near, choice.scene.far] for choice in chosen])[:, None].expand(*block.shape, 2)
+    rays = rays_through_pixels(ray_cameras, pixels[:, :, None] + 0.5, bounds[..., 0], bounds[..., 1])
+    return Rays(
+        rays.origins[:, :, 0], rays.directions[:, :, 0], rays.radii[:, :, 0], rays.near[:, :, 0], rays.far[:, :, 0]
+    )

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pixelnerf.types import Cameras
 
+OnError = Literal["raise", "skip"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -64,7 +65,11 @@ class Scene(ABC):
 
     @abstractmethod
     def pixels(
-        self, views: Int[Tensor, "ray"], columns: Int[Tensor, "ray"], rows: Int[Tensor, "ray"], block: Int[Tensor, "ray"]
+        self,
+        views: Int[Tensor, "ray"],
+        columns: Int[Tensor, "ray"],
+        rows: Int[Tensor, "ray"],
+        block: Int[Tensor, "ray"],
     ) -> Float[Tensor, "ray 3"]:
         """Colours of single pixels, without converting whole photos.
 
@@ -107,7 +112,13 @@ class SceneGroup:
 
 
 class SceneDataset(ABC):
-    """The scenes of a dataset by split. Nothing is decoded until a scene is asked for it."""
+    """The scenes of a dataset by split. Nothing is decoded until a scene is asked for it.
+
+    Attributes:
+        on_error: what a scene with damaged files does to training.
+    """
+
+    on_error: OnError
 
     @abstractmethod
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
@@ -120,5 +131,3 @@ class SceneDataset(ABC):
     def groups(self, split: Split) -> tuple[SceneGroup, ...]:
         """The scenes of a split as weighted groups; one group unless datasets are mixed."""
         return (SceneGroup(self.scenes(split)),)
-
-
