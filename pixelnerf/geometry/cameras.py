@@ -36,20 +36,22 @@ def project(
     Value and gradient are finite everywhere. At and behind the camera plane the depth is replaced by a small positive
     one, so the result is far off the image in about the right direction; callers tell those points by their z.
     """
-    x, y = (points[..., :2] / _safe_depth(points)[..., None]).unbind(-1)
-    focal_x, skew, center_x = (entry[..., None] for entry in intrinsics[..., 0, :].unbind(-1))
-    _, focal_y, center_y = (entry[..., None] for entry in intrinsics[..., 1, :].unbind(-1))
-    return torch.stack([focal_x * x + skew * y + center_x, focal_y * y + center_y], dim=-1)
+    focal_x, skew, focal_y, center_x, center_y = _pinhole(intrinsics)
+    x, y, _ = points.unbind(-1)
+    depth = _safe_depth(points)
+    return torch.stack([(focal_x * x + skew * y) / depth + center_x, focal_y * y / depth + center_y], dim=-1)
 
 
 def projection_jacobian(
     intrinsics: Float[Tensor, "*#batch 3 3"], points: Float[Tensor, "*#batch point 3"]
 ) -> Float[Tensor, "*#batch point 2 3"]:
     """Derivative of `project` by the point, in pixels per unit of length; finite everywhere, as `project` is."""
-    depth = _safe_depth(points)
-    matrix = intrinsics[..., None, :2, :2] / depth[..., None, None]
-    slopes = (points[..., :2] / depth[..., None])[..., None, :]
-    return torch.cat([matrix, -(matrix * slopes).sum(dim=-1, keepdim=True)], dim=-1)
+    focal_x, skew, focal_y, _, _ = _pinhole(intrinsics)
+    x, y, _ = points.unbind(-1)
+    inverse = 1 / _safe_depth(points)
+    u_by_x, u_by_y, v_by_y = focal_x * inverse, skew * inverse, focal_y * inverse
+    u_by_z, v_by_z = -(u_by_x * x + u_by_y * y) * inverse, -v_by_y * y * inverse
+    return torch.stack([u_by_x, u_by_y, u_by_z, torch.zeros_like(v_by_y), v_by_y, v_by_z], dim=-1).unflatten(-1, (2, 3))
 
 
 def look_at(
@@ -82,6 +84,12 @@ def transform_cameras(
     poses[..., :3, :] = rotate(rotation, cameras.poses[..., :3, :].mT).mT
     poses[..., :3, 3] = scale * poses[..., :3, 3] + translation
     return Cameras(poses, cameras.intrinsics, cameras.sizes)
+
+
+def _pinhole(intrinsics: Float[Tensor, "*batch 3 3"]) -> tuple[Float[Tensor, "*batch 1"], ...]:
+    """Focal length in x, skew, focal length in y, principal point's x and y, ready to broadcast over points."""
+    places = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2))
+    return tuple(intrinsics[..., row, column, None] for row, column in places)
 
 
 def _safe_depth(points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch point"]:
