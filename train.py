@@ -10,18 +10,14 @@ from pixelnerf.training.run import train
 
 
 def main(composed: DictConfig) -> None:
-    """Composes, validates, trains."""
+    """Validates the composed configuration and trains."""
     config = parse_config(ExperimentConfig, OmegaConf.to_container(composed, resolve=True), "")
     result = train(config)
-    console = Console(stderr=True)
-    ending = "interrupted" if result.interrupted else "finished"
-    score = "no validation yet" if result.best_psnr is None else f"best validation {result.best_psnr:.2f} dB"
-    console.print(
-        f"{ending} at step {result.step} after {result.minutes:.1f} min, {score}; run folder: {result.run_dir}"
-    )
+    last = result.run_dir / "checkpoints" / "last.ckpt"
     if result.interrupted:
-        console.print(f"resume with resume={result.run_dir / 'checkpoints' / 'last.ckpt'}")
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(f"interrupted at step {result.step}; go on with resume={last}")
+    score = "no validation" if result.best_psnr is None else f"best validation {result.best_psnr:.2f} dB"
+    Console(stderr=True).print(f"step {result.step}, {result.minutes:.1f} min, {score}; run folder: {result.run_dir}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""How programs end: one line for a user's mistake, and an honest exit status."""
+
+import subprocess
+import sys
+import textwrap
+
+import hydra
+import pytest
+from hydra.errors import HydraException
+
+from pixelnerf.entry import describe_composition_error
+
+PROGRAM = """
+from pixelnerf.entry import run_entry
+from pixelnerf.errors import UserError
+
+def main(config):
+    if config.how == "mistake":
+        raise UserError("no data folder 'x'; set dataset.root=PATH")
+    if config.how == "interrupt":
+        raise KeyboardInterrupt
+    if config.how == "bug":
+        raise ValueError("a bug")
+    print("width", config.model.width)
+
+if __name__ == "__main__":
+    run_entry(main, "config")
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A program with groups `model` (small, large) and a key without a value."""
+    (tmp_path / "conf/model").mkdir(parents=True)
+    (tmp_path / "conf/config.yaml").write_text(
+        textwrap.dedent("""
+        defaults: [{model: small}, _self_]
+        how: well
+        needed: ???
+        hydra: {run: {dir: .}, output_subdir: null}
+        """)
+    )
+    for name, width in (("small", 8), ("large", 64)):
+        (tmp_path / f"conf/model/{name}.yaml").write_text(f"name: {name}\nwidth: {width}\n")
+    (tmp_path / "program.py").write_text(PROGRAM)
+    return tmp_path
+
+
+def run(program, *arguments):
+    command = [sys.executable, program / "program.py", *arguments]
+    return subprocess.run(command, cwd=program, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (["needed=1", "how=mistake"], 2, "no data folder 'x'; set dataset.root=PATH"),
+        (["-m", "needed=1", "how=mistake"], 2, "no data folder 'x'; set dataset.root=PATH"),
+        (["needed=1", "how=interrupt"], 130, "interrupted"),
+        ([], 2, "config key 'needed' is missing; set it with needed=VALUE"),
+        (["needed=1", "model=huge"], 2, "unknown model 'huge'; known: large, small"),
+    ],
+)
+def test_a_mistake_is_one_line(program, arguments, status, line):
+    result = run(program, *arguments)
+    assert result.returncode == status
+    assert result.stderr == line + "\n"
+
+
+def test_success_a_bug_and_help(program):
+    well = run(program, "needed=1", "model=large")
+    assert (well.returncode, well.stdout, well.stderr) == (0, "width 64\n", "")
+    bug = run(program, "needed=1", "how=bug")
+    assert bug.returncode == 1
+    assert "Traceback" in bug.stderr
+    help_page = run(program, "--help")
+    assert help_page.returncode == 0
+    assert "model: large, small" in help_page.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["model=smal"], "unknown model 'smal'; did you mean 'small'?"),
+        (["modle=small"], "unknown config key 'modle'; did you mean 'model'?"),
+        (["model.widht=3"], "unknown config key 'model.widht'; did you mean 'width'?"),
+        (["model=large", "modell.width=3"], "unknown config key 'modell'; did you mean 'model'?"),
+        (["hwo=well", "model=large"], "unknown config key 'hwo'; did you mean 'how'?"),
+        (["~model.zoom"], "unknown config key 'model.zoom'; known: name, width"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(program, arguments, line):
+    folder = program / "conf"
+    with (
+        hydra.initialize_config_dir(version_base=None, config_dir=str(folder)),
+        pytest.raises(HydraException) as caught,
+    ):
+        hydra.compose("config", overrides=arguments)
+    assert describe_composition_error(caught.value, arguments, folder, "config") == line
+
+
+def test_an_unreadable_override_is_named(program):
+    result = run(program, "needed=[")
+    assert result.returncode == 2
+    assert result.stderr.startswith("cannot read 'needed=[' as KEY=VALUE: ")
+    assert result.stderr.count("\n") == 1
