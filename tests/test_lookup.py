@@ -16,7 +16,7 @@ def scene(map_size=16, photo_size=32, channels=5, views=2, levels=8, seed=0):
     """Random maps on random photos."""
     photos = random_photos(ring_cameras(views, photo_size))
     maps = torch.randn(views, channels, map_size, map_size, generator=torch.Generator().manual_seed(seed))
-    return build_scene_features(photos, [(torch.arange(views), maps)], levels), maps
+    return build_scene_features(photos, [(torch.arange(views), maps.movedim(1, -1))], levels), maps
 
 
 def random_gaussians(features, count=200, axial=0.01, radial=0.002, seed=0):
@@ -45,7 +45,7 @@ def test_point_look_up_is_grid_sample_with_border_padding():
     gaussians = random_gaussians(features)
     points = gaussians.means.flatten(2, 3)[0]
     pixels = points[..., :2] / points[..., 2:] * 1.6 * 32 + 16
-    # Texel index (p - 0.5) / 2 in a map of 16 for a photo of 32, in grid_sample's range of -1..1 between corner centres.
+    # Texel index (p - 0.5) / 2 in a map of 16 for a photo of 32, in grid_sample's range between corner centres.
     grid = (pixels - 0.5) / 2 / 15 * 2 - 1
     expected = F.grid_sample(maps, grid[:, None], padding_mode="border", align_corners=True)[:, :, 0].mT
     found = look_up(features, gaussians, "point")
@@ -59,7 +59,7 @@ def test_a_linear_layer_commutes_with_the_look_up():
     weight = torch.randn(7, 12, generator=torch.Generator().manual_seed(3))
     photos = Photos(torch.zeros(1, 2, 3, 32, 32), features.cameras, features.near, features.far, features.present)
     projected = build_scene_features(
-        photos, [(torch.arange(2), torch.einsum("oc,nchw->nohw", weight, maps).contiguous())], 8
+        photos, [(torch.arange(2), torch.einsum("oc,nchw->nhwo", weight, maps).contiguous())], 8
     )
     gaussians = random_gaussians(features)
     for mode in ("point", "integrated"):
@@ -117,7 +117,7 @@ def test_integrated_look_up_is_near_the_monte_carlo_mean(sigma, ratio):
     cameras = Cameras(torch.eye(4)[None, None], torch.eye(3)[None, None], torch.full((1, 1, 2), size))
     one = torch.ones(1, 1)
     photos = Photos(torch.zeros(1, 1, 3, size, size), cameras, one, 2 * one, one.bool())
-    features = build_scene_features(photos, [(torch.arange(1), one_over_f_map(size))], 8)
+    features = build_scene_features(photos, [(torch.arange(1), one_over_f_map(size).movedim(1, -1))], 8)
     generator = torch.Generator().manual_seed(1)
     count = 300
     centres = 40 + 48 * torch.rand(1, 1, count, 2, generator=generator)
@@ -138,7 +138,7 @@ def test_integrated_look_up_is_near_the_monte_carlo_mean(sigma, ratio):
 
 def test_photos_of_different_sizes_share_a_table():
     small, large = random_photos(ring_cameras(1, 16)), random_photos(ring_cameras(1, 32, seed=3))
-    maps = [torch.randn(1, 4, 8, 8), torch.randn(1, 4, 16, 16)]
+    maps = [torch.randn(1, 8, 8, 4), torch.randn(1, 16, 16, 4)]
     padded = torch.zeros(1, 2, 3, 32, 32)
     cameras = Cameras(
         *(torch.cat([getattr(p.cameras, name) for p in (small, large)], 1) for name in ("poses", "intrinsics", "sizes"))

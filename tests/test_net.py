@@ -174,8 +174,8 @@ def test_chunks_do_not_show(repository, target):
 def test_upsampling_is_registered_with_the_strides(repository):
     encoder = Encoder(parse_config(ModelConfig, model_values(repository), "model").encoder)
     for size, coarse in ((32, 8), (30, 8), (19, 5)):
-        ramp = torch.arange(coarse, dtype=torch.float32).expand(1, 1, coarse, coarse)
-        row = encoder.upsample(ramp, (size, size))[0, 0, 0]
+        ramp = torch.arange(coarse, dtype=torch.float32)[:, None].expand(1, coarse, coarse, 1)
+        row = encoder.upsample(ramp, (size, size))[0, 0, :, 0]
         expected = (torch.arange(size) / 4).clamp_max(coarse - 1)
         torch.testing.assert_close(row, expected)
 

@@ -5,6 +5,7 @@ the first `injection_blocks` blocks the photo's feature is added; those linear l
 because they are applied to the maps, once a texel.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Literal
 
@@ -65,7 +66,7 @@ class ResidualBlock(nn.Module):
 
     @override
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
-        return x + self.second(F.relu(self.first(F.relu(x))))
+        return x + self.second(F.relu(self.first(F.relu(x)), inplace=True))
 
 
 class FeatureProjection(nn.Module):
@@ -80,19 +81,12 @@ class FeatureProjection(nn.Module):
         self.bias = nn.Parameter(torch.zeros(blocks, width))
         nn.init.kaiming_normal_(self.weight)
 
-    def forward(self, stages: list[Tensor], upsample: Upsample) -> Float[Tensor, "image channel height width"]:
-        """Projects every stage at its own resolution, then upsamples: linear maps and interpolation commute."""
-        size = (stages[0].shape[-2], stages[0].shape[-1])
-        total: Tensor | None = None
-        first = 0
-        for stage in stages:
-            channels = stage.shape[1]
-            weight = self.weight[:, first : first + channels, None, None]
-            projected = upsample(F.conv2d(stage, weight), size)
-            total = projected if total is None else total + projected
-            first += channels
-        assert total is not None
-        return total
+    def forward(self, stages: list[Tensor], upsample: Upsample) -> Float[Tensor, "image height width channel"]:
+        """Projects every stage (channels last) at its own resolution, then upsamples: the two commute."""
+        size = (stages[0].shape[1], stages[0].shape[2])
+        weights = self.weight.split([stage.shape[-1] for stage in stages], dim=1)
+        projected = [upsample(F.linear(stage, weight), size) for stage, weight in zip(stages, weights, strict=True)]
+        return functools.reduce(torch.add, projected)
 
 
 class ResidualField(nn.Module):
@@ -128,8 +122,8 @@ class ResidualField(nn.Module):
             along = directions[..., None, :].expand(*positions.shape[:-1], directions.shape[-1])
             positions = torch.cat([positions, along], dim=-1)
         x = self.input(positions)
-        for block in range(self.config.injection_blocks):
-            x = self.blocks[block](x + injected[..., block, :])
+        for block, features in enumerate(injected.unbind(-2)):
+            x = self.blocks[block](x + features)
         x = self._pool(x, valid, present)
         for block in range(self.config.injection_blocks, self.config.blocks):
             x = self.blocks[block](x)

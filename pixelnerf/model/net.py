@@ -83,8 +83,8 @@ class Net(nn.Module):
         groups: list[tuple[Tensor, Tensor]] = []
         for width, height in torch.unique(sizes[present], dim=0).tolist():
             chosen = torch.nonzero(present & (sizes == sizes.new_tensor([width, height])).all(-1))[:, 0]
-            stages = self.encoder(images[chosen, :, :height, :width])
-            maps = torch.cat([projection(stages, self.encoder.upsample) for projection in self.projections], dim=1)
+            stages = [stage.movedim(1, -1) for stage in self.encoder(images[chosen, :, :height, :width])]
+            maps = torch.cat([projection(stages, self.encoder.upsample) for projection in self.projections], dim=-1)
             groups.append((chosen, maps.float()))
         levels = self.config.lookup.levels if self.config.lookup.mode == "integrated" else 1
         return build_scene_features(photos, groups, levels)
@@ -125,8 +125,7 @@ class Net(nn.Module):
         in_views = to_view_frames(gaussians, features.cameras)
         positions = encode_positions(in_views, features.near, features.far, self.config.position)
         found = look_up(features, in_views, self.config.lookup.mode)
-        channels = config.injection_blocks * config.width
-        injected = found.values[..., index * channels : (index + 1) * channels]
+        injected = found.values.chunk(len(self.fields), dim=-1)[index]
         samples = gaussians.means.shape[-3:-1]
         injected = injected.unflatten(-1, (config.injection_blocks, config.width)) + self.projections[index].bias
         raw_density, raw_color = self.fields[index](

@@ -9,17 +9,19 @@ from pixelnerf.types import Photos, SceneFeatures
 
 
 def mip_chain(
-    maps: Float[Tensor, "image channel height width"], levels: int
-) -> list[Float[Tensor, "image channel level_height level_width"]]:
+    maps: Float[Tensor, "image height width channel"], levels: int
+) -> list[Float[Tensor, "image _ _ channel"]]:
     """The map and its successive 2x2 means, at most `levels` maps in all; odd borders average what is there."""
     chain = [maps]
-    while len(chain) < levels and max(chain[-1].shape[-2:]) > 1:
-        chain.append(F.avg_pool2d(chain[-1], 2, ceil_mode=True, count_include_pad=False))
+    while len(chain) < levels and max(chain[-1].shape[1:3]) > 1:
+        # The view keeps the channels last in memory, which pooling honours.
+        pooled = F.avg_pool2d(chain[-1].movedim(-1, 1), 2, ceil_mode=True, count_include_pad=False)
+        chain.append(pooled.movedim(1, -1))
     return chain
 
 
 def build_scene_features(
-    photos: Photos, groups: list[tuple[Tensor, Float[Tensor, "_ channel _ _"]]], levels: int
+    photos: Photos, groups: list[tuple[Tensor, Float[Tensor, "_ _ _ channel"]]], levels: int
 ) -> SceneFeatures:
     """Lays the maps of all photos out as one table.
 
@@ -37,9 +39,9 @@ def build_scene_features(
     for indices, chain in chains:
         for level in range(depth):
             maps = chain[min(level, len(chain) - 1)]
-            count, _, height, width = maps.shape
+            count, height, width, _ = maps.shape
             if level < len(chain):
-                tables.append(maps.permute(0, 2, 3, 1).flatten(0, 2))
+                tables.append(maps.flatten(0, 2))
                 level_offsets = first_row + torch.arange(count, device=device) * (height * width)
                 first_row += count * height * width
             else:
