@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
+from typing_extensions import override
 
 from datasets.folder import Color
 from datasets.image_cache import ImageCache
@@ -59,22 +60,27 @@ class FileScene(Scene):
         self._blend_masks = blend_masks
         self._boxes: dict[int, tuple[int, int, int, int]] = {}
 
+    @override
     def cameras(self) -> Cameras:
         return self._cameras
 
+    @override
     def input_views(self) -> tuple[int, ...] | None:
         return self._input_views
 
+    @override
     def images(self, views: Sequence[int]) -> Float[Tensor, "view 3 height width"]:
         stacked = np.stack([self._decoded(view) for view in views])
         return torch.from_numpy(stacked[..., :3].transpose(0, 3, 1, 2).astype(np.float32) / 255)
 
+    @override
     def masks(self, views: Sequence[int]) -> Bool[Tensor, "view height width"] | None:
         stacked = np.stack([self._decoded(view) for view in views])
         if stacked.shape[-1] == 3:
             return None
         return torch.from_numpy(stacked[..., 3] > 127)
 
+    @override
     def pixels(
         self,
         views: Int[Tensor, "ray"],
@@ -111,6 +117,7 @@ class FileScene(Scene):
             gathered[start:stop] = decoded.reshape(-1, decoded.shape[-1])[flat, :3]
         return gathered.mean(axis=1, dtype=np.float32) if size > 1 else gathered[:, 0].astype(np.float32)
 
+    @override
     def box(self, view: int) -> tuple[int, int, int, int]:
         if view not in self._boxes:
             decoded = self._decoded(view)
@@ -142,7 +149,7 @@ class FileScene(Scene):
 
 
 def composite(image: UInt8[np.ndarray, "height width 4"], background: Color) -> UInt8[np.ndarray, "height width 4"]:
-    """Straight RGBA on a background. Averaging the result is averaging premultiplied colours, as area filters need it."""
+    """Straight RGBA on a background; its averages are averages of premultiplied colours, as area filters need them."""
     coverage = image[..., 3:].astype(np.float32) / 255
     colors = image[..., :3] * coverage + 255 * np.asarray(background, np.float32) * (1 - coverage)
     return np.dstack([np.rint(colors).astype(np.uint8), image[..., 3]])

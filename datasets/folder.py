@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -34,7 +33,7 @@ class FolderConfig(Config):
     near: float = Field(gt=0)
     far: float = Field(gt=0)
     background: Color
-    pixel_center: Literal[0.0, 0.5] = 0.5
+    pixel_center: float = Field(default=0.5, ge=0, le=0.5)
     cache_gib: float = Field(default=2.0, ge=0)
     on_error: OnError = "raise"
     how_to_get: str = ""

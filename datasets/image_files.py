@@ -57,7 +57,7 @@ def check_size(path: Path, size: tuple[int, int], expected: tuple[int, int]) -> 
 
 
 def area_mean(image: np.ndarray, factor: int) -> np.ndarray:
-    """Means over factor x factor blocks of the first two axes, as float; rows and columns that fill no block are cut."""
+    """Means over factor x factor blocks of the first two axes; rows and columns that fill no block are cut."""
     height, width = image.shape[0] // factor, image.shape[1] // factor
     blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor, *image.shape[2:])
     return blocks.mean(axis=(1, 3), dtype=np.float32)

@@ -11,13 +11,13 @@
 The world is turned so that its z is up, as the original programs do: x, y, z become x, -z, y.
 """
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from typing_extensions import override
 
 from datasets.camera_files import make_cameras, read_archive
 from datasets.file_scene import FileScene, PhotoFiles
@@ -31,7 +31,7 @@ from pixelnerf.errors import UserError
 WORLD_TURN = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 
-class NmrConfig(FolderConfig):
+class NmrLayoutConfig(FolderConfig):
     """Configuration of `NmrDataset`.
 
     Attributes:
@@ -41,23 +41,29 @@ class NmrConfig(FolderConfig):
         input_view_list: file under the root with the published input views.
     """
 
-    name: Literal["nmr"]
     categories: dict[str, str]
     train_categories: tuple[str, ...] | None = None
     list_prefix: str = "softras"
     input_view_list: str | None = None
 
 
+class NmrConfig(NmrLayoutConfig):
+    """ShapeNet's NMR renders, or any folder in their layout."""
+
+    name: Literal["nmr"]
+
+
 class NmrDataset(SceneDataset):
     """Reader of the NMR layout."""
 
-    def __init__(self, config: NmrConfig) -> None:
+    def __init__(self, config: NmrLayoutConfig) -> None:
         self.on_error = config.on_error
         self._config = config
         self._root = existing_root(config)
         self._cache = ImageCache(config.cache_gib)
         self._category_names = {synset: category for category, synset in config.categories.items()}
 
+    @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
         chosen = self._config.train_categories if categories is None and split != "test" else categories
         names = []
@@ -77,7 +83,7 @@ class NmrDataset(SceneDataset):
             category = self._category_names[synset]
             raise UserError(f"no folder '{folder}' for category '{category}': take it out of dataset.categories")
         path = folder / f"{self._config.list_prefix}_{split}.lst"
-        return present_names(path, read_list(path), set(os.listdir(folder)), self._config.on_error)
+        return present_names(path, read_list(path), {entry.name for entry in folder.iterdir()}, self._config.on_error)
 
     def _open(self, name: str) -> Scene:
         synset, _ = name.split("/")

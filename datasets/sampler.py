@@ -151,7 +151,7 @@ class BatchSampler:
         targets = order if self._config.include_source_targets else order[source_count:]
         if source_count > scene.num_views or not len(targets):
             raise UserError(
-                f"scene '{scene.name}' has {scene.num_views} views, too few for {source_count} given ones and a target: "
+                f"scene '{scene.name}' has {scene.num_views} views, few for {source_count} given ones and a target; "
                 "lower trainer.loader.batch.source_views"
             )
         sources = order[:source_count].tolist()

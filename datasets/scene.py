@@ -1,18 +1,18 @@
 """What every reader gives: scenes with posed photos, lazily.
 
-Cameras are in OpenCV axes, poses camera-to-world, pixel (i, j) has its centre at (j + 0.5, i + 0.5). A reader whose files
-say it otherwise converts; nothing past a reader knows another convention.
+Cameras are in OpenCV axes, poses camera-to-world, pixel (i, j) has its centre at (j + 0.5, i + 0.5). A reader whose
+files say it otherwise converts; nothing past a reader knows another convention.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
-
+from typing import Literal, overload
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from typing_extensions import override
 
 from pixelnerf.types import Cameras
 
@@ -91,16 +91,21 @@ class SceneList(Sequence[Scene]):
         self.names = tuple(names)
         self._open = lru_cache(maxsize=OPEN_SCENES)(open_scene)
 
+    @override
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index):  # noqa: ANN001, ANN204 (the two overloads of Sequence)
-        if isinstance(index, slice):
-            return [self._open(name) for name in self.names[index]]
-        return self._open(self.names[index])
+    @overload
+    def __getitem__(self, index: int) -> Scene: ...
 
-    def __iter__(self) -> Iterator[Scene]:
-        return (self._open(name) for name in self.names)
+    @overload
+    def __getitem__(self, index: slice) -> "SceneList": ...
+
+    @override
+    def __getitem__(self, index: int | slice) -> "Scene | SceneList":
+        if isinstance(index, slice):
+            return SceneList(self.names[index], self._open)
+        return self._open(self.names[index])
 
 
 @dataclass(frozen=True)

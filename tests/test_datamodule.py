@@ -1,0 +1,112 @@
+import itertools
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from ball_scene import write_nmr
+from test_nmr import nmr_config
+from test_sampler import same, tensors
+
+from datasets.module import LoaderConfig, SceneDataModule, ValidationItem, spread
+from datasets.nmr import NmrDataset
+from datasets.sampler import TrainBatch
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    config = nmr_config(write_nmr(tmp_path_factory.mktemp("nmr"), size=16), input_view_list="src_views.txt")
+    return NmrDataset(config)
+
+
+class Recorder(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.batches, self.items = [], []
+
+    def training_step(self, batch, index):
+        self.batches.append(batch)
+        return self.weight.sum()
+
+    def validation_step(self, item, index):
+        self.items.append(item)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def data_module(dataset, **options):
+    batch = {"objects": 2, "rays": 8, "source_views": (1, 1)}
+    return SceneDataModule(dataset, LoaderConfig.model_validate({"batch": batch, **options}), seed=3)
+
+
+def fit(dataset, folder, steps, checkpoint=None, **options):
+    module = Recorder()
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_steps=steps,
+        max_epochs=-1,
+        logger=False,
+        default_root_dir=folder,
+        val_check_interval=2,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    trainer.fit(module, data_module(dataset, **options), ckpt_path=checkpoint)
+    trainer.save_checkpoint(folder / f"{steps}.ckpt")
+    return module
+
+
+def test_a_resumed_run_sees_the_batches_of_an_unbroken_one(dataset, tmp_path):
+    unbroken = fit(dataset, tmp_path, 6).batches
+    fit(dataset, tmp_path, 3)
+    rest = fit(dataset, tmp_path, 6, tmp_path / "3.ckpt").batches
+    assert len(rest) == 3
+    assert all(same(first, second) for first, second in zip(unbroken[3:], rest, strict=True))
+
+
+def test_workers_make_the_same_batches_in_the_same_order(dataset):
+    loaders = []
+    for workers in (0, 2):
+        module = data_module(dataset, num_workers=workers)
+        module.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+        loaders.append(module.train_dataloader())
+    for alone, shared in itertools.islice(zip(*loaders, strict=False), 5):
+        assert isinstance(alone, TrainBatch)
+        assert same(alone, shared)
+
+
+def test_validation_never_changes(dataset, tmp_path):
+    items = fit(dataset, tmp_path, 4, val_scenes=3, val_source_views=2, val_views=1).items
+    assert len(items) == 6
+    assert all(same(first, second) for first, second in zip(items[:3], items[3:], strict=True))
+
+
+def test_validation_gives_the_published_view_and_asks_for_others(dataset):
+    module = data_module(dataset, val_scenes=4, val_source_views=1, val_views=2)
+    items = list(module.val_dataloader())
+    assert [item.category for item in items] == ["airplane", "airplane", "chair", "chair"]
+    for item in items:
+        assert isinstance(item, ValidationItem)
+        scene = next(scene for scene in dataset.scenes("val") if scene.name == item.name)
+        assert torch.equal(item.photos.cameras.poses[0, 0], scene.cameras().poses[2])
+        given = item.photos.cameras.poses[0, :, :3, 3]
+        assert torch.cdist(given, item.targets.poses[:, :3, 3]).min() > 0.1
+        assert item.images.shape == (2, 3, 16, 16)
+
+
+def test_batches_move_to_the_device(dataset):
+    module = data_module(dataset)
+    module.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    batch = next(iter(module.train_dataloader()))
+    moved = module.transfer_batch_to_device(batch, torch.device("meta"), 0)
+    assert {tensor.device.type for tensor in tensors(moved)} == {"meta"}
+
+
+def test_spread():
+    assert spread(10, 2) == [2, 7]
+    assert spread(3, 5) == [0, 1, 2]
+    assert spread(5, 0) == []

@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+import torch
+from ball_scene import write_nmr
+from test_nmr import nmr_config
+
+from datasets.nmr import NmrDataset
+from datasets.sampler import BatchConfig, BatchSampler
+from datasets.scene import SceneGroup
+from datasets.skipping import DamagedScenes
+from pixelnerf.errors import UserError
+from pixelnerf.geometry.cameras import project, world_to_camera
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return NmrDataset(nmr_config(write_nmr(tmp_path_factory.mktemp("nmr"), views=5, size=32)))
+
+
+def make_sampler(dataset, seed=0, rank=0, **options):
+    config = BatchConfig.model_validate({"objects": 3, "rays": 40, "source_views": (1, 1), **options})
+    return BatchSampler(dataset.groups("train"), config, seed, rank, DamagedScenes("raise"))
+
+
+def tensors(batch):
+    found = []
+    batch.map_tensors(lambda tensor: found.append(tensor) or tensor)
+    return found
+
+
+def same(first, second):
+    return all(torch.equal(a, b) for a, b in zip(tensors(first), tensors(second), strict=True))
+
+
+def pixels_of(scene, view, rays):
+    """Where rays fall in a view of their own scene."""
+    points = world_to_camera(scene.cameras().poses[view], rays.origins + rays.directions)
+    return project(scene.cameras().intrinsics[view], points)
+
+
+def view_of(scene, origin):
+    return int((scene.cameras().poses[:, :3, 3] - origin).norm(dim=-1).argmin())
+
+
+def scene_of(dataset, name):
+    return next(scene for scene in dataset.scenes("train") if scene.name == name)
+
+
+def test_batches_depend_on_seed_step_and_rank_only(dataset):
+    sampler = make_sampler(dataset)
+    later = sampler.batch(7)
+    assert same(later, make_sampler(dataset).batch(7))
+    assert not same(later, sampler.batch(8))
+    assert not same(later, make_sampler(dataset, seed=1).batch(7))
+    assert not same(later, make_sampler(dataset, rank=1).batch(7))
+
+
+@pytest.mark.parametrize("scales", [(1.0,), (0.5,), (0.25,)])
+def test_colors_are_what_the_rays_see(dataset, scales):
+    """Each ray starts at a camera, falls on the centre of a (shrunk) pixel, and has that pixel's mean colour."""
+    batch = make_sampler(dataset, resolution_scales=scales).batch(0)
+    block = round(1 / scales[0])
+    for element, name in enumerate(batch.names):
+        scene = scene_of(dataset, name)
+        for ray in range(0, 40, 5):
+            view = view_of(scene, batch.rays.origins[element, ray])
+            rays = batch.rays.map_tensors(lambda tensor, e=element: tensor[e])[ray : ray + 1]
+            x, y = (pixels_of(scene, view, rays)[0] / block - 0.5).tolist()
+            column, row = round(x), round(y)
+            assert abs(x - column) + abs(y - row) < 1e-3
+            image = scene.images([view])[0]
+            patch = image[:, row * block : (row + 1) * block, column * block : (column + 1) * block]
+            torch.testing.assert_close(batch.colors[element, ray], patch.mean(dim=(1, 2)))
+
+
+def test_cones_widen_with_the_pixels(dataset):
+    full = make_sampler(dataset).batch(0).rays.radii
+    half = make_sampler(dataset, resolution_scales=(0.5,)).batch(0).rays.radii
+    torch.testing.assert_close(half, 2 * full)
+
+
+def test_boxes_hold_the_first_rays(dataset):
+    sampler = make_sampler(dataset, box_until_step=1, rays=200)
+    outside = {}
+    for step in (0, 1):
+        batch = sampler.batch(step)
+        outside[step] = 0
+        for element, name in enumerate(batch.names):
+            scene = scene_of(dataset, name)
+            for ray in range(200):
+                view = view_of(scene, batch.rays.origins[element, ray])
+                rays = batch.rays.map_tensors(lambda tensor, e=element: tensor[e])[ray : ray + 1]
+                x, y = pixels_of(scene, view, rays)[0].tolist()
+                left, top, right, bottom = scene.box(view)
+                outside[step] += not (left < x < right and top < y < bottom)
+    assert outside[0] == 0
+    assert outside[1] > 0
+
+
+@pytest.mark.parametrize("scales", [(1.0,), (0.5, 0.125)])
+def test_every_pixel_of_the_box_is_drawn(dataset, scales):
+    sampler = make_sampler(dataset, box_until_step=9, rays=20_000, objects=1, resolution_scales=scales)
+    choice = sampler._choose(np.random.default_rng(0), 1, 0)
+    pixels = choice.pixels
+    for view in range(5):
+        left, top, right, bottom = choice.scene.box(view)
+        for block in {round(1 / scale) for scale in scales}:
+            chosen = (pixels.views == view) & (pixels.block == block)
+            assert set(pixels.columns[chosen].tolist()) == set(range(left // block, -(-right // block)))
+            assert set(pixels.rows[chosen].tolist()) == set(range(top // block, -(-bottom // block)))
+
+
+def test_sources_may_be_kept_from_the_targets(dataset):
+    sampler = make_sampler(dataset, source_views=(2, 2), include_source_targets=False, rays=60)
+    for step in range(5):
+        batch = sampler.batch(step)
+        sources = batch.photos.cameras.poses[:, :, :3, 3]
+        distance = (batch.rays.origins[:, :, None] - sources[:, None]).norm(dim=-1)
+        assert distance.min() > 0.1
+
+
+def test_target_views_limits_the_views_that_rays_come_from(dataset):
+    batch = make_sampler(dataset, target_views=2, rays=60).batch(0)
+    for origins in batch.rays.origins:
+        assert len(origins.unique(dim=0)) == 2
+
+
+def test_view_counts(dataset):
+    drawn = [make_sampler(dataset, source_views=(1, 3)).batch(step).photos for step in range(20)]
+    assert {photos.images.shape[1] for photos in drawn} == {1, 2, 3}
+    assert all(photos.present.all() for photos in drawn)
+    mixed = [
+        make_sampler(dataset, source_views=(1, 3), mixed_view_counts=True).batch(step).photos for step in range(20)
+    ]
+    counts = {tuple(photos.present.sum(dim=1).tolist()) for photos in mixed}
+    assert any(len(set(row)) > 1 for row in counts)
+    for photos in mixed:
+        assert (photos.images[~photos.present] == 0).all()
+        assert torch.isfinite(photos.cameras.poses).all()
+
+
+def test_models_without_photos_get_none(dataset):
+    photos = make_sampler(dataset, source_views=(0, 0)).batch(0).photos
+    assert photos.images.shape[:3] == (3, 0, 3)
+    assert photos.present.shape == (3, 0)
+
+
+def test_scenes_of_two_sizes_share_a_batch(dataset, tmp_path):
+    small = NmrDataset(nmr_config(write_nmr(tmp_path, views=4, size=16), near=0.5, far=6.0, background=(0, 0, 0)))
+    groups = [SceneGroup(dataset.scenes("train"), 1.0), SceneGroup(small.scenes("train"), 3.0)]
+    config = BatchConfig(objects=400, rays=1, source_views=(1, 1), target_views=1)
+    batch = BatchSampler(groups, config, 0, 0, DamagedScenes("raise")).batch(0)
+    is_small = batch.photos.cameras.sizes[:, 0, 0] == 16
+    assert is_small.float().mean().item() == pytest.approx(0.75, abs=0.08)
+    assert batch.photos.images.shape[-2:] == (32, 32)
+    assert (batch.photos.images[is_small, :, :, 16:] == 0).all()
+    assert (batch.background[is_small] == 0).all()
+    assert (batch.rays.near[is_small] == 0.5).all()
+    assert (batch.rays.far[~is_small] == 4.0).all()
+
+
+def test_too_few_views(dataset):
+    with pytest.raises(UserError, match="few for 5 given ones"):
+        make_sampler(dataset, source_views=(5, 5), include_source_targets=False).batch(0)
+
+
+def test_bad_options():
+    for options in ({"source_views": (2, 1)}, {"resolution_scales": (0.3,)}, {"rays": 0}):
+        with pytest.raises(ValueError, match="rays|source_views|whole number"):
+            BatchConfig.model_validate({"objects": 1, "rays": 1, "source_views": (1, 1), **options})
