@@ -11,6 +11,12 @@ from datasets.shapes13.airplane import airplane
 from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.car import car
 from datasets.shapes13.chair import chair
+from datasets.shapes13.devices import display, loudspeaker, telephone
+from datasets.shapes13.lamp import lamp
+from datasets.shapes13.rifle import rifle
+from datasets.shapes13.seating import bench, sofa
+from datasets.shapes13.tables import cabinet, table
+from datasets.shapes13.vessel import vessel
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,18 @@ class Category:
 
 CATEGORIES: dict[str, Category] = {
     "airplane": Category("02691156", airplane, seen=True),
+    "bench": Category("02828884", bench),
+    "cabinet": Category("02933112", cabinet),
     "car": Category("02958343", car, seen=True),
     "chair": Category("03001627", chair, seen=True),
+    "display": Category("03211117", display),
+    "lamp": Category("03636649", lamp),
+    "loudspeaker": Category("03691459", loudspeaker),
+    "rifle": Category("04090263", rifle),
+    "sofa": Category("04256520", sofa),
+    "table": Category("04379243", table),
+    "telephone": Category("04401088", telephone),
+    "vessel": Category("04530566", vessel),
 }
 
 

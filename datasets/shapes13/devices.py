@@ -1,0 +1,243 @@
+"""Displays, telephones and loudspeakers."""
+
+import numpy as np
+from numpy.random import Generator
+
+from datasets.shapes13.assembly import Assembly
+from datasets.shapes13.draws import chance, pick
+from datasets.shapes13.palette import Color, dark, grey, light, metal, paint, shaded, vivid, wood
+from datasets.shapes13.parts import box, cushion, cylinder, ellipsoid, extrude, moved, revolve, rod, sweep, turned
+
+
+def display(assembly: Assembly, rng: Generator) -> None:
+    """A flat screen on a stand, a picture tube, or a screen with a computer in its foot."""
+    case = pick([dark, dark, light, metal, paint], rng)(rng)
+    layout = pick([_flat_screen, _tube, _laptop], rng, (0.72, 0.16, 0.12))
+    layout(assembly, case, rng)
+
+
+def _screen_color(rng: Generator) -> Color:
+    return pick([grey(0.03, 0.2, rng), (0.1, 0.15, 0.35), (0.15, 0.35, 0.7), (0.45, 0.55, 0.62), vivid(rng)], rng)
+
+
+def _flat_screen(display: Assembly, case: Color, rng: Generator) -> None:
+    width, thick = 1.0, rng.uniform(0.025, 0.09)
+    height, rim = width * pick([0.58, 0.62, 0.75, 0.45], rng), rng.uniform(0.02, 0.05)
+    low = rng.uniform(0.05, 0.2)
+    tilt = rng.uniform(-8, 4)
+    middle = (0, low + height / 2, 0)
+    panel = [
+        (box((width, height, thick), middle), case),
+        (box((width - 2 * rim, height - 2 * rim, 0.006), (0, middle[1], -thick / 2)), _screen_color(rng)),
+        (box((width * 0.6, height * 0.6, 0.06), (0, middle[1], thick / 2), top=(0.9, 1)), shaded(case, 0.8)),
+    ]
+    if chance(0.3, rng):
+        chin = rng.uniform(0.06, 0.13)
+        panel.append((box((width, chin, thick), (0, low - chin / 2 + 0.005, 0)), metal(rng)))
+    for mesh, color in panel:
+        display.add(turned(mesh, tilt, "x", middle), color)
+    stand = case if chance(0.6, rng) else metal(rng)
+    kind = pick(["neck", "feet", "wide", "arc"], rng)
+    if kind == "feet":
+        for z in (-0.14, 0.14):
+            display.add(rod((width * 0.32, low + 0.04, 0), (width * 0.36, -0.02, z), 0.015), stand, mirror=True)
+        return
+    if kind == "arc":
+        display.add(sweep([(0, low + height * 0.4, 0.09), (0, low * 0.5, 0.13), (0, -0.01, 0.05), (0, -0.01, -0.13)], 0.03), stand)
+        display.add(box((0.4, 0.02, 0.03), (0, -0.01, -0.13)), stand)
+        return
+    neck = rng.uniform(0.06, 0.2)
+    display.add(box((neck, low + height * 0.4, 0.04), (0, low * 0.5 + height * 0.2, 0.06)), stand)
+    if kind == "neck":
+        foot = cylinder(rng.uniform(0.15, 0.24), 0.025, (0, 0, 0.03), sections=24)
+        foot.vertices[:, 0] *= rng.uniform(1.0, 1.6)
+        display.add(foot, stand)
+    else:
+        display.add(box((rng.uniform(0.35, 0.6), 0.025, rng.uniform(0.18, 0.28)), (0, 0, 0.03)), stand)
+
+
+def _tube(display: Assembly, case: Color, rng: Generator) -> None:
+    height, depth = rng.uniform(0.72, 0.85), rng.uniform(0.6, 0.8)
+    front = box((0.95, height, 0.22), (0, 0.1 + height / 2, -0.2))
+    display.add(front, case)
+    rear = turned(box((0.85, depth - 0.2, height * 0.9), (0, 0, 0), top=(0.6, 0.6)), 90, "x")
+    display.add(moved(rear, (0, 0.1 + height / 2, -0.1 + (depth - 0.2) / 2)), shaded(case, 0.9))
+    glass = cushion((0.82, height * 0.78, 0.06), (0, 0.13 + height / 2, -0.31), 0.25)
+    display.add(glass, _screen_color(rng))
+    display.add(box((0.8, 0.025, 0.02), (0, 0.13, -0.31)), dark(rng))
+    if chance(0.7, rng):
+        display.add(cylinder(0.25, 0.06, (0, 0.06, -0.05), sections=20), shaded(case, 0.8))
+        display.add(cylinder(0.06, 0.1, (0, 0.08, -0.05)), shaded(case, 0.7))
+    else:
+        for x in (0.3, 0.4):
+            display.add(cylinder(0.025, 0.03, (x, 0.2, -0.32), "z"), metal(rng))
+
+
+def _laptop(display: Assembly, case: Color, rng: Generator) -> None:
+    depth = rng.uniform(0.62, 0.72)
+    display.add(box((1, 0.04, depth), (0, 0.02, 0)), case)
+    display.add(box((0.88, 0.008, depth * 0.45), (0, 0.042, 0.08)), dark(rng))
+    display.add(box((0.25, 0.006, depth * 0.2), (0, 0.042, -depth * 0.32)), shaded(case, 0.7))
+    tilt = rng.uniform(5, 30)
+    hinge = (0, 0.03, depth / 2)
+    display.add(turned(box((1, depth, 0.03), (0, 0.03 + depth / 2, depth / 2)), tilt, "x", hinge), case)
+    screen = box((0.9, depth * 0.86, 0.006), (0, 0.03 + depth / 2, depth / 2 - 0.016))
+    display.add(turned(screen, tilt, "x", hinge), _screen_color(rng))
+
+
+def telephone(assembly: Assembly, rng: Generator) -> None:
+    """A smartphone, a bar, a flip phone, a cordless handset or a desk telephone; mobiles stand upright."""
+    case = pick([dark, light, metal, paint, vivid], rng)(rng)
+    layout = pick([_smartphone, _bar_phone, _flip_phone, _cordless, _desk_phone], rng, (0.28, 0.28, 0.14, 0.12, 0.18))
+    layout(assembly, case, rng)
+
+
+def _rounded_plate(size: tuple[float, float, float], center: tuple[float, float, float], corner: float):
+    """A slab that faces -z with rounded corners."""
+    half_width, half_height = size[0] / 2 - corner, size[1] / 2 - corner
+    outline = []
+    for quarter, (x, y) in enumerate([(1, 1), (-1, 1), (-1, -1), (1, -1)]):
+        for angle in (quarter + np.array([0.0, 0.33, 0.67, 1.0])) * np.pi / 2:
+            outline.append((x * half_width + corner * np.cos(angle), y * half_height + corner * np.sin(angle)))
+    return moved(extrude(outline, size[2], "z"), center)
+
+
+def _keys(
+    phone: Assembly, center: tuple[float, float], size: tuple[float, float], z: float, rows: int, color: Color
+) -> None:
+    for row in range(rows):
+        for column in (-1, 0, 1):
+            x = center[0] + column * size[0] / 3
+            y = center[1] + ((row + 0.5) / rows - 0.5) * size[1]
+            phone.add(box((size[0] * 0.24, size[1] / rows * 0.62, 0.015), (x, y, z)), color)
+
+
+def _smartphone(phone: Assembly, case: Color, rng: Generator) -> None:
+    width, thick, corner = rng.uniform(0.46, 0.56), rng.uniform(0.05, 0.1), rng.uniform(0.03, 0.1)
+    phone.add(_rounded_plate((width, 1, thick), (0, 0, 0), corner), case)
+    top = rng.uniform(0.78, 0.9)
+    phone.add(box((width * 0.9, top, 0.008), (0, 0.02, -thick / 2)), _screen_color(rng))
+    if chance(0.6, rng):
+        phone.add(cylinder(0.035, 0.012, (0, -0.455, -thick / 2), "z", sections=12), shaded(case, 0.6))
+    phone.add(cylinder(0.03, 0.02, (width * 0.3, 0.42, thick / 2), "z", sections=12), dark(rng))
+    phone.add(box((width * 0.25, 0.012, 0.01), (0, 0.47, -thick / 2)), grey(0.3, 0.6, rng))
+
+
+def _bar_phone(phone: Assembly, case: Color, rng: Generator) -> None:
+    width, thick = rng.uniform(0.36, 0.48), rng.uniform(0.11, 0.2)
+    face = case if chance(0.5, rng) else pick([dark, light, metal], rng)(rng)
+    phone.add(_rounded_plate((width, 1, thick), (0, 0, 0), rng.uniform(0.05, 0.16)), case)
+    phone.add(_rounded_plate((width * 0.9, 0.94, 0.02), (0, 0, -thick / 2), 0.06), face)
+    screen = rng.uniform(0.28, 0.4)
+    phone.add(box((width * 0.78, screen, 0.02), (0, 0.42 - screen / 2, -thick / 2 - 0.008)), _screen_color(rng))
+    key = pick([light, dark, metal], rng)(rng)
+    phone.add(cushion((0.13, 0.1, 0.04), (0, 0.36 - screen, -thick / 2 - 0.01), 0.6), metal(rng))
+    _keys(phone, (0, -0.28 + (0.4 - screen) / 2), (width * 0.85, 0.36), -thick / 2 - 0.012, 4, key)
+    if chance(0.3, rng):
+        phone.add(cylinder(0.03, 0.18, (width * 0.38, 0.55, 0.02), sections=10), dark(rng))
+
+
+def _flip_phone(phone: Assembly, case: Color, rng: Generator) -> None:
+    width, thick, half = rng.uniform(0.4, 0.5), 0.09, 0.48
+    inner = pick([dark, light, metal], rng)(rng)
+    phone.add(_rounded_plate((width, half, thick), (0, -half / 2, 0), 0.06), case)
+    _keys(phone, (0, -half / 2 - 0.05), (width * 0.85, 0.3), -thick / 2 - 0.004, 4, inner)
+    phone.add(cylinder(0.05, 0.03, (0, -0.09, -thick / 2), "z"), metal(rng))
+    tilt = -rng.uniform(10, 40)
+    lid = [(_rounded_plate((width, half, thick * 0.7), (0, half / 2, 0), 0.06), case),
+           (box((width * 0.75, half * 0.68, 0.01), (0, half / 2 + 0.02, -thick * 0.36)), _screen_color(rng))]
+    for mesh, color in lid:
+        phone.add(turned(mesh, tilt, "x"), color)
+    phone.add(cylinder(0.05, width * 0.96, (0, 0, 0), "x", sections=12), shaded(case, 0.8))
+
+
+def _cordless(phone: Assembly, case: Color, rng: Generator) -> None:
+    face = pick([dark, metal, light], rng)(rng)
+    phone.add(cushion((0.26, 0.95, 0.15), (0, 0.5, 0), 0.3), case)
+    phone.add(box((0.18, 0.2, 0.02), (0, 0.68, -0.07)), _screen_color(rng))
+    _keys(phone, (0, 0.38), (0.2, 0.3), -0.075, 4, face)
+    phone.add(cylinder(0.02, 0.2, (0.09, 1.02, 0.03), sections=8), dark(rng))
+    phone.add(cushion((0.42, 0.16, 0.4), (0, 0.04, 0.04), 0.35), face if chance(0.5, rng) else case)
+
+
+def _desk_phone(phone: Assembly, case: Color, rng: Generator) -> None:
+    depth, slope = rng.uniform(0.7, 0.9), rng.uniform(0.12, 0.3)
+    hand = case if chance(0.5, rng) else pick([dark, light, vivid], rng)(rng)
+    rotary = chance(0.35, rng)
+    outline = [(-depth / 2, 0), (depth / 2, 0), (depth / 2, 0.1 + slope), (depth * 0.2, 0.1 + slope), (-depth / 2, 0.08)]
+    phone.add(extrude(outline, 0.85 if not rotary else 0.7, "x"), case)
+    tilt = np.degrees(np.arctan2(0.02 + slope, depth * 0.7))
+    middle = (0.09 + 0.1 + slope) / 2
+    pivot = (0.0, middle, -depth * 0.15)
+    if rotary:
+        dial = cylinder(0.22, 0.05, pivot, sections=24)
+        phone.add(turned(dial, tilt, "x", pivot), light(rng))
+        phone.add(turned(cylinder(0.1, 0.07, pivot), tilt, "x", pivot), dark(rng))
+        bar = [(-0.42, 0.2 + slope, depth * 0.3), (0.42, 0.2 + slope, depth * 0.3)]
+    else:
+        for row in range(4):
+            for column in range(3):
+                place = (0.05 + 0.11 * column, middle, -depth * 0.15 + (row - 1.5) * 0.11)
+                phone.add(turned(box((0.075, 0.03, 0.07), place), tilt, "x", pivot), hand)
+        phone.add(turned(box((0.34, 0.02, 0.13), (0.16, middle + 0.01, depth * 0.2)), tilt, "x", pivot), _screen_color(rng))
+        bar = [(-0.29, 0.2 + slope, depth * 0.4), (-0.29, 0.14, -depth * 0.4)]
+    phone.add(rod(bar[0], bar[1], 0.055), hand)
+    for end in bar:
+        phone.add(ellipsoid((0.1, 0.07, 0.1), (end[0], end[1] - 0.03, end[2])), hand)
+
+
+def loudspeaker(assembly: Assembly, rng: Generator) -> None:
+    """A box with one to five drivers, low or tower-high, a column, or a small speaker on a stand."""
+    width, height, depth = pick([(0.45, 0.75, 0.45), (0.3, 1.0, 0.35), (0.6, 0.6, 0.6), (1.0, 0.35, 0.35), (0.5, 0.9, 0.5)], rng)
+    width, height, depth = (float(size * rng.uniform(0.85, 1.15)) for size in (width, height, depth))
+    body = pick([wood, dark, dark, light, paint], rng)(rng)
+    if chance(0.14, rng):
+        _column(assembly, body, rng)
+        return
+    low = 0.0
+    if chance(0.2, rng):
+        low, width, height, depth = 0.75, width * 0.6, height * 0.5, depth * 0.6
+        assembly.add(cylinder(0.03, low, (0, low / 2, 0)), metal(rng))
+        assembly.add(cylinder(0.2, 0.025, (0, 0.012, 0), sections=24), dark(rng))
+    taper = pick([1.0, 1.0, rng.uniform(0.7, 0.95)], rng)
+    assembly.add(box((width, height, depth), (0, low + height / 2, 0), top=(taper, taper), lean=(0, (1 - taper) * depth / 2 * -1)), body)
+    face = body if chance(0.3, rng) else dark(rng)
+    front = -depth / 2
+    plate = box((width * 0.94, height * 0.96, 0.02), (0, low + height / 2, front), top=(taper, 1))
+    assembly.add(plate, face)
+    _drivers(assembly, (width * min(1.0, taper + 0.1), height), low, front - 0.01, rng)
+
+
+def _drivers(speaker: Assembly, size: tuple[float, float], low: float, z: float, rng: Generator) -> None:
+    """Cones in a row along the longer side, the largest lowest."""
+    width, height = size
+    cone, ring = pick([dark, dark, metal, vivid, light], rng)(rng), pick([metal, dark, light], rng)(rng)
+    long_side, short = max(width, height), min(width, height)
+    count = max(1, min(5, round(long_side / short + rng.uniform(-0.3, 0.9))))
+    radii = short * np.linspace(0.42, rng.uniform(0.15, 0.42), count)
+    radii *= min(1.0, 0.46 * long_side / radii.sum())
+    gap = (long_side - 2 * radii.sum()) / (count + 1)
+    place = -long_side / 2
+    for radius in radii:
+        place += gap + radius
+        center = (place, low + height / 2, z) if width > height else (0, low + height / 2 + place, z)
+        _driver(speaker, center, float(radius), cone, ring)
+        place += radius
+
+
+def _driver(speaker: Assembly, center: tuple[float, float, float], radius: float, cone: Color, ring: Color) -> None:
+    x, y, z = center
+    rim = [(radius * 0.82, 0.0), (radius * 0.85, -0.035), (radius, -0.03), (radius, 0.0), (radius * 0.82, 0.0)]
+    speaker.add(revolve(rim[::-1], (x, y, z), "z", 24), ring)
+    speaker.add(revolve([(0, 0.005), (radius * 0.3, 0.005), (radius * 0.84, -0.02), (radius * 0.84, 0.01), (0, 0.01)], (x, y, z), "z", 20), cone)
+    speaker.add(ellipsoid((radius * 0.28, radius * 0.28, 0.025), (x, y, z)), ring)
+
+
+def _column(speaker: Assembly, body: Color, rng: Generator) -> None:
+    radius, height = rng.uniform(0.12, 0.3), rng.uniform(0.6, 1.0)
+    grille, split = pick([dark, paint, metal], rng)(rng), rng.uniform(0.55, 0.8)
+    speaker.add(cylinder(radius, height * split, (0, height * split / 2, 0), sections=24), grille)
+    dome = [(radius * 1.02, height * split), (radius * 1.02, height * 0.9), (radius * 0.7, height), (0, height)]
+    speaker.add(revolve([(0, height * split), *dome], sections=24), body)
+    speaker.add(revolve([(0, 0), (radius * 1.15, 0), (radius * 1.02, 0.06), (0, 0.06)], sections=24), body)
+    _driver(speaker, (0, height * 0.3, -radius - 0.01), radius * 0.6, dark(rng), metal(rng))
