@@ -166,5 +166,5 @@ def test_too_few_views(dataset):
 
 def test_bad_options():
     for options in ({"source_views": (2, 1)}, {"resolution_scales": (0.3,)}, {"rays": 0}):
-        with pytest.raises(ValueError, match="rays|source_views|whole number"):
+        with pytest.raises(ValueError, match=r"rays|source_views|whole number"):
             BatchConfig.model_validate({"objects": 1, "rays": 1, "source_views": (1, 1), **options})
