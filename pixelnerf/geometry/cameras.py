@@ -55,17 +55,18 @@ def projection_jacobian(
 
 
 def look_at(
-    position: Float[Tensor, "*batch 3"], target: Float[Tensor, "*batch 3"], up: Float[Tensor, "*batch 3"]
-) -> Float[Tensor, "*batch 4 4"]:
+    position: Float[Tensor, "*#batch 3"], target: Float[Tensor, "*#batch 3"], up: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*#batch 4 4"]:
     """The camera-to-world pose of a camera at `position` that sees `target` in its centre and `up` upward.
 
     Raises:
         ValueError: position and target coincide, or the view is along `up`.
     """
+    position, target, up = torch.broadcast_tensors(position, target, up)
     forward = target - position
     right = torch.linalg.cross(forward, up)
     if not (right.norm(dim=-1) > 1e-6 * forward.norm(dim=-1) * up.norm(dim=-1)).all():
-        raise ValueError(f"no camera at {position.tolist()} looks at {target.tolist()} with {up.tolist()} upward")
+        raise ValueError(f"no camera at {position.tolist()} can see {target.tolist()} with {up.tolist()} upward")
     forward = forward / forward.norm(dim=-1, keepdim=True)
     right = right / right.norm(dim=-1, keepdim=True)
     pose = torch.eye(4, dtype=position.dtype, device=position.device).repeat(*position.shape[:-1], 1, 1)
