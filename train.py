@@ -1,6 +1,7 @@
 """Trains a model: `python train.py experiment=quickstart`; `python train.py -m model.field.width=128,256` sweeps."""
 
-from omegaconf import DictConfig, OmegaConf
+from typing import Any
+
 from rich.console import Console
 
 from pixelnerf.config import parse_config
@@ -9,9 +10,9 @@ from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.run import train
 
 
-def main(composed: DictConfig) -> None:
+def main(composed: dict[str, Any]) -> None:
     """Validates the composed configuration and trains."""
-    config = parse_config(ExperimentConfig, OmegaConf.to_container(composed, resolve=True), "")
+    config = parse_config(ExperimentConfig, composed, "")
     result = train(config)
     last = result.run_dir / "checkpoints" / "last.ckpt"
     if result.interrupted:

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -22,7 +22,8 @@ from omegaconf.errors import OmegaConfBaseException
 from pixelnerf.config import nearest
 from pixelnerf.errors import UserError
 
-Task = Callable[[DictConfig], None]
+Task = Callable[[dict[str, Any]], None]
+"""Takes the composed configuration, resolved to plain values."""
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -43,7 +44,9 @@ def run_entry(task: Task, config_name: str) -> NoReturn:
         # Inside the task, because Hydra reports what a job raises in lines of its own.
         try:
             _require_values(config)
-            task(config)
+            plain = OmegaConf.to_container(config, resolve=True)
+            assert isinstance(plain, dict), "a composed configuration is a mapping"
+            task({str(key): value for key, value in plain.items()})
         except (UserError, OmegaConfBaseException) as error:
             _stop(_first_line(error), USER_ERROR)
 

@@ -15,13 +15,13 @@ from pixelnerf.entry import run_entry
 from pixelnerf.errors import UserError
 
 def main(config):
-    if config.how == "mistake":
+    if config["how"] == "mistake":
         raise UserError("no data folder 'x'; set dataset.root=PATH")
-    if config.how == "interrupt":
+    if config["how"] == "interrupt":
         raise KeyboardInterrupt
-    if config.how == "bug":
+    if config["how"] == "bug":
         raise ValueError("a bug")
-    print("width", config.model.width)
+    print("width", config["model"]["width"])
 
 if __name__ == "__main__":
     run_entry(main, "config")

@@ -1,0 +1,1 @@
+"""Protocols, metrics, baselines, the evaluator and its report."""

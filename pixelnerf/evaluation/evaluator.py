@@ -1,0 +1,101 @@
+"""Renders the targets of a scene and measures them: the model's, and the baselines'."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from datasets.image_files import area_mean
+from datasets.photos import scene_photos
+from datasets.scene import Scene
+from pixelnerf.evaluation.baselines import Method, baseline_pictures
+from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, ssim, truncate_to_8_bits
+from pixelnerf.evaluation.protocol import Item
+from pixelnerf.model.image import ImageOutput, render_image
+from pixelnerf.model.net import Net
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over a scene's targets: PSNR in dB, SSIM, and LPIPS, which is None where it was not measured."""
+
+    psnr: float
+    ssim: float
+    lpips: float | None
+
+
+@dataclass(frozen=True)
+class SceneScores:
+    """A scene's scores, by the number of input views and then by the method."""
+
+    group: str
+    category: str
+    scene: str
+    targets: dict[int, int]
+    scores: dict[int, dict[Method, Scores]]
+
+
+class Evaluator:
+    """Measures a net scene by scene; nothing is kept between scenes."""
+
+    def __init__(
+        self, net: Net, device: torch.device, rays_per_chunk: int, downscale: int, lpips: Lpips | None
+    ) -> None:
+        self._net = net.to(device).eval()
+        self._device = device
+        self._rays_per_chunk = rays_per_chunk
+        self._downscale = downscale
+        self._lpips = lpips
+
+    def score(self, item: Item) -> SceneScores:
+        """Renders and measures all targets of a scene for each number of input views."""
+        scores = {}
+        for count, inputs in item.inputs.items():
+            targets = item.targets[count]
+            truths = self.truths(item.scene, targets)
+            renders = self.render(item.scene, inputs, targets)
+            model = truncate_to_8_bits(torch.stack([render.color for render in renders]))
+            poses = item.scene.cameras().poses
+            photos = self.truths(item.scene, inputs)
+            pictures = baseline_pictures(photos, poses[list(inputs)], poses[list(targets)], item.scene.background)
+            scores[count] = {method: self._measure(images, truths) for method, images in pictures.items()}
+            scores[count]["model"] = self._measure(model, truths)
+        counts = {count: len(targets) for count, targets in item.targets.items()}
+        return SceneScores(item.group, item.scene.category, item.scene.name, counts, scores)
+
+    @torch.inference_mode()
+    def render(self, scene: Scene, inputs: Sequence[int], targets: Sequence[int]) -> list[ImageOutput]:
+        """The targets as the model renders them from the input views, which are encoded once; on the CPU."""
+        features = self._net.encode(scene_photos(scene, inputs).to(self._device))
+        cameras = scene.cameras().scaled(1 / self._downscale).to(self._device)
+        background = torch.tensor(scene.background, device=self._device)
+        return [
+            render_image(
+                self._net, features, cameras[target], scene.near, scene.far, background, self._rays_per_chunk
+            ).to("cpu")
+            for target in targets
+        ]
+
+    def truths(self, scene: Scene, views: Sequence[int]) -> Float[Tensor, "view height width 3"]:
+        """Photos at the size at which they are compared."""
+        images = scene.images(views).movedim(1, -1)
+        if self._downscale == 1:
+            return images
+        return torch.stack([torch.from_numpy(area_mean(image.numpy(), self._downscale)) for image in images])
+
+    def _measure(
+        self, images: Float[Tensor, "target height width 3"], truths: Float[Tensor, "target height width 3"]
+    ) -> Scores:
+        pairs = list(zip(images, truths, strict=True))
+        use_lpips = self._lpips is not None and min(truths.shape[1:3]) >= LPIPS_SMALLEST_SIDE
+        return Scores(
+            psnr=_mean([psnr(image, truth) for image, truth in pairs]),
+            ssim=_mean([ssim(image, truth) for image, truth in pairs]),
+            lpips=_mean(self._lpips(images, truths)) if use_lpips and self._lpips is not None else None,
+        )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,74 @@
+"""Image metrics as the papers measure them: PSNR, SSIM with scikit-image's defaults, LPIPS on VGG16."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from skimage.metrics import structural_similarity
+from torch import Tensor
+from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+from torchvision.models import VGG16_Weights
+
+PSNR_CEILING = 100.0
+"""dB: what equal pictures score, so that means over views stay finite."""
+
+LPIPS_SMALLEST_SIDE = 16
+"""Pixels: VGG16 halves a picture four times before its last used layer."""
+
+
+def truncate_to_8_bits(image: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """What a picture in [0, 1] is after being saved with 8 bits, cut off instead of rounded as pixelNeRF does."""
+    return (image.clamp(0.0, 1.0) * 255).floor() / 255
+
+
+def psnr(image: Float[Tensor, "*shape"], truth: Float[Tensor, "*shape"]) -> float:
+    """Peak signal-to-noise ratio in dB for values in [0, 1], at most 100.
+
+    A constant error of 0.1 scores 20 dB.
+    """
+    error = float((image - truth).double().square().mean())
+    return PSNR_CEILING if error <= 0.0 else min(-10 * math.log10(error), PSNR_CEILING)
+
+
+def ssim(image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"]) -> float:
+    """Structural similarity with scikit-image's defaults, as pixelNeRF: 7x7 uniform window, sample covariance.
+
+    The mean over channels; values span [0, 1]. Pictures are at least 7 pixels wide and high.
+    """
+    value: Any = structural_similarity(image.cpu().numpy(), truth.cpu().numpy(), data_range=1.0, channel_axis=-1)
+    return float(value)
+
+
+class Lpips:
+    """LPIPS (Zhang et al., 2018) on VGG16; smaller is more alike."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._metric = LearnedPerceptualImagePatchSimilarity(net_type="vgg", normalize=True).to(device)
+        self._device = device
+
+    @torch.inference_mode()
+    def __call__(
+        self, images: Float[Tensor, "image height width 3"], truths: Float[Tensor, "image height width 3"]
+    ) -> list[float]:
+        """One value for each pair of pictures in [0, 1], which are at least 16 pixels wide and high."""
+        values = []
+        for image, truth in zip(images, truths, strict=True):
+            pair = (picture.movedim(-1, 0)[None].to(self._device) for picture in (image, truth))
+            values.append(float(self._metric(*pair)))
+            self._metric.reset()
+        return values
+
+
+def lpips_weights() -> Path:
+    """Where torch's cache holds the ImageNet weights of torchvision's VGG16, if it does."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(VGG16_Weights.IMAGENET1K_V1.url).name
+
+
+def lpips_problem() -> str | None:
+    """Why LPIPS cannot be measured here, or None if it can. Nothing is ever downloaded for it."""
+    path = lpips_weights()
+    if path.is_file():
+        return None
+    return f"LPIPS not measured: torchvision's VGG16 weights ({path.name}) are not in torch's cache (see TORCH_HOME)"

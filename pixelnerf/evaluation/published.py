@@ -1,0 +1,44 @@
+"""Numbers from papers, printed beside ours only under the very same protocol."""
+
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import Field, TypeAdapter
+
+from pixelnerf.config import Config
+from pixelnerf.evaluation.protocol import GroupName
+
+TABLE = Path(__file__).with_name("published.yaml")
+
+
+class PublishedRow(Config):
+    """One method's row of a table.
+
+    Attributes:
+        method: its name in the paper.
+        source: where the numbers stand.
+        views: number of input views.
+        group: the scenes that were averaged.
+        categories: PSNR, SSIM and LPIPS of single categories.
+    """
+
+    method: str
+    source: str
+    views: int = Field(ge=1)
+    group: GroupName
+    psnr: float
+    ssim: float | None = None
+    lpips: float | None = None
+    categories: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
+
+
+def published_rows(protocol: str, views: int, group: str) -> list[PublishedRow]:
+    """What papers report under a protocol for a number of input views and a group of scenes."""
+    return [row for row in _table().get(protocol, []) if row.views == views and row.group == group]
+
+
+@cache
+def _table() -> dict[str, list[PublishedRow]]:
+    plain = yaml.safe_load(TABLE.read_text("utf-8"))
+    return TypeAdapter(dict[str, list[PublishedRow]]).validate_python(plain)

@@ -1,0 +1,144 @@
+"""`report.html`: one file that opens from disk, with every picture inside it and nothing fetched."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from html import escape
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pixelnerf.evaluation.baselines import BASELINES
+from pixelnerf.evaluation.published import published_rows
+from pixelnerf.evaluation.showcase import Shown, ShownRender
+
+STYLE = Path(__file__).with_name("report.css")
+TITLES = {"model": "this model", "nearest_view": "nearest input view, copied", "background": "background only"}
+GROUPS = {"seen": "seen categories", "unseen": "unseen categories", "all": "all scenes"}
+
+
+def report_html(metrics: dict[str, Any], shown: Sequence[Shown], facts: dict[str, str], comparable: bool) -> str:
+    """The report of an evaluation.
+
+    `facts` are lines of its head (checkpoint, time). `comparable` is false where the protocol was altered: then
+    published numbers stay out.
+    """
+    protocol = metrics["protocol"]
+    parts = [
+        f"<h1>Few-shot evaluation: {escape(protocol)}</h1>",
+        _facts(facts),
+        *(f'<p class="note">{escape(note)}</p>' for note in metrics["notes"].values()),
+        "<h2>Results</h2>",
+        *_summary(metrics, comparable),
+        "<h2>By category</h2>",
+        *_categories(metrics),
+        "<h2>Pictures</h2>",
+        "<p>Best, median and worst object of each category by PSNR from the fewest photos. Depth: near is bright. "
+        "Error: mean absolute difference, the scale ends at 0.5. The number is the object's PSNR over all its targets."
+        "</p>",
+        *_pictures(shown),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(protocol)}</title>\n<style>\n{STYLE.read_text('utf-8')}</style>\n</head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def margin(metrics: dict[str, Any], views: str, group: str) -> float | None:
+    """How far the model's PSNR, in dB, lies above the better baseline's; None without baselines."""
+    numbers = metrics["views"][views]
+    baselines = [numbers["baselines"][method][group]["psnr"] for method in BASELINES]
+    return numbers[group]["psnr"] - max(baselines) if baselines else None
+
+
+def groups_of(metrics: dict[str, Any], views: str) -> list[str]:
+    """The groups of scenes that were evaluated."""
+    return [name for name in metrics["views"][views] if name != "baselines"]
+
+
+def _facts(facts: dict[str, str]) -> str:
+    cells = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
+    return f"<dl>{cells}</dl>"
+
+
+def _summary(metrics: dict[str, Any], comparable: bool) -> Iterator[str]:
+    for group in groups_of(metrics, next(iter(metrics["views"]))):
+        yield f"<h3>{escape(GROUPS[group].capitalize())}</h3>"
+        rows = ["<tr><th>photos</th><th>method</th><th>PSNR</th><th>SSIM</th><th>LPIPS</th><th>objects</th></tr>"]
+        for views, numbers in metrics["views"].items():
+            rows.append(_row(views, TITLES["model"], numbers[group], "model"))
+            for method in BASELINES:
+                rows.append(_row(views, TITLES[method], numbers["baselines"][method][group], "baseline"))
+            if comparable:
+                for row in published_rows(metrics["protocol"], int(views), group):
+                    scores = {"psnr": row.psnr, "ssim": row.ssim, "lpips": row.lpips, "objects": None}
+                    rows.append(_row(views, f"{row.method} ({row.source})", scores, "published"))
+        yield f"<table>{''.join(rows)}</table>"
+        margins = [
+            f"{value:+.2f} dB with {views} photo{'s' if views != '1' else ''}"
+            for views in metrics["views"]
+            if (value := margin(metrics, views, group)) is not None
+        ]
+        yield f"<p>Margin over the better baseline: {', '.join(margins)}.</p>"
+
+
+def _row(views: str, method: str, scores: dict[str, Any], style: str) -> str:
+    numbers = [_number(scores["psnr"], 2), _number(scores["ssim"], 3), _number(scores["lpips"], 3)]
+    objects = "" if scores["objects"] is None else str(scores["objects"])
+    cells = "".join(f"<td>{cell}</td>" for cell in (views, escape(method), *numbers, objects))
+    return f'<tr class="{style}">{cells}</tr>'
+
+
+def _categories(metrics: dict[str, Any]) -> Iterator[str]:
+    """PSNR by category: the model for each number of photos, then the baselines for the fewest."""
+    counts = list(metrics["views"])
+    first = metrics["views"][counts[0]]
+    for group in groups_of(metrics, counts[0]):
+        names = list(first[group]["categories"])
+        if not names:
+            continue
+        head = "".join(f"<th>{count} photo{'s' if count != '1' else ''}</th>" for count in counts)
+        head += "".join(f"<th>{TITLES[method]}</th>" for method in BASELINES)
+        rows = [f"<tr><th>PSNR, {escape(GROUPS[group])}</th>{head}<th>objects</th></tr>"]
+        for name in names:
+            numbers = [metrics["views"][count][group]["categories"][name] for count in counts]
+            copies = [first["baselines"][method][group]["categories"][name] for method in BASELINES]
+            cells = "".join(f"<td>{_number(scores['psnr'], 2)}</td>" for scores in (*numbers, *copies))
+            rows.append(f"<tr><td>{escape(name)}</td>{cells}<td>{numbers[0]['objects']}</td></tr>")
+        yield f'<table class="categories">{"".join(rows)}</table>'
+
+
+def _pictures(shown: Sequence[Shown]) -> Iterator[str]:
+    for (group, category), members in groupby(shown, key=lambda one: (one.group, one.category)):
+        title = f"{category} ({group})" if category else GROUPS[group]
+        yield f"<details open><summary>{escape(title)}</summary>"
+        for one in members:
+            yield f"<h4>{one.rank}: <code>{escape(one.scene)}</code></h4>"
+            yield '<div class="object">' + "".join(_strip(render) for render in one.renders) + "</div>"
+        yield "</details>"
+
+
+def _strip(render: ShownRender) -> str:
+    pictures = [(f"input {index}", path) for index, path in enumerate(render.inputs, start=1)]
+    pictures += [
+        ("prediction", render.prediction),
+        ("truth", render.truth),
+        ("depth", render.depth),
+        ("error", render.error),
+    ]
+    figures = "".join(
+        f'<figure><img alt="{name}" src="{_embedded(path)}"><figcaption>{name}</figcaption></figure>'
+        for name, path in pictures
+    )
+    label = f"{render.views} photo{'s' if render.views > 1 else ''}<br>{render.psnr:.2f} dB"
+    return f'<div class="strip"><div class="label">{label}</div>{figures}</div>'
+
+
+def _embedded(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "&ndash;" if value is None else f"{value:.{digits}f}"

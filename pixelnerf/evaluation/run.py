@@ -1,0 +1,164 @@
+"""One evaluation, from a validated configuration to a folder of results."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+from rich.console import Console
+
+from datasets.registry import DatasetConfig, build_dataset
+from datasets.rendering.atomic import write_atomically
+from pixelnerf.config import Config
+from pixelnerf.errors import UserError
+from pixelnerf.evaluation.aggregate import metrics_json, per_object_csv
+from pixelnerf.evaluation.console import progress_bar
+from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
+from pixelnerf.evaluation.metrics import Lpips, lpips_problem
+from pixelnerf.evaluation.protocol import Manifest, ProtocolConfig, resolve
+from pixelnerf.evaluation.report import report_html
+from pixelnerf.evaluation.showcase import Shown, choose, render_showcase
+from pixelnerf.evaluation.store import ResultStore, result_key
+from pixelnerf.training.checkpoint import load_checkpoint
+
+
+class EvaluationConfig(Config):
+    """What `eval_fewshot.py` composes.
+
+    Attributes:
+        checkpoint: a `.ckpt` of a training run, or a shared `.safetensors`.
+        output: the folder of the results; None for `evaluation/<protocol>` in the training run's own folder.
+        device: a torch device, or "auto" for a GPU where there is one.
+        rays_per_chunk: rays that are rendered at once; bounds the memory that is used.
+    """
+
+    checkpoint: Path
+    output: Path | None
+    protocol: ProtocolConfig
+    dataset: DatasetConfig
+    device: str
+    rays_per_chunk: int = Field(ge=1)
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Where the results are, the contents of `metrics.json`, and whether published numbers may stand beside them."""
+
+    output: Path
+    metrics: dict[str, Any]
+    comparable: bool
+
+
+def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Console) -> EvaluationResult:
+    """Runs a protocol and writes `metrics.json`, `per_object.csv`, `manifest.json`, `renders/` and `report.html`.
+
+    `altered` are changes made to the named protocol or its dataset: they are noted, and published numbers stay out.
+    Interrupted, the next call goes on with the scenes that are left.
+
+    Raises:
+        UserError: an unfit checkpoint, missing data, a protocol that does not fit the data, an unwritable folder.
+        KeyboardInterrupt: with a message that says how many scenes are done.
+    """
+    start = time.monotonic()
+    # Before any thread starts, since threads inherit the flag: a product with a denormal is some hundred times slower.
+    torch.set_flush_denormal(True)
+    device = _device(config.device)
+    model = load_checkpoint(config.checkpoint)
+    manifest = resolve(config.protocol, build_dataset(config.dataset))
+    problem = lpips_problem()
+    output = config.output or default_output(config.checkpoint, config.protocol.name)
+    circumstances = {"lpips": problem is None, "device": device.type, "torch": torch.__version__}
+    store = ResultStore(output, manifest, result_key(config.checkpoint, manifest.digest(), circumstances))
+    evaluator = Evaluator(
+        model.net, device, config.rays_per_chunk, config.protocol.downscale, Lpips(device) if problem is None else None
+    )
+    results = _score_all(evaluator, manifest, store, console)
+    shown = _show(evaluator, manifest, results, output / "renders", console)
+    notes = _notes(problem, altered, model.config, config.protocol)
+    metrics = metrics_json(config.protocol.name, str(config.checkpoint), results, notes)
+    facts = {
+        "checkpoint": f"{config.checkpoint} (step {model.step})",
+        "scenes": str(len(results)),
+        "manifest": manifest.digest(),
+        "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
+    }
+    write_atomically(output / "per_object.csv", per_object_csv(results).encode())
+    write_atomically(output / "report.html", report_html(metrics, shown, facts, not altered).encode())
+    write_atomically(output / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False).encode())
+    return EvaluationResult(output, metrics, not altered)
+
+
+def default_output(checkpoint: Path, protocol: str) -> Path:
+    """`<run>/evaluation/<protocol>` for `<run>/checkpoints/<name>`; beside any other checkpoint."""
+    run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    return run / "evaluation" / protocol
+
+
+def training_categories(config: Mapping[str, Any]) -> set[str]:
+    """The categories that a checkpoint's training drew from; empty where its dataset has none."""
+    dataset = config.get("dataset") or {}
+    return set(dataset.get("train_categories") or dataset.get("categories") or ())
+
+
+def _score_all(evaluator: Evaluator, manifest: Manifest, store: ResultStore, console: Console) -> list[SceneScores]:
+    results = []
+    try:
+        with progress_bar(console, "evaluate", len(manifest.items)) as bar:
+            for index, item in enumerate(manifest.items):
+                result = store.load(index, item)
+                if result is None:
+                    result = evaluator.score(item)
+                    store.save(index, item, result)
+                results.append(result)
+                fewest = min(result.scores)
+                mean = sum(done.scores[fewest]["model"].psnr for done in results) / len(results)
+                bar.advance(f"PSNR {mean:.2f} dB")
+    except KeyboardInterrupt:
+        done = f"{len(results)} of {len(manifest.items)} scenes are done"
+        raise KeyboardInterrupt(f"interrupted: {done}; the same command goes on from there") from None
+    return results
+
+
+def _show(
+    evaluator: Evaluator, manifest: Manifest, results: list[SceneScores], folder: Path, console: Console
+) -> list[Shown]:
+    chosen = choose(results)
+    shown = []
+    with progress_bar(console, "pictures", len(chosen)) as bar:
+        for index, rank in chosen:
+            shown.append(render_showcase(evaluator, manifest.items[index], results[index], rank, folder))
+            bar.advance("")
+    return shown
+
+
+def _notes(
+    lpips: str | None, altered: tuple[str, ...], training: Mapping[str, Any], protocol: ProtocolConfig
+) -> dict[str, str]:
+    notes = {}
+    if lpips is not None:
+        notes["lpips"] = lpips
+    if altered:
+        notes["protocol"] = f"altered ({', '.join(altered)}), so not comparable with '{protocol.name}' as published"
+    unseen = protocol.groups.get("unseen")
+    trained_on = sorted(training_categories(training).intersection((unseen.categories if unseen else None) or ()))
+    if trained_on:
+        notes["unseen"] = (
+            f"this model was trained on {', '.join(trained_on)}, so its 'unseen' numbers are not of unseen"
+        )
+    return notes
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"device={name} cannot be used here ({reason}); set device=auto") from None
+    return device
