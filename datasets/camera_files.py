@@ -22,15 +22,17 @@ def make_cameras(
     sizes: Int[np.ndarray, "view 2"],
     path: Path,
     pixel_center: float = 0.5,
+    shrink: Int[np.ndarray, "view"] | int = 1,
 ) -> Cameras:
     """Checked cameras in float32, with the principal point moved to the convention of pixel centres at + 0.5.
 
     Args:
         poses: camera-to-world, OpenCV axes.
         intrinsics: in pixels.
-        sizes: (width, height).
+        sizes: (width, height) that the intrinsics are for.
         path: the file they come from, for messages.
         pixel_center: where the file has the centre of its first pixel.
+        shrink: whole numbers by which the photos are shrunk when they are read.
 
     Raises:
         UserError: not a number, not rigid, reflected, or a focal length that is not positive.
@@ -39,13 +41,62 @@ def make_cameras(
         check_pose(pose, f"view {view} in '{path}'")
     for view, matrix in enumerate(intrinsics):
         check_intrinsics(matrix, f"view {view} in '{path}'")
-    shifted = intrinsics.copy()
-    shifted[:, :2, 2] += 0.5 - pixel_center
+    factors = np.broadcast_to(shrink, len(poses))[:, None]
+    shrunk = intrinsics.copy()
+    shrunk[:, :2, 2] += 0.5 - pixel_center
+    shrunk[:, :2] /= factors[..., None]
     return Cameras(
         torch.from_numpy(poses.astype(np.float32)),
-        torch.from_numpy(shifted.astype(np.float32)),
-        torch.from_numpy(sizes.astype(np.int64)),
+        torch.from_numpy(shrunk.astype(np.float32)),
+        torch.from_numpy(sizes.astype(np.int64) // factors),
     )
+
+
+def pinhole(focal_x: float, focal_y: float, center_x: float, center_y: float) -> Float[np.ndarray, "3 3"]:
+    """The intrinsics matrix of a camera without skew."""
+    return np.array([[focal_x, 0, center_x], [0, focal_y, center_y], [0, 0, 1.0]])
+
+
+def resized(
+    intrinsics: Float[np.ndarray, "3 3"], size: tuple[float, float], image_size: tuple[int, int], image: Path
+) -> Float[np.ndarray, "3 3"]:
+    """Intrinsics given for a `size` (width, height), for a photo that is the same view at another size.
+
+    Raises:
+        UserError: the photo is of another shape by more than a pixel's rounding.
+    """
+    ratio = image_size[0] / size[0], image_size[1] / size[1]
+    if abs(ratio[0] - ratio[1]) * max(size) > 2:
+        raise UserError(
+            f"image '{image}' is {image_size[0]}x{image_size[1]}, of another shape than its camera's "
+            f"{size[0]:g}x{size[1]:g}: cropped or rotated photos need cameras of their own"
+        )
+    return np.diag([*ratio, 1.0]) @ intrinsics
+
+
+def square_pose(matrix: np.ndarray, where: str) -> Float[np.ndarray, "4 4"]:
+    """A pose of 3 or 4 rows as 4x4 in float64.
+
+    Raises:
+        UserError: another shape.
+    """
+    if matrix.shape not in ((3, 4), (4, 4)):
+        raise UserError(f"pose of {where} is {matrix.shape}, not 4x4 or 3x4")
+    square = np.eye(4)
+    square[: len(matrix)] = matrix
+    return square
+
+
+def inverted(pose: Float[np.ndarray, "4 4"], where: str) -> Float[np.ndarray, "4 4"]:
+    """The inverse of a pose.
+
+    Raises:
+        UserError: it has none.
+    """
+    try:
+        return np.linalg.inv(pose)
+    except np.linalg.LinAlgError:
+        raise UserError(f"pose of {where} is singular") from None
 
 
 def check_pose(pose: np.ndarray, where: str) -> None:
@@ -73,6 +124,23 @@ def check_intrinsics(matrix: np.ndarray, where: str) -> None:
         raise UserError(f"intrinsics of {where} have a value that is not a finite number")
     if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
         raise UserError(f"focal length of {where} is not positive: {matrix[0, 0]:.6g}, {matrix[1, 1]:.6g}")
+
+
+def read_numbers(path: Path, count: int) -> Float[np.ndarray, "number"]:
+    """The numbers in a text file.
+
+    Raises:
+        UserError: missing, not numbers, or another count of them.
+    """
+    try:
+        numbers = np.array(path.read_text(encoding="utf-8").split(), dtype=np.float64)
+    except FileNotFoundError:
+        raise UserError(f"missing camera file '{path}'") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read camera file '{path}': {error}") from None
+    if len(numbers) != count:
+        raise UserError(f"camera file '{path}' has {len(numbers)} numbers, not {count}")
+    return numbers
 
 
 def read_archive(path: Path) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """A scene whose photos are image files, decoded when asked for and kept in a cache."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from typing_extensions import override
 from datasets.folder import Color
 from datasets.image_cache import ImageCache
 from datasets.image_files import area_mean, check_size, mask_box, read_image, read_mask
-from datasets.scene import Scene
+from datasets.scene import Scene, SparsePoints
 from pixelnerf.errors import UserError
 from pixelnerf.types import Cameras
 
@@ -31,7 +31,9 @@ class FileScene(Scene):
     """Photos and masks from files.
 
     Photos with alpha are composited on the background, and their alpha is the mask where there is no mask file;
-    `blend_masks` composites with mask files, too.
+    `blend_masks` composites with mask files, too. `mask_from_background` takes for the object what does not have
+    exactly the background's colour, where there is neither alpha nor a mask file. `find_points` reads the sparse
+    points when they are asked for.
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class FileScene(Scene):
         category: str = "",
         input_views: tuple[int, ...] | None = None,
         blend_masks: bool = False,
+        mask_from_background: bool = False,
+        find_points: Callable[[], SparsePoints | None] = lambda: None,
     ) -> None:
         if len(files) < 2:
             raise UserError(f"scene '{name}' has {len(files)} views: it takes two, one to give and one to ask for")
@@ -58,6 +62,8 @@ class FileScene(Scene):
         self._cache = cache
         self._input_views = input_views
         self._blend_masks = blend_masks
+        self._mask_from_background = mask_from_background
+        self._find_points = find_points
         self._boxes: dict[int, tuple[int, int, int, int]] = {}
 
     @override
@@ -67,6 +73,10 @@ class FileScene(Scene):
     @override
     def input_views(self) -> tuple[int, ...] | None:
         return self._input_views
+
+    @override
+    def sparse_points(self) -> SparsePoints | None:
+        return self._find_points()
 
     @override
     def images(self, views: Sequence[int]) -> Float[Tensor, "view 3 height width"]:
@@ -129,7 +139,7 @@ class FileScene(Scene):
         """A view's composited RGB, and its coverage as a fourth channel where there is one."""
         if not 0 <= view < self.num_views:
             raise UserError(f"scene '{self.name}' has no view {view}: its {self.num_views} views are numbered from 0")
-        return self._cache.get((self.name, view), lambda: self._decode(view))
+        return self._cache.get(self._files[view], lambda: self._decode(view))
 
     def _decode(self, view: int) -> UInt8[np.ndarray, "height width channel"]:
         files = self._files[view]
@@ -139,6 +149,9 @@ class FileScene(Scene):
             coverage = read_mask(files.mask, (image.shape[1], image.shape[0]), files.image)
             image = np.dstack([image[..., :3], coverage])
             blend = self._blend_masks
+        elif self._mask_from_background and image.shape[-1] == 3:
+            key = np.rint(255 * np.asarray(self.background)).astype(np.uint8)
+            image = np.dstack([image, np.uint8(255) * (image != key).any(axis=-1)])
         if blend:
             image = composite(image, self.background)
         if files.shrink > 1:

@@ -1,13 +1,15 @@
-"""What the configuration of every dataset on disk has, and how its folder and lists are found."""
+"""What every dataset in a folder has: its options, its root, its lists, its cache."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import Field, model_validator
 
-from datasets.scene import OnError
-from pixelnerf.config import Config
+from datasets.image_cache import ImageCache
+from datasets.scene import OnError, SceneDataset
+from pixelnerf.config import Config, nearest
 from pixelnerf.errors import UserError
 
 Color = tuple[float, float, float]
@@ -20,8 +22,6 @@ class FolderConfig(Config):
 
     Attributes:
         root: the folder that holds the dataset in its published layout.
-        near: where rays begin, in units of t.
-        far: where rays end.
         background: colour in [0, 1] that photos are composited on, once, by the reader.
         pixel_center: where the published cameras have the centre of the first pixel: 0.5, or 0.0 for corners.
         cache_gib: decoded photos kept in memory, in GiB for each process.
@@ -30,31 +30,49 @@ class FolderConfig(Config):
     """
 
     root: Path
-    near: float = Field(gt=0)
-    far: float = Field(gt=0)
     background: Color
     pixel_center: float = Field(default=0.5, ge=0, le=0.5)
     cache_gib: float = Field(default=2.0, ge=0)
     on_error: OnError = "raise"
     how_to_get: str = ""
 
+
+class BoundedConfig(FolderConfig):
+    """A dataset whose protocol fixes where rays begin (`near`) and end (`far`), in units of t."""
+
+    near: float = Field(gt=0)
+    far: float = Field(gt=0)
+
     @model_validator(mode="after")
-    def _near_is_before_far(self) -> "FolderConfig":
+    def _near_is_before_far(self) -> "BoundedConfig":
         if self.near >= self.far:
             raise ValueError(f"near = {self.near} is not before far = {self.far}")
         return self
 
 
-def existing_root(config: FolderConfig) -> Path:
-    """The dataset's folder.
+ConfigType = TypeVar("ConfigType", bound=FolderConfig)
 
-    Raises:
-        UserError: there is none; says how to get it.
-    """
-    if not config.root.is_dir():
-        advice = config.how_to_get or "get the dataset in its published layout"
-        raise UserError(f"no data folder '{config.root}': set dataset.root=PATH; {advice}")
-    return config.root
+
+class FolderDataset(SceneDataset, Generic[ConfigType]):
+    """A dataset under one root folder, whose scenes share a cache of decoded photos."""
+
+    def __init__(self, config: ConfigType) -> None:
+        if not config.root.is_dir():
+            advice = config.how_to_get or "get the dataset in its published layout"
+            raise UserError(f"no data folder '{config.root}': set dataset.root=PATH; {advice}")
+        self.on_error = config.on_error
+        self._config = config
+        self._root = config.root
+        self._cache = ImageCache(config.cache_gib)
+
+
+def check_categories(categories: Sequence[str] | None, known: Sequence[str]) -> None:
+    """Raises a UserError for the first category that a dataset does not have."""
+    for category in categories or ():
+        if category not in known:
+            raise UserError(
+                f"unknown category '{category}'{nearest(category, list(known)) if known else '; it has none'}"
+            )
 
 
 def read_list(path: Path) -> list[str]:

@@ -19,19 +19,17 @@ from typing import Literal
 import numpy as np
 from typing_extensions import override
 
-from datasets.camera_files import make_cameras, read_archive
+from datasets.camera_files import inverted, make_cameras, read_archive, square_pose
 from datasets.file_scene import FileScene, PhotoFiles
-from datasets.folder import FolderConfig, existing_root, present_names, read_list
-from datasets.image_cache import ImageCache
+from datasets.folder import BoundedConfig, FolderDataset, check_categories, present_names, read_list
 from datasets.image_files import read_size
-from datasets.scene import Scene, SceneDataset, SceneList, Split
-from pixelnerf.config import nearest
+from datasets.scene import Scene, SceneList, Split
 from pixelnerf.errors import UserError
 
 WORLD_TURN = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 
-class NmrLayoutConfig(FolderConfig):
+class NmrLayoutConfig(BoundedConfig):
     """Configuration of `NmrDataset`.
 
     Attributes:
@@ -53,29 +51,22 @@ class NmrConfig(NmrLayoutConfig):
     name: Literal["nmr"]
 
 
-class NmrDataset(SceneDataset):
+class NmrDataset(FolderDataset[NmrLayoutConfig]):
     """Reader of the NMR layout."""
 
     def __init__(self, config: NmrLayoutConfig) -> None:
-        self.on_error = config.on_error
-        self._config = config
-        self._root = existing_root(config)
-        self._cache = ImageCache(config.cache_gib)
+        super().__init__(config)
         self._category_names = {synset: category for category, synset in config.categories.items()}
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
         chosen = self._config.train_categories if categories is None and split != "test" else categories
+        check_categories(chosen, list(self._config.categories))
         names = []
         for category in self._config.categories if chosen is None else chosen:
-            synset = self._synset(category)
+            synset = self._config.categories[category]
             names += [f"{synset}/{name}" for name in self._objects(synset, split)]
         return SceneList(names, self._open)
-
-    def _synset(self, category: str) -> str:
-        if category not in self._config.categories:
-            raise UserError(f"unknown category '{category}'{nearest(category, list(self._config.categories))}")
-        return self._config.categories[category]
 
     def _objects(self, synset: str, split: Split) -> list[str]:
         folder = self._root / synset
@@ -141,18 +132,13 @@ def _read_matrices(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pose(arrays: dict[str, np.ndarray], view: int, path: Path) -> np.ndarray:
+    where = f"view {view} in '{path}'"
     inverse = arrays.get(f"world_mat_inv_{view}")
-    matrix = arrays[f"world_mat_{view}"] if inverse is None else inverse
-    if matrix.shape not in ((3, 4), (4, 4)):
-        raise UserError(f"world matrix of view {view} in '{path}' is {matrix.shape}, not 4x4 or 3x4")
-    square = np.eye(4)
-    square[: len(matrix)] = matrix
-    if inverse is not None:
-        return square
-    try:
-        return np.linalg.inv(square)
-    except np.linalg.LinAlgError:
-        raise UserError(f"world matrix of view {view} in '{path}' is singular") from None
+    return (
+        inverted(square_pose(arrays[f"world_mat_{view}"], where), where)
+        if inverse is None
+        else square_pose(inverse, where)
+    )
 
 
 def _pixel_intrinsics(camera_matrices: np.ndarray, width: int, height: int) -> np.ndarray:

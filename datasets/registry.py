@@ -2,11 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from datasets.blender import BlenderConfig, BlenderDataset
+from datasets.colmap import ColmapConfig, ColmapDataset
+from datasets.dtu import DtuConfig, DtuDataset
+from datasets.llff import LlffConfig, LlffDataset
+from datasets.mixture import MixedDataset
+from datasets.multiscale_blender import MultiscaleBlenderConfig, MultiscaleBlenderDataset
 from datasets.nmr import NmrConfig, NmrDataset, NmrLayoutConfig
-from datasets.scene import SceneDataset
+from datasets.scene import OnError, SceneDataset
 from datasets.shapes13 import Shapes13Config, generate, is_complete
+from datasets.srn import SrnConfig, SrnDataset
+from datasets.transforms import TransformsConfig, TransformsDataset
+from datasets.two_objects import TwoObjectsConfig, TwoObjectsDataset
+from pixelnerf.config import Config
 
 
 class GeneratedShapesConfig(NmrLayoutConfig):
@@ -16,7 +26,43 @@ class GeneratedShapesConfig(NmrLayoutConfig):
     generator: Shapes13Config
 
 
-DatasetConfig = Annotated[NmrConfig | GeneratedShapesConfig, Field(discriminator="name")]
+FolderDatasetConfig = Annotated[
+    NmrConfig
+    | GeneratedShapesConfig
+    | SrnConfig
+    | TwoObjectsConfig
+    | DtuConfig
+    | BlenderConfig
+    | MultiscaleBlenderConfig
+    | LlffConfig
+    | TransformsConfig
+    | ColmapConfig,
+    Field(discriminator="name"),
+]
+
+
+class MixtureConfig(Config):
+    """Several datasets at once.
+
+    Attributes:
+        parts: the datasets, by any names.
+        weights: how often each is drawn, relative to the others.
+        on_error: what a damaged scene of any of them does to training.
+    """
+
+    name: Literal["mixture"]
+    parts: dict[str, FolderDatasetConfig] = Field(min_length=1)
+    weights: dict[str, Annotated[float, Field(gt=0)]]
+    on_error: OnError = "raise"
+
+    @model_validator(mode="after")
+    def _every_part_has_a_weight(self) -> "MixtureConfig":
+        if self.parts.keys() != self.weights.keys():
+            raise ValueError(f"weights are for {sorted(self.weights)}, parts are {sorted(self.parts)}")
+        return self
+
+
+DatasetConfig = Annotated[FolderDatasetConfig | MixtureConfig, Field(discriminator="name")]
 
 
 def build_dataset(config: DatasetConfig) -> SceneDataset:
@@ -32,3 +78,22 @@ def build_dataset(config: DatasetConfig) -> SceneDataset:
             return NmrDataset(config)
         case NmrConfig():
             return NmrDataset(config)
+        case SrnConfig():
+            return SrnDataset(config)
+        case TwoObjectsConfig():
+            return TwoObjectsDataset(config)
+        case DtuConfig():
+            return DtuDataset(config)
+        case BlenderConfig():
+            return BlenderDataset(config)
+        case MultiscaleBlenderConfig():
+            return MultiscaleBlenderDataset(config)
+        case LlffConfig():
+            return LlffDataset(config)
+        case TransformsConfig():
+            return TransformsDataset(config)
+        case ColmapConfig():
+            return ColmapDataset(config)
+        case MixtureConfig():
+            parts = {name: build_dataset(part) for name, part in config.parts.items()}
+            return MixedDataset(parts, config.weights, config.on_error)

@@ -83,13 +83,32 @@ class Scene(ABC):
         The whole photo where there is no mask or nothing in it.
         """
 
+    def sparse_points(self) -> "SparsePoints | None":
+        """Triangulated points that came with the cameras, None where there are none."""
+        return None
+
+
+@dataclass(frozen=True)
+class SparsePoints:
+    """Points in the world, and where each view saw which of them: pixels and indices of points, both per view."""
+
+    positions: Float[Tensor, "point 3"]
+    pixels: tuple[Float[Tensor, "seen 2"], ...]
+    indices: tuple[Int[Tensor, "seen"], ...]
+
 
 class SceneList(Sequence[Scene]):
     """Scenes that are opened when asked for, and then kept open."""
 
     def __init__(self, names: Sequence[str], open_scene: Callable[[str], Scene]) -> None:
         self.names = tuple(names)
+        self._open_scene = open_scene
         self._open = lru_cache(maxsize=OPEN_SCENES)(open_scene)
+
+    @override
+    def __reduce__(self) -> tuple[type["SceneList"], tuple[Sequence[str], Callable[[str], Scene]]]:
+        # Scenes that are open stay behind when worker processes are started by pickling.
+        return SceneList, (self.names, self._open_scene)
 
     @override
     def __len__(self) -> int:
@@ -104,7 +123,7 @@ class SceneList(Sequence[Scene]):
     @override
     def __getitem__(self, index: int | slice) -> "Scene | SceneList":
         if isinstance(index, slice):
-            return SceneList(self.names[index], self._open)
+            return SceneList(self.names[index], self._open_scene)
         return self._open(self.names[index])
 
 

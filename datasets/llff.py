@@ -1,0 +1,145 @@
+"""Forward-facing captures in the LLFF layout.
+
+    <root>/poses_bounds.npy     a row a photo: 3x5 numbers (pose | height, width, focal) with camera-to-world in axes
+                                [down, right, back], then near and far
+          /images[_<factor>]/   the photos by name, in the order of the rows
+          /sparse/0             COLMAP's model (optional); its points are used to inspect cameras
+
+The world is scaled so that the nearest bound lies at 4/3, and moved into the photos' mean camera, as NeRF does.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+from typing_extensions import override
+
+from datasets.camera_files import make_cameras, pinhole, resized
+from datasets.captures import CaptureConfig, listed_images, scene_folders, scene_name, split_views
+from datasets.colmap import view_points
+from datasets.colmap_model import read_colmap_model
+from datasets.file_scene import FileScene, PhotoFiles
+from datasets.folder import FolderDataset, check_categories
+from datasets.image_files import read_size
+from datasets.scene import Scene, SceneList, SparsePoints, Split
+from pixelnerf.errors import UserError
+
+# From LLFF's [down, right, back] to OpenCV's [right, down, forward].
+LLFF_TO_OPENCV = np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, -1]])
+# The nearest bound comes to lie at 1 / 0.75, so that NDC's near plane at 1 is in front of everything.
+BOUND_MARGIN = 0.75
+
+
+class LlffConfig(CaptureConfig):
+    """Configuration of `LlffDataset`. Near and far are 0.9 of the nearest and the farthest bound unless they are set.
+
+    Attributes:
+        factor: the folder of photos is `images_<factor>`; 1 for `images`.
+        scale_world: scale the world by the nearest bound and move it into the mean camera; else it is the file's.
+    """
+
+    name: Literal["llff"]
+    factor: int = Field(default=8, ge=1)
+    scale_world: bool = True
+
+
+class LlffDataset(FolderDataset[LlffConfig]):
+    """Reader of LLFF captures."""
+
+    @override
+    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
+        check_categories(categories, [])
+        return SceneList(scene_folders(self._root, "poses_bounds.npy"), partial(self._open, split=split))
+
+    def _open(self, name: str, split: Split) -> Scene:
+        folder = self._root / name
+        path = folder / "poses_bounds.npy"
+        rows = _read_rows(path)
+        images = listed_images(folder / ("images" if self._config.factor == 1 else f"images_{self._config.factor}"))
+        if len(images) != len(rows):
+            raise UserError(f"'{path}' has {len(rows)} poses but '{images[0].parent}' has {len(images)} images")
+        poses, intrinsics, sizes = _cameras(rows, images)
+        bounds = rows[:, 15:]
+        world, scale = (
+            (_mean_camera(poses), 1 / (BOUND_MARGIN * bounds.min())) if self._config.scale_world else (np.eye(4), 1.0)
+        )
+        views = split_views(len(rows), split, self._config.test_every)
+        cameras = make_cameras(
+            _moved(poses, world, scale)[views],
+            intrinsics[views],
+            sizes[views],
+            path,
+            self._config.pixel_center,
+            self._config.shrink,
+        )
+        return FileScene(
+            scene_name(self._root, name),
+            [PhotoFiles(images[view], shrink=self._config.shrink) for view in views],
+            cameras,
+            (self._config.near or 0.9 * scale * bounds.min(), self._config.far or scale * bounds.max()),
+            self._config.background,
+            self._cache,
+            find_points=lambda: _read_points(folder / "sparse/0", views, cameras.sizes.numpy(), world, scale),
+        )
+
+
+def _read_rows(path: Path) -> Float[np.ndarray, "view 17"]:
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except Exception as error:  # numpy raises many kinds for damaged files
+        raise UserError(f"cannot read '{path}': {str(error).splitlines()[0]}") from None
+    if rows.ndim != 2 or rows.shape[1] != 17:
+        raise UserError(f"'{path}' has the shape {rows.shape}, not (views, 17)")
+    if not np.isfinite(rows).all():
+        raise UserError(
+            f"row {int(np.argmin(np.isfinite(rows).all(axis=1)))} of '{path}' has a value that is not finite"
+        )
+    if not ((rows[:, 15] > 0) & (rows[:, 16] > rows[:, 15])).all():
+        raise UserError(f"bounds in '{path}' are not 0 < near < far in every row")
+    return rows
+
+
+def _cameras(rows: np.ndarray, images: Sequence[Path]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Poses in OpenCV axes, intrinsics at the photos' size, and these sizes."""
+    matrices = rows[:, :15].reshape(-1, 3, 5)
+    poses = np.tile(np.eye(4), (len(rows), 1, 1))
+    poses[:, :3, :3] = matrices[:, :, :3] @ LLFF_TO_OPENCV
+    poses[:, :3, 3] = matrices[:, :, 3]
+    sizes = [read_size(image) for image in images]
+    intrinsics = [
+        resized(pinhole(focal, focal, width / 2, height / 2), (width, height), size, image)
+        for (height, width, focal), size, image in zip(matrices[:, :, 4], sizes, images, strict=True)
+    ]
+    return poses, np.stack(intrinsics), np.array(sizes)
+
+
+def _mean_camera(poses: Float[np.ndarray, "view 4 4"]) -> Float[np.ndarray, "4 4"]:
+    """The pose at the mean position that looks along the mean direction, with the mean's side up."""
+    forward = poses[:, :3, 2].sum(axis=0)
+    forward /= np.linalg.norm(forward)
+    right = np.cross(poses[:, :3, 1].sum(axis=0), forward)
+    right /= np.linalg.norm(right)
+    mean = np.eye(4)
+    mean[:3] = np.stack([right, np.cross(forward, right), forward, poses[:, :3, 3].mean(axis=0)], axis=1)
+    return mean
+
+
+def _moved(poses: Float[np.ndarray, "view 4 4"], world: Float[np.ndarray, "4 4"], scale: float) -> np.ndarray:
+    moved = np.linalg.inv(world) @ poses
+    moved[:, :3, 3] *= scale
+    return moved
+
+
+def _read_points(
+    folder: Path, views: Sequence[int], sizes: np.ndarray, world: np.ndarray, scale: float
+) -> SparsePoints | None:
+    """COLMAP's points in the scene's world; its images and the rows of poses have the same order."""
+    if not folder.is_dir():
+        return None
+    model = read_colmap_model(folder, np.inf)
+    positions = scale * (model.points - world[:3, 3]) @ world[:3, :3]
+    return view_points(model, views, sizes / model.sizes[views], positions)
