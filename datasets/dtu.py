@@ -128,7 +128,7 @@ def decompose_projection(projection: np.ndarray, where: str) -> tuple[np.ndarray
         raise UserError(f"projection of {where} is not a finite matrix of 3x4 or 4x4")
     matrix = projection[:3].astype(np.float64)
     determinant = np.linalg.det(matrix[:, :3])
-    if abs(determinant) < 1e-12 * np.linalg.norm(matrix[:, :3]) ** 3:
+    if abs(determinant) <= 1e-12 * np.linalg.norm(matrix[:, :3]) ** 3:
         raise UserError(f"projection of {where} is singular")
     # A projection is one up to a factor, and a rotation has determinant + 1.
     matrix = matrix * np.sign(determinant)

@@ -1,0 +1,334 @@
+"""Every reader gives cameras that see what the photos show, from the published layout with its own conventions."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from ball_scene import CENTERS, orbit
+from dataset_checks import assert_shows_the_balls
+from dataset_layouts import (
+    write_blender,
+    write_colmap,
+    write_dtu,
+    write_llff,
+    write_multiscale_blender,
+    write_srn,
+    write_transforms,
+    write_two_objects,
+)
+from pydantic import TypeAdapter
+
+from datasets.registry import DatasetConfig, build_dataset
+from pixelnerf.errors import UserError
+from pixelnerf.geometry.cameras import project, world_to_camera
+
+CONFIGS = TypeAdapter(DatasetConfig)
+DEFAULTS = {
+    "srn": {"near": 0.8, "far": 5.0, "background": (1, 1, 1), "category": "car", "prefix": "cars"},
+    "two_objects": {"near": 4.0, "far": 9.0, "background": (1, 1, 1)},
+    "blender": {"near": 1.0, "far": 5.0, "background": (1, 1, 1)},
+    "multiscale_blender": {"background": (1, 1, 1)},
+    "dtu": {"near": 0.1, "far": 5.0, "background": (0, 0, 0), "pixel_center": 0.0},
+    "llff": {"background": (0, 0, 0), "factor": 4, "test_every": 8},
+    "transforms": {"background": (0, 0, 0), "near": 1.0, "far": 5.0, "test_every": 0},
+    "colmap": {"background": (0, 0, 0), "images": "images_4", "test_every": 0},
+}
+
+
+def scenes_of(name, root, split="train", **options):
+    config = CONFIGS.validate_python({"name": name, "root": root, **DEFAULTS[name], **options})
+    return build_dataset(config).scenes(split)
+
+
+def read_all(name, root, **options):
+    scene = scenes_of(name, root, **options)[0]
+    return [scene.images([view]) for view in range(scene.num_views)]
+
+
+def assert_user_error(name, root, *parts, **options):
+    with pytest.raises(UserError) as caught:
+        read_all(name, root, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert str(part) in message
+
+
+def test_srn(tmp_path):
+    scene = scenes_of("srn", write_srn(tmp_path), input_views=(3,))[0]
+    assert_shows_the_balls(scene)
+    assert (scene.category, scene.input_views()) == ("car", (3,))
+    assert torch.equal(scene.masks([0])[0], (scene.images([0])[0] != 1).any(dim=0))
+    assert [len(scenes_of("srn", tmp_path, split)) for split in ("train", "val", "test")] == [1, 1, 1]
+
+
+def test_srn_intrinsics_for_another_size_are_scaled(tmp_path):
+    assert_shows_the_balls(scenes_of("srn", write_srn(tmp_path, intrinsics_size=128))[0])
+
+
+def test_srn_finds_the_inner_folder_of_chairs(tmp_path):
+    write_srn(tmp_path)
+    (tmp_path / "chairs_train").mkdir()
+    (tmp_path / "cars_train").rename(tmp_path / "chairs_train/chairs_2.0_train")
+    assert len(scenes_of("srn", tmp_path, prefix="chairs", category="chair")) == 1
+
+
+def test_two_objects(tmp_path):
+    scene = scenes_of("two_objects", write_two_objects(tmp_path))[0]
+    assert_shows_the_balls(scene)
+    assert scene.images([0])[0][:, ~scene.masks([0])[0]].min() == 1
+
+
+def test_blender(tmp_path):
+    write_blender(tmp_path / "balls")
+    for split in ("train", "val", "test"):
+        (scene,) = scenes_of("blender", tmp_path, split)
+        assert scene.name == "balls"
+        assert_shows_the_balls(scene)
+
+
+def test_splits_with_one_name_do_not_share_photos(tmp_path):
+    config = CONFIGS.validate_python({"name": "blender", "root": write_blender(tmp_path), **DEFAULTS["blender"]})
+    dataset = build_dataset(config)
+    train, test = dataset.scenes("train")[0], dataset.scenes("test")[0]
+    assert not torch.equal(train.images([0]), test.images([0]))
+
+
+def test_multiscale_blender_made_on_the_fly_averages_premultiplied_colors(tmp_path):
+    full = scenes_of("blender", write_blender(tmp_path))[0]
+    scene = scenes_of("blender", tmp_path, shrink=(1, 2, 4))[0]
+    assert scene.num_views == 3 * full.num_views
+    for level, factor in enumerate((1, 2, 4)):
+        view = level * full.num_views + 1
+        averaged = torch.nn.functional.avg_pool2d(full.images([1]), factor)
+        torch.testing.assert_close(scene.images([view]), averaged, atol=0.51 / 255, rtol=0)
+        assert scene.cameras().sizes[view].tolist() == [32 // factor] * 2
+        torch.testing.assert_close(scene.cameras().intrinsics[view][:2], full.cameras().intrinsics[1][:2] / factor)
+        assert torch.equal(scene.cameras().poses[view], full.cameras().poses[1])
+
+
+def test_multiscale_blender_converted(tmp_path):
+    scene = scenes_of("multiscale_blender", write_multiscale_blender(tmp_path))[0]
+    assert_shows_the_balls(scene)
+    assert scene.cameras().sizes[:, 0].tolist() == [32, 16] * 3
+    assert (scene.near, scene.far) == (1.0, 5.0)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("options", [{}, {"average_intrinsics": True}])
+def test_dtu(tmp_path, sign, options):
+    write_dtu(tmp_path, sign=sign)
+    train, test = (scenes_of("dtu", tmp_path, split, **options)[0] for split in ("train", "test"))
+    assert (train.name, test.name) == ("scan1", "scan2")
+    assert_shows_the_balls(test)
+    np.testing.assert_allclose(test.cameras().poses, orbit(5), atol=1e-4)
+    np.testing.assert_allclose(test.cameras().intrinsics[0], [[45, 0, 20], [0, 45, 16], [0, 0, 1]], atol=1e-3)
+
+
+def test_dtu_in_the_layout_of_neus_shrunk_and_masked(tmp_path):
+    write_dtu(tmp_path, layout="neus", width=80, height=64, focal=90.0)
+    options = {"list_prefix": None, "camera_file": "cameras_sphere.npz", "shrink": 2}
+    first, second = scenes_of("dtu", tmp_path, **options)
+    assert_shows_the_balls(first)
+    assert second.cameras().sizes[0].tolist() == [40, 32]
+    (blended, _) = scenes_of("dtu", tmp_path, **options, blend_masks=True, background=(1, 1, 1))
+    assert blended.images([0])[0][:, ~first.masks([0])[0]].mean() > 0.9
+
+
+def test_llff(tmp_path):
+    write_llff(tmp_path)
+    train, test = (scenes_of("llff", tmp_path, split, scale_world=False)[0] for split in ("train", "test"))
+    assert (train.num_views, test.num_views) == (7, 2)
+    assert_shows_the_balls(train)
+    assert (test.near, test.far) == (pytest.approx(0.9 * 1.5), 4.5)
+    np.testing.assert_allclose(test.cameras().poses, orbit(9, elevation=0.3)[::8], atol=1e-6)
+
+
+def test_llff_world_lies_in_the_mean_camera(tmp_path):
+    scene = scenes_of("llff", write_llff(tmp_path), test_every=0)[0]
+    poses = scene.cameras().poses
+    assert (scene.near, scene.far) == (pytest.approx(1.2), pytest.approx(4.5 / 1.5 / 0.75))
+    torch.testing.assert_close(poses[:, :3, 3].mean(dim=0), torch.zeros(3), atol=1e-5, rtol=0)
+    mean_axes = torch.nn.functional.normalize(poses[:, :3, 2].mean(dim=0), dim=0)
+    torch.testing.assert_close(mean_axes, torch.tensor([0.0, 0.0, 1.0]), atol=1e-5, rtol=0)
+    # A similarity moved the balls along with the cameras: distances between cameras and balls keep their ratios.
+    file_scene = scenes_of("llff", tmp_path, test_every=0, scale_world=False)[0]
+    distances = [torch.pdist(found.cameras().poses[:, :3, 3]) for found in (scene, file_scene)]
+    torch.testing.assert_close(distances[0], distances[1] / (0.75 * 1.5))
+
+
+def test_transforms_with_intrinsics_of_each_frame(tmp_path):
+    scene = scenes_of("transforms", write_transforms(tmp_path, k1=1e-4))[0]
+    assert_shows_the_balls(scene)
+    assert len(scene.cameras().intrinsics[:, 0, 0].unique()) == 9
+
+
+def test_transforms_take_the_depth_range_from_sparse_points(tmp_path):
+    trimesh = pytest.importorskip("trimesh")
+    write_transforms(tmp_path, ply_file_path="points.ply")
+    trimesh.PointCloud(CENTERS).export(tmp_path / "points.ply")
+    scene = scenes_of("transforms", tmp_path, near=None, far=None)[0]
+    depths = np.stack([(CENTERS - pose[:3, 3]) @ pose[:3, 2] for pose in orbit(9)])
+    assert 0.85 * depths.min() < scene.near < depths.min()
+    assert depths.max() < scene.far < 1.15 * depths.max()
+
+
+def test_colmap(tmp_path):
+    scene = scenes_of("colmap", write_colmap(tmp_path))[0]
+    assert_shows_the_balls(scene)
+    points = scene.sparse_points()
+    cameras = scene.cameras()
+    for view in range(scene.num_views):
+        seen = points.positions[points.indices[view]]
+        pixels = project(cameras.intrinsics[view], world_to_camera(cameras.poses[view], seen))
+        torch.testing.assert_close(pixels, points.pixels[view], atol=1e-3, rtol=0)
+    assert 1.5 < scene.near < 2.7 < scene.far < 4
+
+
+def test_held_out_views_are_no_training_views(tmp_path):
+    write_colmap(tmp_path)
+    splits = [scenes_of("colmap", tmp_path, split, test_every=4)[0].cameras().poses for split in ("train", "test")]
+    assert [len(poses) for poses in splits] == [6, 3]
+    assert torch.cdist(splits[0][:, :3, 3], splits[1][:, :3, 3]).min() > 0.1
+
+
+def test_mixed_datasets_keep_their_own_bounds(tmp_path):
+    write_blender(tmp_path / "blender")
+    write_dtu(tmp_path / "dtu")
+    parts = {name: {"name": name, "root": tmp_path / name, **DEFAULTS[name]} for name in ("blender", "dtu")}
+    config = CONFIGS.validate_python({"name": "mixture", "parts": parts, "weights": {"blender": 1, "dtu": 3}})
+    dataset = build_dataset(config)
+    assert [(scene.near, scene.background[0]) for scene in dataset.scenes("train")] == [(1.0, 1.0), (0.1, 0.0)]
+    assert [(len(group.scenes), group.weight) for group in dataset.groups("train")] == [(1, 1.0), (1, 3.0)]
+    with pytest.raises(ValueError, match="weights are for"):
+        CONFIGS.validate_python({"name": "mixture", "parts": parts, "weights": {"blender": 1}})
+
+
+def edit_json(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_bad_srn(tmp_path):
+    folder = write_srn(tmp_path) / "cars_train/car_train"
+    (folder / "pose/000001.txt").write_text("1 2 3")
+    assert_user_error("srn", tmp_path, folder / "pose/000001.txt", "16")
+    (folder / "pose/000001.txt").unlink()
+    assert_user_error("srn", tmp_path, folder, "5 images but 4 pose files")
+    (folder / "intrinsics.txt").write_text("nothing")
+    write_srn(tmp_path / "other")
+    (tmp_path / "other/cars_train/car_train/intrinsics.txt").write_text("40 16\n")
+    assert_user_error("srn", tmp_path / "other", "intrinsics.txt", "f cx cy")
+    assert_user_error("srn", tmp_path, "boats_train", "dataset.prefix", prefix="boats")
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda content: content.pop("frames"), "no 'frames'"),
+        (lambda content: content["frames"][1].pop("transform_matrix"), "frame 1"),
+        (lambda content: content["frames"][1].update(transform_matrix=[[1, 0], [0, 1]]), "frame 1"),
+        (lambda content: content["frames"][1].update(transform_matrix=(2 * np.eye(4)).tolist()), "rigid"),
+        (lambda content: content.update(camera_angle_x=40.0), "radians"),
+        (lambda content: content["frames"][2].update(file_path="train/gone"), "gone.png"),
+    ],
+)
+def test_bad_blender(tmp_path, change, part):
+    path = write_blender(tmp_path) / "transforms_train.json"
+    edit_json(path, change)
+    assert_user_error("blender", tmp_path, tmp_path, part)
+
+
+def test_bad_json(tmp_path):
+    path = write_blender(tmp_path) / "transforms_train.json"
+    path.write_text(path.read_text()[:100])
+    assert_user_error("blender", tmp_path, path)
+
+
+def test_bad_multiscale_blender(tmp_path):
+    path = write_multiscale_blender(tmp_path) / "metadata.json"
+    edit_json(path, lambda content: content["train"]["near"].pop())
+    assert_user_error("multiscale_blender", tmp_path, path, "different lengths")
+    assert_user_error("multiscale_blender", tmp_path, path, "no split 'val'", split="val")
+
+
+def test_bad_dtu(tmp_path):
+    path = write_dtu(tmp_path) / "scan1/cameras.npz"
+    (path.parent / "image/000005.png").write_bytes((path.parent / "image/000004.png").read_bytes())
+    assert_user_error("dtu", tmp_path, path, "world_mat_5", use_masks=False)
+    assert_user_error("dtu", tmp_path, path.parent, "6 images but 5 masks")
+    np.savez(path, **{f"world_mat_{view}": np.zeros((4, 4)) for view in range(6)})
+    assert_user_error("dtu", tmp_path, path, "singular", use_masks=False)
+    (tmp_path / "new_train.lst").write_text("scan77\n")
+    assert_user_error("dtu", tmp_path, "new_train.lst", "scan77")
+
+
+def test_bad_llff(tmp_path):
+    path = write_llff(tmp_path) / "poses_bounds.npy"
+    assert_user_error("llff", tmp_path, "images_2", factor=2)
+    rows = np.load(path)
+    np.save(path, rows[:-1])
+    assert_user_error("llff", tmp_path, path, "8 poses", "9 images")
+    np.save(path, rows[:, :-1])
+    assert_user_error("llff", tmp_path, path, "(views, 17)")
+    rows[3, 16] = 0.5
+    np.save(path, rows)
+    assert_user_error("llff", tmp_path, path, "near < far")
+    np.save(path, np.array([{}], dtype=object))
+    assert_user_error("llff", tmp_path, path)
+
+
+def test_bad_transforms(tmp_path):
+    path = write_transforms(tmp_path / "a", k1=0.2) / "transforms.json"
+    assert_user_error("transforms", tmp_path / "a", path, "distorted", "undistort")
+    write_transforms(tmp_path / "b", camera_model="OPENCV_FISHEYE")
+    assert_user_error("transforms", tmp_path / "b", "OPENCV_FISHEYE")
+    write_transforms(tmp_path / "c")
+    assert_user_error("transforms", tmp_path / "c", "dataset.near", near=None)
+    edit_json(tmp_path / "c/transforms.json", lambda content: content.update(w=10))
+    assert_user_error("transforms", tmp_path / "c", "another shape")
+
+
+def test_bad_colmap(tmp_path):
+    root = write_colmap(tmp_path / "a", distortion=0.1)
+    assert_user_error("colmap", root, "distorted", "undistort_images")
+    assert scenes_of("colmap", root, distortion_tolerance=50.0)[0].num_views == 9
+    root = write_colmap(tmp_path / "b")
+    (root / "images_4/im3.png").unlink()
+    assert_user_error("colmap", root, "im3.jpg", "dataset.images")
+    (root / "sparse/0/cameras.txt").unlink()
+    assert_user_error("colmap", root, root / "sparse/0", "COLMAP model")
+    assert_user_error("colmap", root, root, "sparse/1", model="sparse/1")
+
+
+def test_phone_capture_has_the_same_cameras_by_both_files(shared_folder):
+    root = shared_folder / "data/llff/bottle_on_desk"
+    if not root.is_dir():
+        pytest.skip("no phone capture")
+    llff = scenes_of("llff", root, test_every=0)[0]
+    colmap = scenes_of("colmap", root, test_every=0, distortion_tolerance=100.0)[0]
+    errors = {}
+    for name, scene in (("llff", llff), ("colmap", colmap)):
+        points, cameras = scene.sparse_points(), scene.cameras()
+        pixels = [
+            project(cameras.intrinsics[view], world_to_camera(cameras.poses[view], points.positions[seen]))
+            - points.pixels[view]
+            for view, seen in enumerate(points.indices)
+        ]
+        errors[name] = torch.cat(pixels).norm(dim=-1)
+    # poses_bounds.npy has one focal length for all views, and neither way keeps the lens's distortion.
+    assert errors["colmap"].mean() < 0.5
+    assert errors["llff"].mean() < 1.5
+    both = []
+    for view, seen in enumerate(colmap.sparse_points().indices):
+        pixels = [
+            project(
+                colmap.cameras().intrinsics[view],
+                world_to_camera(scene.cameras().poses[view], scene.sparse_points().positions[seen]),
+            )
+            for scene in (llff, colmap)
+        ]
+        both.append((pixels[0] - pixels[1]).norm(dim=-1))
+    assert torch.cat(both).max() < 0.01
