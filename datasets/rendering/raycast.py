@@ -1,6 +1,9 @@
-"""Anti-aliased views of a surface: the rays of many views go through one embree scene in one batch."""
+"""Anti-aliased views of a surface: the rays of many views go through one embree scene in one batch.
 
-from collections.abc import Iterator
+A pixel is the mean of rays through the cells of a 3x3 grid. Five of them (corners and centre) are cast first; where they
+agree, which is inside faces and in the background, they stand for all nine.
+"""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +13,15 @@ from jaxtyping import Bool, Float, Float32, Int, UInt8
 from numpy import ndarray
 
 from datasets.rendering.rig import Rig
-from datasets.rendering.shading import shade
+from datasets.rendering.shading import Shader
 from datasets.rendering.surface import Surface
 
-SUBSAMPLES = 3
-"""Rays a pixel and axis: 9 rays, at the centres of a 3x3 grid, are averaged into a pixel."""
+_FIRST_OFFSETS = np.array([(-1, -1), (1, -1), (0, 0), (-1, 1), (1, 1)]) / 3
+_OTHER_OFFSETS = np.array([(0, -1), (-1, 0), (1, 0), (0, 1)]) / 3
+_AGREEMENT = 4 / 255
+"""Largest difference, per channel, among five rays that need no others."""
 
-_RAYS_PER_BATCH = 2_000_000
+_PIXELS_PER_BATCH = 400_000
 
 
 @dataclass(frozen=True)
@@ -28,96 +33,110 @@ class Views:
 
 
 @dataclass(frozen=True)
-class _RayBatch:
-    """Rays of a few views; `pixels` are flat indices (view, row, column) over all views of the rig."""
+class _Pixels:
+    """Some pixels of a rig's square views."""
 
-    origins: Float32[ndarray, "ray 3"]
-    directions: Float32[ndarray, "ray 3"]
-    pixels: Int[ndarray, " ray"]
+    view: Int[ndarray, " pixel"]
+    row: Int[ndarray, " pixel"]
+    column: Int[ndarray, " pixel"]
+
+    def __getitem__(self, chosen: ndarray | slice) -> "_Pixels":
+        return _Pixels(self.view[chosen], self.row[chosen], self.column[chosen])
 
 
 class RayCaster:
     """Casts rays at one surface."""
 
     def __init__(self, surface: Surface) -> None:
-        self.surface = surface
-        self._points = np.unique(surface.triangles.reshape(-1, 3), axis=0)
+        self._points = np.ascontiguousarray(surface.triangles.reshape(-1, 3), dtype=np.float32)
+        self._shader = Shader(surface)
         self._scene = EmbreeScene()
-        TriangleMesh(self._scene, np.ascontiguousarray(surface.triangles, dtype=np.float32))
+        TriangleMesh(self._scene, self._points.reshape(-1, 3, 3))
 
-    def render(self, rig: Rig, size: int, subsamples: int = SUBSAMPLES) -> Views:
-        """Square views of `size` pixels, anti-aliased with `subsamples`^2 rays a pixel."""
-        fine = size * subsamples
-        count = len(rig.poses) * size * size
-        hits_in_pixel = np.zeros(count)
-        missing_light = np.zeros((count, 3))
-        for batch in self._batches(rig, fine):
-            hits, colors = self._cast(batch)
-            view, within = np.divmod(batch.pixels[hits], fine * fine)
-            row, column = np.divmod(within, fine)
-            pixel = (view * size + row // subsamples) * size + column // subsamples
-            hits_in_pixel += np.bincount(pixel, minlength=count)
-            for channel in range(3):
-                missing_light[:, channel] += np.bincount(pixel, 1 - colors[:, channel], minlength=count)
-        images = np.round(255 * (1 - missing_light / subsamples**2)).astype(np.uint8)
-        masks = hits_in_pixel > 0.5 * subsamples**2
-        return Views(images.reshape(-1, size, size, 3), masks.reshape(-1, size, size))
+    def render(self, rig: Rig, size: int) -> Views:
+        """Square views of `size` pixels."""
+        images = np.full((len(rig.poses), size, size, 3), 255, dtype=np.uint8)
+        masks = np.zeros((len(rig.poses), size, size), dtype=bool)
+        pixels = self._pixels_in_reach(rig, size)
+        for start in range(0, len(pixels.view), _PIXELS_PER_BATCH):
+            batch = pixels[start : start + _PIXELS_PER_BATCH]
+            colors, coverage = self._antialiased(rig, batch, size)
+            images[batch.view, batch.row, batch.column] = np.round(colors * 255)
+            masks[batch.view, batch.row, batch.column] = coverage > 0.5
+        return Views(images, masks)
 
     def depth(self, rig: Rig, size: int) -> Float32[ndarray, "view size size"]:
         """Distance along the optical axis at each pixel's centre; 0 where there is nothing."""
-        depth = np.zeros(len(rig.poses) * size * size, dtype=np.float32)
-        for batch in self._batches(rig, size):
-            found = self._scene.run(batch.origins, batch.directions, query="INTERSECT", output=1)
+        depth = np.zeros((len(rig.poses), size, size), dtype=np.float32)
+        pixels = self._pixels_in_reach(rig, size)
+        for start in range(0, len(pixels.view), _PIXELS_PER_BATCH):
+            batch = pixels[start : start + _PIXELS_PER_BATCH]
+            found = self._intersect(*_rays(rig, batch, np.zeros((1, 2)), size))
             # Directions have unit z in the camera frame, so the ray's parameter is the depth.
-            depth[batch.pixels] = np.where(found["primID"] >= 0, found["tfar"], 0.0)
-        return depth.reshape(-1, size, size)
+            depth[batch.view, batch.row, batch.column] = np.where(found["primID"] >= 0, found["tfar"], 0.0)
+        return depth
 
-    def _cast(self, batch: _RayBatch) -> tuple[Int[ndarray, " hit"], Float[ndarray, "hit 3"]]:
-        """Which rays hit something, and the colours they see."""
-        found = self._scene.run(batch.origins, batch.directions, query="INTERSECT", output=1)
-        hits = np.flatnonzero(found["primID"] >= 0)
-        faces, u, v = found["primID"][hits], found["u"][hits], found["v"][hits]
-        barycentric = np.stack([1 - u - v, u, v], axis=-1)
-        behind = (np.einsum("hi,hi->h", found["Ng"][hits], batch.directions[hits]) > 0).astype(np.int64)
-        return hits, shade(self.surface, faces, barycentric, behind)
+    def _antialiased(
+        self, rig: Rig, pixels: _Pixels, size: int
+    ) -> tuple[Float32[ndarray, "pixel 3"], Float[ndarray, " pixel"]]:
+        """Mean colour and covered share of pixels."""
+        colors, hits = self._trace(rig, pixels, _FIRST_OFFSETS, size)
+        differs = (np.ptp(colors, axis=0) > _AGREEMENT).any(axis=-1) | (hits.any(axis=0) != hits.all(axis=0))
+        mean, coverage = colors.mean(axis=0), hits.mean(axis=0)
+        others, other_hits = self._trace(rig, pixels[differs], _OTHER_OFFSETS, size)
+        mean[differs] = (5 * mean[differs] + others.sum(axis=0)) / 9
+        coverage[differs] = (5 * coverage[differs] + other_hits.sum(axis=0)) / 9
+        return mean, coverage
 
-    def _batches(self, rig: Rig, size: int) -> Iterator[_RayBatch]:
-        """The rays through pixel centres inside the surface's box in each view."""
-        pending: list[_RayBatch] = []
-        for view, pose in enumerate(rig.poses):
-            window = self._window(pose, rig.focal, size)
-            pending.append(_window_rays(view, pose.astype(np.float32), rig.focal, size, *window))
-            if sum(len(rays.pixels) for rays in pending) > _RAYS_PER_BATCH:
-                yield _joined(pending)
-                pending = []
-        if pending:
-            yield _joined(pending)
+    def _trace(
+        self, rig: Rig, pixels: _Pixels, offsets: Float[ndarray, "offset 2"], size: int
+    ) -> tuple[Float32[ndarray, "offset pixel 3"], Bool[ndarray, "offset pixel"]]:
+        """Colours on white, and what was hit, of one ray an offset and pixel."""
+        origins, directions = _rays(rig, pixels, offsets, size)
+        found = self._intersect(origins, directions)
+        is_hit = found["primID"] >= 0
+        hits = np.flatnonzero(is_hit)
+        u, v = found["u"][hits], found["v"][hits]
+        # Embree's normal is that of the counter-clockwise side.
+        sides = (np.einsum("hi,hi->h", found["Ng"][hits], directions[hits]) > 0).astype(np.intp)
+        colors = np.ones((len(is_hit), 3), dtype=np.float32)
+        colors[hits] = self._shader.colors(found["primID"][hits], np.stack([1 - u - v, u, v], axis=-1), sides)
+        return colors.reshape(len(offsets), -1, 3), is_hit.reshape(len(offsets), -1)
 
-    def _window(self, pose: Float[ndarray, "4 4"], focal: float, size: int) -> tuple[slice, slice]:
-        """Rows and columns of the image that the surface can reach."""
-        local = (self._points - pose[:3, 3]) @ pose[:3, :3]
-        if local[:, 2].min() <= 0:
-            return slice(0, size), slice(0, size)
-        seen = (local[:, :2] / local[:, 2:] * focal + 1) * (size / 2)
-        left, top = np.clip(np.floor(seen.min(axis=0)), 0, size).astype(int)
-        right, bottom = np.clip(np.ceil(seen.max(axis=0)), 0, size).astype(int)
-        return slice(top, bottom), slice(left, right)
+    def _intersect(self, origins: Float32[ndarray, "ray 3"], directions: Float32[ndarray, "ray 3"]) -> dict:
+        return self._scene.run(origins, directions, query="INTERSECT", output=1)
 
-
-def _window_rays(
-    view: int, pose: Float32[ndarray, "4 4"], focal: float, size: int, rows: slice, columns: slice
-) -> _RayBatch:
-    centers = (((np.arange(size) + 0.5) * (2 / size) - 1) / focal).astype(np.float32)
-    right, down, forward, origin = pose[:3].T
-    directions = centers[rows, None, None] * down + (centers[columns, None] * right + forward)
-    pixels = (view * size + np.arange(size)[rows, None]) * size + np.arange(size)[columns]
-    directions = directions.reshape(-1, 3)
-    return _RayBatch(np.broadcast_to(origin, directions.shape), directions, pixels.reshape(-1))
+    def _pixels_in_reach(self, rig: Rig, size: int) -> _Pixels:
+        """The pixels inside the surface's bounding rectangle in each view."""
+        reach = np.zeros((len(rig.poses), size, size), dtype=bool)
+        for view, pose in enumerate(rig.poses.astype(np.float32)):
+            x, y, depth = pose[:3, :3].T @ (self._points - pose[:3, 3]).T
+            if depth.min() <= 0:
+                reach[view] = True
+                continue
+            columns = _span(x / depth * rig.focal, size)
+            rows = _span(y / depth * rig.focal, size)
+            reach[view, rows, columns] = True
+        return _Pixels(*np.nonzero(reach))
 
 
-def _joined(batches: list[_RayBatch]) -> _RayBatch:
-    return _RayBatch(
-        np.concatenate([rays.origins for rays in batches]),
-        np.concatenate([rays.directions for rays in batches]),
-        np.concatenate([rays.pixels for rays in batches]),
-    )
+def _span(places: Float32[ndarray, " point"], size: int) -> slice:
+    """The pixels of an axis that cover places given in [-1, 1]."""
+    # A margin of a hundredth of a pixel covers the rounding of single precision.
+    low, high = (places.min() + 1) * size / 2 - 0.01, (places.max() + 1) * size / 2 + 0.01
+    return slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))
+
+
+def _rays(
+    rig: Rig, pixels: _Pixels, offsets: Float[ndarray, "offset 2"], size: int
+) -> tuple[Float32[ndarray, "offset_pixel 3"], Float32[ndarray, "offset_pixel 3"]]:
+    """Origins and directions (unit z in the camera frame) through points offset from pixel centres, in pixels."""
+    poses = rig.poses.astype(np.float32)
+    step = 2 / (size * rig.focal)
+    right, down = step * poses[:, :3, 0], step * poses[:, :3, 1]
+    x, y = (pixels.column + 0.5 - size / 2)[:, None], (pixels.row + 0.5 - size / 2)[:, None]
+    centers = (poses[:, :3, 2][pixels.view] + x * right[pixels.view] + y * down[pixels.view]).astype(np.float32)
+    shifts = (offsets[:, None, :1] * right + offsets[:, None, 1:] * down).astype(np.float32)
+    directions = np.take(shifts, pixels.view, axis=1) + centers
+    origins = np.broadcast_to(poses[:, :3, 3][pixels.view], directions.shape)
+    return np.ascontiguousarray(origins).reshape(-1, 3), directions.reshape(-1, 3)

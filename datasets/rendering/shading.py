@@ -1,50 +1,60 @@
 """Light and material: two soft directional lights over a constant ambient term, no shadows, both sides of a face lit."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 
-from datasets.rendering.surface import Paint, Surface
+from datasets.rendering.surface import Surface
 
 # Directions towards the lights, fixed in the world: a strong one from above, a weak one from the opposite side.
-KEY_LIGHT = np.array([0.45, 0.80, -0.40], dtype=np.float32) / np.float32(np.sqrt(1.0025))
-FILL_LIGHT = np.array([-0.70, 0.35, 0.60], dtype=np.float32) / np.float32(np.sqrt(0.9725))
+KEY_LIGHT = np.array([0.45, 0.80, -0.40]) / np.linalg.norm([0.45, 0.80, -0.40])
+FILL_LIGHT = np.array([-0.70, 0.35, 0.60]) / np.linalg.norm([-0.70, 0.35, 0.60])
 AMBIENT, KEY_STRENGTH, FILL_STRENGTH = 0.34, 0.54, 0.26
 
 
-def light(normals: Float[ndarray, "hit 3"]) -> Float[ndarray, " hit"]:
+def light(normals: Float[ndarray, "*corner 3"]) -> Float[ndarray, "*corner"]:
     """Light on unit normals, between `AMBIENT` and about 1.
 
     Each light is wrapped around the object, ((1 + cos) / 2)^2, which is smooth everywhere: no terminator, no shadow.
     """
-    key = 0.5 + 0.5 * (normals @ KEY_LIGHT)
-    fill = 0.5 + 0.5 * (normals @ FILL_LIGHT)
+    key = 0.5 + 0.5 * np.einsum("...i,i->...", normals, KEY_LIGHT)
+    fill = 0.5 + 0.5 * np.einsum("...i,i->...", normals, FILL_LIGHT)
     return AMBIENT + KEY_STRENGTH * key**2 + FILL_STRENGTH * fill**2
 
 
-def shade(
-    surface: Surface,
-    faces: Int[ndarray, " hit"],
-    barycentric: Float[ndarray, "hit 3"],
-    behind: Int[ndarray, " hit"],
-) -> Float[ndarray, "hit 3"]:
-    """Colours in [0, 1] where rays meet `faces`; `behind` is 1 where a face is wound away from its ray, else 0."""
-    normals = np.einsum("hc,hci->hi", barycentric, surface.normals[faces])
-    normals *= (np.where(behind, -1, 1) / np.maximum(np.linalg.norm(normals, axis=-1), 1e-12)).astype(np.float32)[:, None]
-    return np.clip(albedo(surface.paint, behind, faces, barycentric) * light(normals)[:, None], 0.0, 1.0)
+class Shader:
+    """Colours of points on a surface. Light is found once a corner, and interpolated with the corner's colour."""
 
+    def __init__(self, surface: Surface) -> None:
+        brightness = np.stack([light(surface.normals), light(-surface.normals)])
+        self._paint = surface.paint
+        self._lit: Float32[ndarray, "2 face 3 3"] = (surface.paint.colors * brightness[..., None]).astype(np.float32)
+        self._is_textured = bool((surface.paint.texture_index >= 0).any())
 
-def albedo(
-    paint: Paint, sides: Int[ndarray, " hit"], faces: Int[ndarray, " hit"], barycentric: Float[ndarray, "hit 3"]
-) -> Float[ndarray, "hit 3"]:
-    """Interpolated corner colour times the texture's bilinear texel."""
-    colors = np.einsum("hc,hci->hi", barycentric, paint.colors[sides, faces])
-    texture_index = paint.texture_index[sides, faces]
-    for index in np.unique(texture_index[texture_index >= 0]):
-        hits = np.flatnonzero(texture_index == index)
-        uvs = np.einsum("hc,hci->hi", barycentric[hits], paint.uvs[sides[hits], faces[hits]])
-        colors[hits] *= _bilinear(paint.textures[index], uvs)
-    return colors
+    def colors(
+        self,
+        faces: Int[ndarray, " hit"],
+        barycentric: Float32[ndarray, "hit 3"],
+        sides: Int[ndarray, " hit"],
+    ) -> Float32[ndarray, "hit 3"]:
+        """RGB in [0, 1]; a side is 0 where a face is wound (counter-clockwise) towards the viewer, else 1."""
+        colors = np.einsum("hc,hci->hi", barycentric, self._lit[sides, faces])
+        if self._is_textured:
+            self._apply_textures(colors, faces, barycentric, sides)
+        return np.clip(colors, 0.0, 1.0, out=colors)
+
+    def _apply_textures(
+        self,
+        colors: Float32[ndarray, "hit 3"],
+        faces: Int[ndarray, " hit"],
+        barycentric: Float32[ndarray, "hit 3"],
+        sides: Int[ndarray, " hit"],
+    ) -> None:
+        texture_index = self._paint.texture_index[sides, faces]
+        for index in np.unique(texture_index[texture_index >= 0]):
+            hits = np.flatnonzero(texture_index == index)
+            uvs = np.einsum("hc,hci->hi", barycentric[hits], self._paint.uvs[sides[hits], faces[hits]])
+            colors[hits] *= _bilinear(self._paint.textures[index], uvs)
 
 
 def _bilinear(texture: Float[ndarray, "height width 3"], uvs: Float[ndarray, "hit 2"]) -> Float[ndarray, "hit 3"]:

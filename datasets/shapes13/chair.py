@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.draws import chance, pick
-from datasets.shapes13.palette import Color, dark, fabric, light, metal, paint, vivid, wood
+from datasets.shapes13.palette import Color, dark, fabric, light, metal, paint, shaded, vivid, wood
 from datasets.shapes13.parts import box, cushion, cylinder, loft, revolve, rod, sweep, turned
 
 
@@ -34,7 +34,7 @@ def chair(assembly: Assembly, rng: Generator) -> None:
 
 def _draw_plan(rng: Generator) -> _Plan:
     frame = pick([wood, wood, metal, dark, light, paint], rng)(rng)
-    pad = frame if chance(0.2, rng) else pick([fabric, fabric, vivid, dark, light, wood, paint], rng)(rng)
+    pad = shaded(frame, rng.uniform(0.7, 1.3)) if chance(0.2, rng) else pick([fabric, fabric, vivid, dark, light, wood, paint], rng)(rng)
     return _Plan(
         width=rng.uniform(0.42, 0.62),
         depth=rng.uniform(0.40, 0.58),
@@ -120,7 +120,7 @@ def _shell(chair: Assembly, plan: _Plan, rng: Generator) -> None:
         axis=-1,
     )
     normal = np.stack([np.zeros(14), up, out], axis=-1)[:, None] * 0.025
-    chair.add(loft(np.concatenate([surface, (surface - normal)[:, ::-1]], axis=1)), plan.pad)
+    chair.add(loft(np.concatenate([surface - normal, surface[:, ::-1]], axis=1)), plan.pad)
     if chance(0.3, rng):
         chair.add(cushion((plan.width * 0.8, 0.05, plan.depth * 0.75), (0, plan.seat + 0.01, -0.03), 0.4), plan.accent)
     base = pick(["legs", "pedestal", "rods"], rng)

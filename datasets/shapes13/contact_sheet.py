@@ -1,36 +1,42 @@
 """One picture of the whole data set, for a person to judge."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
 from PIL import Image, ImageDraw
 
+from datasets.rendering.atomic import write_atomically
 from datasets.shapes13.catalog import CATEGORIES
 
-OBJECTS_A_ROW = 12
-_LABEL_WIDTH = 90
-_SHOWN_AZIMUTH = 35.0 + 270.0
+_OBJECTS_A_ROW = 12
+_LABEL_WIDTH = 84
+_SHOWN_TURN = 20 / 24
+"""The view shown, as a share of the ring: from the front right."""
 
 
 def write_contact_sheet(root: Path, categories: Sequence[str]) -> None:
-    """Writes `contact_sheet.png`: a labelled row a category, objects seen from the front right."""
+    """Writes `contact_sheet.png`: a labelled row of objects for each category."""
     rows = [_row(root, category) for category in categories]
     width = max(row.shape[1] for row in rows)
-    sheet = np.concatenate(
-        [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
-    )
-    Image.fromarray(sheet).save(root / "contact_sheet.png")
+    padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    encoded = io.BytesIO()
+    Image.fromarray(np.concatenate(padded)).save(encoded, "png")
+    write_atomically(root / "contact_sheet.png", encoded.getvalue())
 
 
-def _row(root: Path, category: str) -> np.ndarray:
-    objects = sorted(path for path in (root / CATEGORIES[category].synset).iterdir() if path.is_dir())[:OBJECTS_A_ROW]
-    pictures = [np.asarray(Image.open(path)) for path in (_shown_view(folder) for folder in objects)]
-    label = Image.new("RGB", (_LABEL_WIDTH, pictures[0].shape[0]), "white")
-    ImageDraw.Draw(label).text((6, pictures[0].shape[0] // 2 - 6), category, fill="black")
+def _row(root: Path, category: str) -> UInt8[ndarray, "height width 3"]:
+    folders = sorted(path for path in (root / CATEGORIES[category].synset).iterdir() if path.is_dir())
+    pictures = [_shown_view(folder) for folder in folders[:_OBJECTS_A_ROW]]
+    label = Image.new("RGB", (_LABEL_WIDTH, len(pictures[0])), "white")
+    ImageDraw.Draw(label).text((6, len(pictures[0]) // 2 - 6), category, fill="black")
     return np.concatenate([np.asarray(label), *pictures], axis=1)
 
 
-def _shown_view(folder: Path) -> Path:
+def _shown_view(folder: Path) -> UInt8[ndarray, "size size 3"]:
     views = sorted((folder / "image").iterdir())
-    return views[round(_SHOWN_AZIMUTH / 360 * len(views)) % len(views)]
+    with Image.open(views[round(_SHOWN_TURN * len(views)) % len(views)]) as picture:
+        return np.asarray(picture)

@@ -228,7 +228,7 @@ def _drivers(speaker: Assembly, size: tuple[float, float], low: float, z: float,
 def _driver(speaker: Assembly, center: tuple[float, float, float], radius: float, cone: Color, ring: Color) -> None:
     x, y, z = center
     rim = [(radius * 0.82, 0.0), (radius * 0.85, -0.035), (radius, -0.03), (radius, 0.0), (radius * 0.82, 0.0)]
-    speaker.add(revolve(rim[::-1], (x, y, z), "z", 24), ring)
+    speaker.add(revolve(rim, (x, y, z), "z", 24), ring)
     speaker.add(revolve([(0, 0.005), (radius * 0.3, 0.005), (radius * 0.84, -0.02), (radius * 0.84, 0.01), (0, 0.01)], (x, y, z), "z", 20), cone)
     speaker.add(ellipsoid((radius * 0.28, radius * 0.28, 0.025), (x, y, z)), ring)
 

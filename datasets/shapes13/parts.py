@@ -197,4 +197,4 @@ def wing(
         chord = trail - lead
         z, up = lead + chord * outline[:, 0], y + chord * thickness * outline[:, 1]
         rings.append(np.stack([np.full(6, x), up, z], axis=-1))
-    return loft(np.stack(rings)[:, ::-1])
+    return loft(np.stack(rings))

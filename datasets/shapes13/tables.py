@@ -88,7 +88,7 @@ def _trestle(table: Assembly, rng: Generator) -> None:
 
 def _top_and_leg(rng: Generator) -> tuple[Color, Color]:
     top = pick([wood, wood, light, dark, paint, glass, vivid], rng)(rng)
-    return top, top if chance(0.4, rng) else pick([wood, metal, dark, light, paint], rng)(rng)
+    return top, shaded(top, rng.uniform(0.6, 0.9)) if chance(0.4, rng) else pick([wood, metal, dark, light, paint], rng)(rng)
 
 
 def _top(table: Assembly, width: float, depth: float, height: float, thick: float, color: Color, is_round: bool) -> None:
