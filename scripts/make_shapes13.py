@@ -27,8 +27,8 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description="Generate shapes13: parametric objects of thirteen ShapeNet categories, rendered in the NMR layout. "
-        "The same seed gives the same bytes. Stopped, the same command continues.",
+        description="Generate shapes13: parametric objects of thirteen ShapeNet categories, rendered in the NMR "
+        "layout. The same seed gives the same bytes. Stopped, the same command continues.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     defaults = {name: field.default for name, field in Shapes13Config.model_fields.items()}

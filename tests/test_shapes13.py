@@ -81,9 +81,12 @@ def test_layout_and_lists(data: Path) -> None:
     assert sorted(path.name for path in (folder / "image").iterdir()) == [f"{view:04d}.png" for view in range(4)]
     assert sorted(path.name for path in (folder / "mask").iterdir()) == [f"{view:04d}.png" for view in range(4)]
     for prefix in ("softras", "gen"):
-        listed = {split: (data / "03001627" / f"{prefix}_{split}.lst").read_text().split() for split in ("train", "val", "test")}
+        listed = {
+            split: (data / "03001627" / f"{prefix}_{split}.lst").read_text().split()
+            for split in ("train", "val", "test")
+        }
         assert {split: len(names) for split, names in listed.items()} == {"train": 2, "val": 1, "test": 1}
-        assert len(set(sum(listed.values(), []))) == 4
+        assert len({name for names in listed.values() for name in names}) == 4
     assert not (data / "03636649" / "gen_train.lst").exists()
     rows = [row.split() for row in (data / "src_dvr.txt").read_text().splitlines()]
     assert len(rows) == 4 + 3

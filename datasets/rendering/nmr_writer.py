@@ -30,7 +30,9 @@ def camera_archive(rig: Rig) -> bytes:
         matrices[f"camera_mat_inv_{view}"] = np.linalg.inv(intrinsics)
     archive = io.BytesIO()
     # Adding 0 turns -0 into 0.
-    np.savez(archive, allow_pickle=False, **{name: matrix.astype(np.float32) + 0.0 for name, matrix in matrices.items()})
+    np.savez(
+        archive, allow_pickle=False, **{name: matrix.astype(np.float32) + 0.0 for name, matrix in matrices.items()}
+    )
     return archive.getvalue()
 
 

@@ -1,7 +1,7 @@
 """Anti-aliased views of a surface: the rays of many views go through one embree scene in one batch.
 
-A pixel is the mean of rays through the cells of a 3x3 grid. Five of them (corners and centre) are cast first; where they
-agree, which is inside faces and in the background, they stand for all nine.
+A pixel is the mean of rays through the cells of a 3x3 grid. Five of them (corners and centre) are cast first; where
+they agree, which is inside faces and in the background, they stand for all nine.
 """
 
 from dataclasses import dataclass

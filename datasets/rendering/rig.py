@@ -31,9 +31,7 @@ def ring(views: int, elevation: float = NMR_ELEVATION, distance: float = NMR_DIS
     return Rig(look_at_origin(distance * directions(azimuths, elevations)), focal)
 
 
-def directions(
-    azimuths: Float[ndarray, " view"], elevations: Float[ndarray, " view"]
-) -> Float[ndarray, "view 3"]:
+def directions(azimuths: Float[ndarray, " view"], elevations: Float[ndarray, " view"]) -> Float[ndarray, "view 3"]:
     """Unit vectors from angles in radians; azimuth 0 is +x, a quarter turn is +z, elevation is towards +y."""
     horizontal = np.cos(elevations)
     return np.stack([horizontal * np.cos(azimuths), np.sin(elevations), horizontal * np.sin(azimuths)], axis=-1)

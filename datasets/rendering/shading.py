@@ -1,4 +1,4 @@
-"""Light and material: two soft directional lights over a constant ambient term, no shadows, both sides of a face lit."""
+"""Light and material: two soft directional lights, a constant ambient term, no shadows, both sides of faces lit."""
 
 import numpy as np
 from jaxtyping import Float, Float32, Int

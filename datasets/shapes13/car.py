@@ -177,9 +177,7 @@ def _body_livery(shape: _Shape, color: Color, rng: Generator) -> Livery:
     return livery
 
 
-def _body_loft(
-    z: np.ndarray, half: np.ndarray, bottom: np.ndarray, top: np.ndarray, tumblehome: float
-) -> Trimesh:
+def _body_loft(z: np.ndarray, half: np.ndarray, bottom: np.ndarray, top: np.ndarray, tumblehome: float) -> Trimesh:
     """Sections across the car: bulging sides, rounded shoulders, and strips along the top for stripes."""
     x = np.array([0.9, 1.0, 1.0, tumblehome, 0.3, -0.3, -tumblehome, -1.0, -1.0, -0.9])
     share = np.array([0.0, 0.18, 0.6, 0.97, 1.0, 1.0, 0.97, 0.6, 0.18, 0.0])
@@ -199,7 +197,9 @@ def _cabin(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
     pane = glass(rng)
     car.add(_slab(side, below, low, inner, above, high), pane)
     roof = color if chance(0.75, rng) else pick([dark, light, paint], rng)(rng)
-    car.add(_slab(inner * 1.01, above, high - 0.004, inner * 0.93, [above[0] + 0.02, above[1] - 0.02], high + 0.018), roof)
+    car.add(
+        _slab(inner * 1.01, above, high - 0.004, inner * 0.93, [above[0] + 0.02, above[1] - 0.02], high + 0.018), roof
+    )
     pillars = [(below[0], above[0]), (below[1], above[1])]
     for share in pick([(0.5,), (0.4, 0.75), (0.33, 0.66)], rng):
         place = above[0] + share * (above[1] - above[0])
@@ -207,9 +207,15 @@ def _cabin(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
     for start, end in pillars:
         car.add(rod((side, low, start), (inner, high, end), 0.011, sections=6), color, mirror=True)
     if chance(0.15, rng):
-        car.add(box((0.012, 0.015, above[1] - above[0]), (inner * 0.85, high + 0.03, sum(above) / 2)), metal(rng), mirror=True)
+        car.add(
+            box((0.012, 0.015, above[1] - above[0]), (inner * 0.85, high + 0.03, sum(above) / 2)),
+            metal(rng),
+            mirror=True,
+        )
     if chance(0.07, rng):
-        car.add(box((inner, 0.03, 0.04), (0, high + 0.03, above[0] + 0.08)), pick([(0.8, 0.1, 0.1), (0.95, 0.75, 0.1)], rng))
+        car.add(
+            box((inner, 0.03, 0.04), (0, high + 0.03, above[0] + 0.08)), pick([(0.8, 0.1, 0.1), (0.95, 0.75, 0.1)], rng)
+        )
 
 
 def _slab(
@@ -247,7 +253,9 @@ def _wheel(car: Assembly, center: tuple[float, float, float], radius: float, tyr
 
 def _lamps(car: Assembly, width: float, height: float, end: float, rng: Generator) -> None:
     x, size = width * 0.36, (width * 0.2, rng.uniform(0.025, 0.045), 0.03)
-    car.add(box(size, (x, height, -end)), pick([(0.95, 0.95, 0.88), (0.98, 0.9, 0.6), (0.75, 0.78, 0.8)], rng), mirror=True)
+    car.add(
+        box(size, (x, height, -end)), pick([(0.95, 0.95, 0.88), (0.98, 0.9, 0.6), (0.75, 0.78, 0.8)], rng), mirror=True
+    )
     car.add(box(size, (x, height + 0.01, end)), (0.75, 0.05, 0.05), mirror=True)
 
 
@@ -258,12 +266,18 @@ def _details(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None
     low = shape.clearance + 0.035
     car.add(box((shape.width * 0.8, 0.035, 0.03), (0, low, -0.49)), trim)
     car.add(box((shape.width * 0.8, 0.035, 0.03), (0, low, 0.49)), trim)
-    car.add(box((shape.width * 0.38, 0.3 * shape.belt, 0.02), (0, shape.clearance + 0.42 * shape.belt, -0.492)), dark(rng))
+    car.add(
+        box((shape.width * 0.38, 0.3 * shape.belt, 0.02), (0, shape.clearance + 0.42 * shape.belt, -0.492)), dark(rng)
+    )
     mirror = (shape.width * 0.5, shape.clearance + shape.belt * 1.05, _z(shape.hood) + 0.07)
     car.add(box((0.04, 0.03, 0.022), mirror), pick([color, dark(rng)], rng), mirror=True)
     if chance(0.2, rng):
         top = shape.clearance + shape.belt + (shape.cabin if shape.deck > 0.9 else 0.03)
-        car.add(wing((0.4, 0.48), (0.41, 0.48), shape.width * 0.4, 0.0, 0.2, top + 0.02), pick([color, dark(rng)], rng), mirror=True)
+        car.add(
+            wing((0.4, 0.48), (0.41, 0.48), shape.width * 0.4, 0.0, 0.2, top + 0.02),
+            pick([color, dark(rng)], rng),
+            mirror=True,
+        )
         car.add(box((0.015, 0.06, 0.03), (shape.width * 0.3, top, 0.44)), dark(rng), mirror=True)
     if shape.deck > 0.95 and chance(0.4, rng):
         car.add(cylinder(shape.wheel * 0.9, 0.05, (0, shape.clearance + shape.belt, 0.51), "z"), dark(rng))

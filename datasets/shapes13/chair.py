@@ -1,65 +1,37 @@
 """Dining chairs, armchairs, office chairs, stools, shells, cantilevers, folding and rocking chairs."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.random import Generator
 
 from datasets.shapes13.assembly import Assembly
+from datasets.shapes13.chair_parts import Plan, add_arms, add_back, add_legs, add_seat, draw_plan, hoop
 from datasets.shapes13.draws import chance, pick
-from datasets.shapes13.palette import Color, dark, fabric, light, metal, paint, shaded, vivid, wood
-from datasets.shapes13.parts import box, cushion, cylinder, loft, revolve, rod, sweep, turned
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Sizes in seat heights or so, and the materials."""
-
-    width: float
-    depth: float
-    seat: float  # height of the seat's upper side
-    back: float  # height of the back above the seat
-    recline: float  # degrees
-    frame: Color
-    pad: Color
-    accent: Color
+from datasets.shapes13.palette import dark, metal
+from datasets.shapes13.parts import bars, box, cushion, cylinder, loft, revolve, rod, sweep, turned
 
 
 def chair(assembly: Assembly, rng: Generator) -> None:
     """One chair of a random layout."""
-    plan = _draw_plan(rng)
+    plan = draw_plan(rng)
     layout = pick([_framed, _office, _club, _shell, _stool, _cantilever], rng, (0.44, 0.16, 0.13, 0.12, 0.07, 0.08))
     layout(assembly, plan, rng)
 
 
-def _draw_plan(rng: Generator) -> _Plan:
-    frame = pick([wood, wood, metal, dark, light, paint], rng)(rng)
-    pad = shaded(frame, rng.uniform(0.7, 1.3)) if chance(0.2, rng) else pick([fabric, fabric, vivid, dark, light, wood, paint], rng)(rng)
-    return _Plan(
-        width=rng.uniform(0.42, 0.62),
-        depth=rng.uniform(0.40, 0.58),
-        seat=rng.uniform(0.38, 0.52),
-        back=rng.uniform(0.34, 0.68),
-        recline=rng.uniform(0, 16),
-        frame=frame,
-        pad=pad,
-        accent=paint(rng) if chance(0.25, rng) else pad,
-    )
-
-
-def _framed(chair: Assembly, plan: _Plan, rng: Generator) -> None:
+def _framed(chair: Assembly, plan: Plan, rng: Generator) -> None:
     """Four legs, any seat, any back, with or without arms."""
-    _seat(chair, plan, rng)
-    _legs(chair, plan, rng)
-    _back(chair, plan, rng)
+    add_seat(chair, plan, rng)
+    add_legs(chair, plan, rng)
+    add_back(chair, plan, rng)
     if chance(0.4, rng):
-        _arms(chair, plan, rng)
+        add_arms(chair, plan, rng)
 
 
-def _office(chair: Assembly, plan: _Plan, rng: Generator) -> None:
+def _office(chair: Assembly, plan: Plan, rng: Generator) -> None:
     """A swivel chair on a star base or on a plate."""
     thickness = rng.uniform(0.05, 0.11)
-    chair.add(cushion((plan.width, thickness, plan.depth), (0, plan.seat - thickness / 2, 0), rng.uniform(0.2, 0.5)), plan.pad)
+    chair.add(
+        cushion((plan.width, thickness, plan.depth), (0, plan.seat - thickness / 2, 0), rng.uniform(0.2, 0.5)), plan.pad
+    )
     column = plan.frame if chance(0.3, rng) else pick([metal, dark], rng)(rng)
     chair.add(cylinder(0.03, plan.seat - 0.08, (0, plan.seat / 2, 0)), column)
     if chance(0.75, rng):
@@ -71,15 +43,21 @@ def _office(chair: Assembly, plan: _Plan, rng: Generator) -> None:
     else:
         chair.add(revolve([(0, 0), (0.26, 0), (0.26, 0.015), (0.04, 0.05), (0, 0.05)]), column)
     height, lift = plan.back * rng.uniform(0.75, 1.1), rng.uniform(0.02, 0.14)
-    back = cushion((plan.width * rng.uniform(0.75, 1.0), height, 0.07), (0, plan.seat + lift + height / 2, plan.depth / 2))
+    back = cushion(
+        (plan.width * rng.uniform(0.75, 1.0), height, 0.07), (0, plan.seat + lift + height / 2, plan.depth / 2)
+    )
     chair.add(turned(back, plan.recline, "x", (0, plan.seat, plan.depth / 2)), plan.accent)
-    spine = [(0, plan.seat - 0.06, 0.1), (0, plan.seat - 0.06, plan.depth / 2 + 0.05), (0, plan.seat + lift + 0.15, plan.depth / 2 + 0.05)]
+    spine = [
+        (0, plan.seat - 0.06, 0.1),
+        (0, plan.seat - 0.06, plan.depth / 2 + 0.05),
+        (0, plan.seat + lift + 0.15, plan.depth / 2 + 0.05),
+    ]
     chair.add(sweep(spine, 0.025), column)
     if chance(0.65, rng):
-        _arms(chair, plan, rng)
+        add_arms(chair, plan, rng)
 
 
-def _club(chair: Assembly, plan: _Plan, rng: Generator) -> None:
+def _club(chair: Assembly, plan: Plan, rng: Generator) -> None:
     """A padded armchair that reaches nearly to the floor."""
     width, depth = plan.width * 1.35, plan.depth * 1.3
     arm, low, seat = rng.uniform(0.09, 0.16), rng.uniform(0.02, 0.12), plan.seat * 0.85
@@ -87,24 +65,41 @@ def _club(chair: Assembly, plan: _Plan, rng: Generator) -> None:
     chair.add(box((width, seat * 0.65 - low, depth), (0, (seat * 0.65 + low) / 2, 0)), plan.pad)
     chair.add(cushion((width - 2 * arm, seat * 0.42, depth * 0.92), (0, seat * 0.82, -0.03), 0.3), plan.accent)
     arm_height = seat + rng.uniform(0.08, 0.22)
-    chair.add(cushion((arm, arm_height - low, depth), (width / 2 - arm / 2, (arm_height + low) / 2, 0), roundness), plan.pad, mirror=True)
+    chair.add(
+        cushion((arm, arm_height - low, depth), (width / 2 - arm / 2, (arm_height + low) / 2, 0), roundness),
+        plan.pad,
+        mirror=True,
+    )
     height = seat + plan.back * 0.9
     back = cushion((width, height - low, 0.16), (0, (height + low) / 2, depth / 2 - 0.06), roundness)
     chair.add(turned(back, plan.recline, "x", (0, low, depth / 2)), plan.pad)
     if chance(0.4, rng):
-        chair.add(cushion((width - 2.2 * arm, plan.back * 0.7, 0.1), (0, seat + plan.back * 0.4, depth / 2 - 0.14)), plan.accent)
+        chair.add(
+            cushion((width - 2.2 * arm, plan.back * 0.7, 0.1), (0, seat + plan.back * 0.4, depth / 2 - 0.14)),
+            plan.accent,
+        )
     if low > 0.05:
         for z in (-depth / 2 + 0.06, depth / 2 - 0.06):
-            chair.add(cylinder(0.018, low + 0.02, (width / 2 - 0.06, low / 2, z), end_radius=0.03), plan.frame, mirror=True)
+            chair.add(
+                cylinder(0.018, low + 0.02, (width / 2 - 0.06, low / 2, z), end_radius=0.03), plan.frame, mirror=True
+            )
 
 
-def _shell(chair: Assembly, plan: _Plan, rng: Generator) -> None:
+def _shell(chair: Assembly, plan: Plan, rng: Generator) -> None:
     """One moulded surface that is seat and back, on legs or a pedestal."""
     turns = np.linspace(0, 1, 14)
     height = plan.back * rng.uniform(0.7, 1.1)
-    z = np.interp(turns, [0, 0.45, 0.62, 1], [-plan.depth / 2, plan.depth * 0.36, plan.depth * 0.5, plan.depth * 0.5 + height * 0.2])
+    z = np.interp(
+        turns,
+        [0, 0.45, 0.62, 1],
+        [-plan.depth / 2, plan.depth * 0.36, plan.depth * 0.5, plan.depth * 0.5 + height * 0.2],
+    )
     y = plan.seat + np.interp(turns, [0, 0.08, 0.45, 0.62, 1], [-0.03, 0.0, -0.02, 0.1, height])
-    half = plan.width / 2 * np.interp(turns, [0, 0.15, 0.5, 0.8, 1], [0.8, 1, 1, rng.uniform(0.8, 1.05), rng.uniform(0.4, 0.9)])
+    half = (
+        plan.width
+        / 2
+        * np.interp(turns, [0, 0.15, 0.5, 0.8, 1], [0.8, 1, 1, rng.uniform(0.8, 1.05), rng.uniform(0.4, 0.9)])
+    )
     across = np.linspace(-1, 1, 9)
     curl = rng.uniform(0.0, 0.16) * np.interp(turns, [0, 0.3, 0.6, 1], [0.3, 1, 1.2, 0.4])
     bend = np.abs(across) ** 2.5
@@ -125,53 +120,76 @@ def _shell(chair: Assembly, plan: _Plan, rng: Generator) -> None:
         chair.add(cushion((plan.width * 0.8, 0.05, plan.depth * 0.75), (0, plan.seat + 0.01, -0.03), 0.4), plan.accent)
     base = pick(["legs", "pedestal", "rods"], rng)
     if base == "pedestal":
-        chair.add(revolve([(0, 0), (0.24, 0), (0.2, 0.02), (0.035, 0.08), (0.03, plan.seat - 0.06), (0.1, plan.seat - 0.02), (0, plan.seat - 0.02)]), plan.frame)
+        chair.add(
+            revolve(
+                [
+                    (0, 0),
+                    (0.24, 0),
+                    (0.2, 0.02),
+                    (0.035, 0.08),
+                    (0.03, plan.seat - 0.06),
+                    (0.1, plan.seat - 0.02),
+                    (0, plan.seat - 0.02),
+                ]
+            ),
+            plan.frame,
+        )
         return
     radius, reach = (0.022, 1.0) if base == "legs" else (0.01, 1.1)
     for z in (-1, 1):
         foot = (plan.width / 2 * reach * 0.9, 0, z * plan.depth / 2 * reach)
-        chair.add(rod((plan.width * 0.22, plan.seat - 0.03, z * plan.depth * 0.2), foot, radius), plan.frame, mirror=True)
+        chair.add(
+            rod((plan.width * 0.22, plan.seat - 0.03, z * plan.depth * 0.2), foot, radius), plan.frame, mirror=True
+        )
 
 
-def _stool(chair: Assembly, plan: _Plan, rng: Generator) -> None:
+def _stool(chair: Assembly, plan: Plan, rng: Generator) -> None:
     """High, with a round or square seat, and no back or a low one."""
     seat, radius = plan.seat * rng.uniform(1.2, 1.8), plan.width * 0.38
     if chance(0.6, rng):
-        chair.add(revolve([(0, -0.03), (radius, -0.03), (radius * 1.05, 0.0), (radius * 0.95, 0.035), (0, 0.045)], (0, seat, 0)), plan.pad)
+        chair.add(
+            revolve(
+                [(0, -0.03), (radius, -0.03), (radius * 1.05, 0.0), (radius * 0.95, 0.035), (0, 0.045)], (0, seat, 0)
+            ),
+            plan.pad,
+        )
     else:
         chair.add(cushion((radius * 2, 0.07, radius * 2), (0, seat, 0), 0.2), plan.pad)
     if chance(0.4, rng):
         chair.add(cylinder(0.025, seat, (0, seat / 2, 0)), plan.frame)
         chair.add(revolve([(0, 0), (radius, 0), (radius, 0.012), (0.03, 0.05), (0, 0.05)]), plan.frame)
-        chair.add(_hoop(radius * 0.7, seat * 0.35, 0.01), plan.frame)
+        chair.add(hoop(radius * 0.7, seat * 0.35, 0.01), plan.frame)
     else:
         for z in (-1, 1):
             foot = (radius * 0.95, 0, z * radius * 0.95)
             chair.add(rod((radius * 0.6, seat - 0.02, z * radius * 0.6), foot, 0.018), plan.frame, mirror=True)
-        chair.add(_hoop(radius * 1.1, seat * 0.35, 0.01, square=True), plan.frame)
+        chair.add(hoop(radius * 1.1, seat * 0.35, 0.01, square=True), plan.frame)
     if chance(0.5, rng):
         height = rng.uniform(0.15, 0.3)
         chair.add(cushion((radius * 1.7, height, 0.04), (0, seat + 0.06 + height / 2, radius)), plan.accent)
-        chair.add(rod((radius * 0.5, seat, radius * 0.9), (radius * 0.5, seat + height * 0.8, radius), 0.012), plan.frame, mirror=True)
+        chair.add(
+            rod((radius * 0.5, seat, radius * 0.9), (radius * 0.5, seat + height * 0.8, radius), 0.012),
+            plan.frame,
+            mirror=True,
+        )
 
 
-def _hoop(radius: float, height: float, thickness: float, square: bool = False):
-    count = 4 if square else 16
-    angles = np.arange(count + 1) * (2 * np.pi / count) + np.pi / 4
-    return sweep(np.stack([radius * np.cos(angles), np.full(count + 1, height), radius * np.sin(angles)], axis=-1), thickness, 6)
-
-
-def _cantilever(chair: Assembly, plan: _Plan, rng: Generator) -> None:
+def _cantilever(chair: Assembly, plan: Plan, rng: Generator) -> None:
     """A bent tube that carries the seat from the front only, or runners under four posts."""
     side, front, rear = plan.width / 2, -plan.depth / 2, plan.depth / 2
     radius = rng.uniform(0.011, 0.02)
     top = plan.seat + plan.back
     lean = np.tan(np.radians(plan.recline)) * plan.back
-    rail = [(side, 0.015, rear), (side, 0.015, front), (side, plan.seat, front - 0.01), (side, plan.seat, rear), (side, top, rear + lean)]
+    rail = [
+        (side, 0.015, rear),
+        (side, 0.015, front),
+        (side, plan.seat, front - 0.01),
+        (side, plan.seat, rear),
+        (side, top, rear + lean),
+    ]
     if chance(0.35, rng):
         chair.add(rod((side, 0.015, rear), (side, plan.seat, rear), radius), plan.frame, mirror=True)
-    for start, end in zip(rail, rail[1:], strict=False):
-        chair.add(rod(start, end, radius), plan.frame, mirror=True)
+    chair.add(bars(rail, radius), plan.frame, mirror=True)
     chair.add(rod((-side, 0.015, rear), (side, 0.015, rear), radius), plan.frame)
     thickness = rng.uniform(0.02, 0.07)
     chair.add(cushion((plan.width, thickness, plan.depth), (0, plan.seat + thickness / 3, 0), 0.2), plan.pad)
@@ -182,93 +200,3 @@ def _cantilever(chair: Assembly, plan: _Plan, rng: Generator) -> None:
         arm = plan.seat + rng.uniform(0.16, 0.24)
         chair.add(rod((side, arm, front * 0.6), (side, arm, rear), radius * 1.4), plan.accent, mirror=True)
         chair.add(rod((side, plan.seat, front * 0.6), (side, arm, front * 0.6), radius), plan.frame, mirror=True)
-
-
-def _seat(chair: Assembly, plan: _Plan, rng: Generator) -> None:
-    kind, thickness = pick(["slab", "cushion", "pad on slab", "round", "slats"], rng), rng.uniform(0.03, 0.08)
-    size, middle = (plan.width, thickness, plan.depth), (0, plan.seat - thickness / 2, 0)
-    if kind == "slab":
-        chair.add(box(size, middle), plan.pad)
-    elif kind == "cushion":
-        chair.add(cushion((plan.width * 1.02, thickness * 1.6, plan.depth * 1.02), middle, 0.25), plan.pad)
-    elif kind == "pad on slab":
-        chair.add(box(size, middle), plan.frame)
-        chair.add(cushion((plan.width * 0.94, 0.06, plan.depth * 0.94), (0, plan.seat + 0.01, 0), 0.3), plan.pad)
-    elif kind == "round":
-        mesh = cylinder(plan.width * 0.53, thickness, middle, sections=24)
-        mesh.vertices[:, 2] *= plan.depth / plan.width
-        chair.add(mesh, plan.pad)
-    else:
-        for z in np.linspace(-0.42, 0.42, 5) * plan.depth:
-            chair.add(box((plan.width, 0.025, plan.depth * 0.14), (0, plan.seat - 0.012, z)), plan.pad)
-        chair.add(box((0.03, 0.03, plan.depth * 0.96), (plan.width * 0.45, plan.seat - 0.035, 0)), plan.frame, mirror=True)
-
-
-def _legs(chair: Assembly, plan: _Plan, rng: Generator) -> None:
-    radius, splay = rng.uniform(0.013, 0.034), pick([0.0, 0.0, rng.uniform(0.02, 0.1)], rng)
-    square, x, z, top = chance(0.5, rng), plan.width / 2 - radius, plan.depth / 2 - radius, plan.seat - 0.02
-    sections, taper = (4 if square else 8), rng.uniform(0.5, 1.0)
-    for side in (-1, 1):
-        leg = rod((x + splay, 0, side * (z + splay)), (x, top, side * z), radius * taper * 1.2, radius * 1.2, sections)
-        chair.add(leg, plan.frame, mirror=True)
-    kind = pick(["none", "h", "box", "apron"], rng)
-    height = plan.seat * rng.uniform(0.25, 0.5)
-    if kind in ("h", "box"):
-        chair.add(rod((x + splay / 2, height, -z), (x + splay / 2, height, z), radius * 0.7, sections=6), plan.frame, mirror=True)
-        for place in (0,) if kind == "h" else (-z, z):
-            chair.add(rod((-x, height, place), (x, height, place), radius * 0.7, sections=6), plan.frame)
-    elif kind == "apron":
-        chair.add(box((plan.width * 0.92, 0.07, plan.depth * 0.92), (0, plan.seat - 0.06, 0)), plan.frame)
-
-
-def _back(chair: Assembly, plan: _Plan, rng: Generator) -> None:
-    kind = pick(["panel", "padded", "ladder", "spindles", "splat", "frame", "oval", "low"], rng)
-    height, width, rear, low = plan.back, plan.width, plan.depth / 2 - 0.02, plan.seat - 0.02
-    post = rng.uniform(0.012, 0.028)
-    pivot = (0, plan.seat, rear)
-
-    def add(mesh, color: Color, mirror: bool = False) -> None:
-        chair.add(turned(mesh, plan.recline, "x", pivot), color, mirror)
-
-    if kind == "panel":
-        add(box((width, height, 0.035), (0, low + height / 2, rear), top=(rng.uniform(0.7, 1.0), 1.0)), plan.accent)
-        return
-    if kind == "padded":
-        add(cushion((width * 0.98, height, rng.uniform(0.05, 0.1)), (0, low + height / 2, rear), rng.uniform(0.15, 0.4)), plan.accent)
-        return
-    if kind == "oval":
-        hub = (0, low + height * 0.62, rear)
-        add(cushion((width * 0.95, height * 0.75, 0.05), hub, 0.95), plan.accent)
-        add(rod((width * 0.25, low, rear), (width * 0.25, hub[1], rear), post), plan.frame, mirror=True)
-        return
-    add(rod((width / 2 - post, low, rear), (width / 2 - post, low + height, rear), post * 1.2, sections=pick([4, 8], rng)), plan.frame, mirror=True)
-    rail = rng.uniform(0.05, 0.12)
-    add(box((width, rail, 0.03), (0, low + height - rail / 2, rear)), plan.frame if kind in ("frame", "spindles") else plan.accent)
-    if kind == "ladder":
-        for y in np.linspace(0.25, 0.75, pick([2, 3, 4], rng)):
-            add(box((width * 0.94, rng.uniform(0.03, 0.07), 0.02), (0, low + y * height, rear)), plan.accent)
-    elif kind == "spindles":
-        for x in np.linspace(-0.36, 0.36, pick([3, 4, 5, 7], rng)) * width:
-            add(rod((x, low, rear), (x, low + height - rail / 2, rear), 0.011, sections=6), plan.frame)
-    elif kind == "splat":
-        add(box((width * rng.uniform(0.2, 0.45), height, 0.02), (0, low + height / 2, rear)), plan.accent)
-    elif kind == "frame":
-        add(box((width * 0.9, 0.04, 0.03), (0, low + height * 0.25, rear)), plan.frame)
-        add(cushion((width * 0.88, height * 0.62, 0.04), (0, low + height * 0.58, rear - 0.005), 0.15), plan.accent)
-
-
-def _arms(chair: Assembly, plan: _Plan, rng: Generator) -> None:
-    height, x = plan.seat + rng.uniform(0.16, 0.26), plan.width / 2 + 0.02
-    front, rear = -plan.depth / 2 + rng.uniform(0.02, 0.12), plan.depth / 2
-    color = pick([plan.frame, plan.accent, plan.pad], rng)
-    kind = pick(["bar", "loop", "pad"], rng)
-    if kind == "loop":
-        path = [(x, plan.seat - 0.03, front + 0.05), (x, height - 0.03, front), (x, height, front + 0.04), (x, height, rear - 0.03), (x, plan.seat, rear)]
-        chair.add(sweep(path, 0.017), plan.frame, mirror=True)
-        return
-    chair.add(rod((x, plan.seat - 0.04, front + 0.06), (x, height, front + 0.05), 0.016), plan.frame, mirror=True)
-    if kind == "bar":
-        chair.add(box((0.045, 0.03, rear - front), (x, height, (front + rear) / 2)), color, mirror=True)
-    else:
-        chair.add(cushion((0.07, 0.05, rear - front - 0.05), (x, height, (front + rear) / 2 - 0.02)), color, mirror=True)
-        chair.add(rod((x, plan.seat - 0.04, rear - 0.1), (x, height, rear - 0.1), 0.016), plan.frame, mirror=True)

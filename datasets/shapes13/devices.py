@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.random import Generator
+from trimesh import Trimesh
 
 from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.draws import chance, pick
@@ -12,7 +13,7 @@ from datasets.shapes13.parts import box, cushion, cylinder, ellipsoid, extrude, 
 def display(assembly: Assembly, rng: Generator) -> None:
     """A flat screen on a stand, a picture tube, or a screen with a computer in its foot."""
     case = pick([dark, dark, light, metal, paint], rng)(rng)
-    layout = pick([_flat_screen, _tube, _laptop], rng, (0.72, 0.16, 0.12))
+    layout = pick([_flat_screen, _tube, _laptop], rng, (0.77, 0.18, 0.05))
     layout(assembly, case, rng)
 
 
@@ -43,7 +44,10 @@ def _flat_screen(display: Assembly, case: Color, rng: Generator) -> None:
             display.add(rod((width * 0.32, low + 0.04, 0), (width * 0.36, -0.02, z), 0.015), stand, mirror=True)
         return
     if kind == "arc":
-        display.add(sweep([(0, low + height * 0.4, 0.09), (0, low * 0.5, 0.13), (0, -0.01, 0.05), (0, -0.01, -0.13)], 0.03), stand)
+        display.add(
+            sweep([(0, low + height * 0.4, 0.09), (0, low * 0.5, 0.13), (0, -0.01, 0.05), (0, -0.01, -0.13)], 0.03),
+            stand,
+        )
         display.add(box((0.4, 0.02, 0.03), (0, -0.01, -0.13)), stand)
         return
     neck = rng.uniform(0.06, 0.2)
@@ -92,7 +96,7 @@ def telephone(assembly: Assembly, rng: Generator) -> None:
     layout(assembly, case, rng)
 
 
-def _rounded_plate(size: tuple[float, float, float], center: tuple[float, float, float], corner: float):
+def _rounded_plate(size: tuple[float, float, float], center: tuple[float, float, float], corner: float) -> Trimesh:
     """A slab that faces -z with rounded corners."""
     half_width, half_height = size[0] / 2 - corner, size[1] / 2 - corner
     outline = []
@@ -144,8 +148,10 @@ def _flip_phone(phone: Assembly, case: Color, rng: Generator) -> None:
     _keys(phone, (0, -half / 2 - 0.05), (width * 0.85, 0.3), -thick / 2 - 0.004, 4, inner)
     phone.add(cylinder(0.05, 0.03, (0, -0.09, -thick / 2), "z"), metal(rng))
     tilt = -rng.uniform(10, 40)
-    lid = [(_rounded_plate((width, half, thick * 0.7), (0, half / 2, 0), 0.06), case),
-           (box((width * 0.75, half * 0.68, 0.01), (0, half / 2 + 0.02, -thick * 0.36)), _screen_color(rng))]
+    lid = [
+        (_rounded_plate((width, half, thick * 0.7), (0, half / 2, 0), 0.06), case),
+        (box((width * 0.75, half * 0.68, 0.01), (0, half / 2 + 0.02, -thick * 0.36)), _screen_color(rng)),
+    ]
     for mesh, color in lid:
         phone.add(turned(mesh, tilt, "x"), color)
     phone.add(cylinder(0.05, width * 0.96, (0, 0, 0), "x", sections=12), shaded(case, 0.8))
@@ -164,7 +170,13 @@ def _desk_phone(phone: Assembly, case: Color, rng: Generator) -> None:
     depth, slope = rng.uniform(0.7, 0.9), rng.uniform(0.12, 0.3)
     hand = case if chance(0.5, rng) else pick([dark, light, vivid], rng)(rng)
     rotary = chance(0.35, rng)
-    outline = [(-depth / 2, 0), (depth / 2, 0), (depth / 2, 0.1 + slope), (depth * 0.2, 0.1 + slope), (-depth / 2, 0.08)]
+    outline = [
+        (-depth / 2, 0),
+        (depth / 2, 0),
+        (depth / 2, 0.1 + slope),
+        (depth * 0.2, 0.1 + slope),
+        (-depth / 2, 0.08),
+    ]
     phone.add(extrude(outline, 0.85 if not rotary else 0.7, "x"), case)
     tilt = np.degrees(np.arctan2(0.02 + slope, depth * 0.7))
     middle = (0.09 + 0.1 + slope) / 2
@@ -179,7 +191,9 @@ def _desk_phone(phone: Assembly, case: Color, rng: Generator) -> None:
             for column in range(3):
                 place = (0.05 + 0.11 * column, middle, -depth * 0.15 + (row - 1.5) * 0.11)
                 phone.add(turned(box((0.075, 0.03, 0.07), place), tilt, "x", pivot), hand)
-        phone.add(turned(box((0.34, 0.02, 0.13), (0.16, middle + 0.01, depth * 0.2)), tilt, "x", pivot), _screen_color(rng))
+        phone.add(
+            turned(box((0.34, 0.02, 0.13), (0.16, middle + 0.01, depth * 0.2)), tilt, "x", pivot), _screen_color(rng)
+        )
         bar = [(-0.29, 0.2 + slope, depth * 0.4), (-0.29, 0.14, -depth * 0.4)]
     phone.add(rod(bar[0], bar[1], 0.055), hand)
     for end in bar:
@@ -188,7 +202,9 @@ def _desk_phone(phone: Assembly, case: Color, rng: Generator) -> None:
 
 def loudspeaker(assembly: Assembly, rng: Generator) -> None:
     """A box with one to five drivers, low or tower-high, a column, or a small speaker on a stand."""
-    width, height, depth = pick([(0.45, 0.75, 0.45), (0.3, 1.0, 0.35), (0.6, 0.6, 0.6), (1.0, 0.35, 0.35), (0.5, 0.9, 0.5)], rng)
+    width, height, depth = pick(
+        [(0.45, 0.75, 0.45), (0.3, 1.0, 0.35), (0.6, 0.6, 0.6), (1.0, 0.35, 0.35), (0.5, 0.9, 0.5)], rng
+    )
     width, height, depth = (float(size * rng.uniform(0.85, 1.15)) for size in (width, height, depth))
     body = pick([wood, dark, dark, light, paint], rng)(rng)
     if chance(0.14, rng):
@@ -200,7 +216,12 @@ def loudspeaker(assembly: Assembly, rng: Generator) -> None:
         assembly.add(cylinder(0.03, low, (0, low / 2, 0)), metal(rng))
         assembly.add(cylinder(0.2, 0.025, (0, 0.012, 0), sections=24), dark(rng))
     taper = pick([1.0, 1.0, rng.uniform(0.7, 0.95)], rng)
-    assembly.add(box((width, height, depth), (0, low + height / 2, 0), top=(taper, taper), lean=(0, (1 - taper) * depth / 2 * -1)), body)
+    assembly.add(
+        box(
+            (width, height, depth), (0, low + height / 2, 0), top=(taper, taper), lean=(0, (1 - taper) * depth / 2 * -1)
+        ),
+        body,
+    )
     face = body if chance(0.3, rng) else dark(rng)
     front = -depth / 2
     plate = box((width * 0.94, height * 0.96, 0.02), (0, low + height / 2, front), top=(taper, 1))
@@ -229,7 +250,15 @@ def _driver(speaker: Assembly, center: tuple[float, float, float], radius: float
     x, y, z = center
     rim = [(radius * 0.82, 0.0), (radius * 0.85, -0.035), (radius, -0.03), (radius, 0.0), (radius * 0.82, 0.0)]
     speaker.add(revolve(rim, (x, y, z), "z", 24), ring)
-    speaker.add(revolve([(0, 0.005), (radius * 0.3, 0.005), (radius * 0.84, -0.02), (radius * 0.84, 0.01), (0, 0.01)], (x, y, z), "z", 20), cone)
+    speaker.add(
+        revolve(
+            [(0, 0.005), (radius * 0.3, 0.005), (radius * 0.84, -0.02), (radius * 0.84, 0.01), (0, 0.01)],
+            (x, y, z),
+            "z",
+            20,
+        ),
+        cone,
+    )
     speaker.add(ellipsoid((radius * 0.28, radius * 0.28, 0.025), (x, y, z)), ring)
 
 

@@ -41,7 +41,9 @@ def _table_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> N
     if kind == "stack":
         lamp.add(cylinder(foot, 0.03, (0, 0.015, 0), sections=24), stand)
         for y in np.linspace(0.1, height - 0.05, pick([2, 3, 4], rng)):
-            lamp.add(ellipsoid((body * 0.7, 0.07, body * 0.7), (0, float(y), 0)), paint(rng) if chance(0.3, rng) else stand)
+            lamp.add(
+                ellipsoid((body * 0.7, 0.07, body * 0.7), (0, float(y), 0)), paint(rng) if chance(0.3, rng) else stand
+            )
         lamp.add(cylinder(0.015, height, (0, height / 2, 0), sections=8), stand)
     else:
         share = np.linspace(0, 1, 12)
@@ -67,7 +69,14 @@ def _floor_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> N
         lamp.add(revolve([(0, 0), (0.13, 0), (0.12, 0.02), (0.02, 0.035), (0, 0.035)], sections=24), stand)
         lamp.add(cylinder(radius, height, (0, height / 2, 0), sections=10), stand)
     if chance(0.3, rng):
-        bowl = [(0.0, height), (0.1, height + 0.02), (0.17, height + 0.1), (0.165, height + 0.1), (0.09, height + 0.03), (0.0, height + 0.02)]
+        bowl = [
+            (0.0, height),
+            (0.1, height + 0.02),
+            (0.17, height + 0.1),
+            (0.165, height + 0.1),
+            (0.09, height + 0.03),
+            (0.0, height + 0.02),
+        ]
         lamp.add(revolve(bowl, sections=28), shade)
     else:
         _shade(lamp, height - 0.02, rng.uniform(0.15, 0.26), rng.uniform(0.11, 0.2), shade, rng)
@@ -82,7 +91,16 @@ def _desk_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> No
     lamp.add(rod(elbow, head, radius), stand)
     lamp.add(ellipsoid((radius * 2, radius * 2, radius * 2), elbow), dark(rng))
     size = rng.uniform(0.1, 0.16)
-    hood = [(0.05, 0.06), (0.06, -0.02), (size, -0.16), (size * 0.92, -0.16), (0.05, -0.02), (0, -0.02), (0, 0.06), (0.05, 0.06)]
+    hood = [
+        (0.05, 0.06),
+        (0.06, -0.02),
+        (size, -0.16),
+        (size * 0.92, -0.16),
+        (0.05, -0.02),
+        (0, -0.02),
+        (0, 0.06),
+        (0.05, 0.06),
+    ]
     mesh = revolve(hood[::-1], sections=24)
     mesh.apply_translation(head)
     lamp.add(turned(mesh, rng.uniform(10, 50), "x", head), shade)
@@ -91,7 +109,9 @@ def _desk_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> No
 def _arc_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> None:
     reach, height = rng.uniform(0.45, 0.65), rng.uniform(0.75, 0.95)
     turn = np.linspace(0, np.pi * 0.9, 12)
-    path = np.stack([np.zeros(12), height * np.sin(turn * 0.62) / np.sin(np.pi * 0.5), -reach * (1 - np.cos(turn)) / 2], axis=-1)
+    path = np.stack(
+        [np.zeros(12), height * np.sin(turn * 0.62) / np.sin(np.pi * 0.5), -reach * (1 - np.cos(turn)) / 2], axis=-1
+    )
     lamp.add(sweep(path, 0.014), stand)
     lamp.add(cylinder(0.15, 0.05, (0, 0.025, 0), sections=24), stand)
     end = path[-1]

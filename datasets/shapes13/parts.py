@@ -5,7 +5,8 @@ counter-clockwise seen from outside.
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from itertools import pairwise
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 import trimesh
@@ -58,7 +59,9 @@ def cylinder(
 ) -> Trimesh:
     """A cylinder, or a cone's frustum with `end_radius` at its positive end."""
     end = radius if end_radius is None else end_radius
-    return revolve([(0, -length / 2), (radius, -length / 2), (end, length / 2), (0, length / 2)], center, axis, sections)
+    return revolve(
+        [(0, -length / 2), (radius, -length / 2), (end, length / 2), (0, length / 2)], center, axis, sections
+    )
 
 
 def revolve(
@@ -73,6 +76,12 @@ def revolve(
 def rod(start: Point, end: Point, radius: float, end_radius: float | None = None, sections: int = 8) -> Trimesh:
     """A straight round bar between two points."""
     return sweep([start, end], [radius, radius if end_radius is None else end_radius], sections)
+
+
+def bars(path: Sequence[Point], radius: float, sections: int = 8) -> Trimesh:
+    """Straight round bars from each point of a path to the next: a frame with sharp corners."""
+    rods = [rod(start, end, radius, sections=sections) for start, end in pairwise(path)]
+    return cast(Trimesh, trimesh.util.concatenate(rods))
 
 
 def sweep(path: Sequence[Point] | ndarray, radius: float | Sequence[float], sections: int = 8) -> Trimesh:
@@ -116,7 +125,7 @@ def loft(rings: Float[ndarray, "ring point 3"]) -> Trimesh:
 def extrude(outline: Sequence[tuple[float, float]], thickness: float, axis: Axis, offset: float = 0.0) -> Trimesh:
     """A simple polygon given thickness along an axis, centred on `offset`.
 
-    The outline's two coordinates are (z, y) for axis x (a side view), (x, z) for y (a plan), (x, y) for z (a front view).
+    The outline's coordinates are (z, y) for axis x (a side view), (x, z) for y (a plan), (x, y) for z (a front view).
     """
     flat = np.asarray(outline, dtype=float)
     following = np.roll(flat, -1, axis=0)

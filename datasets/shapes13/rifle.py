@@ -6,7 +6,7 @@ from numpy.random import Generator
 from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.draws import chance, pick
 from datasets.shapes13.palette import Color, dark, grey, metal, paint, wood
-from datasets.shapes13.parts import box, cylinder, extrude, revolve, rod
+from datasets.shapes13.parts import bars, box, cylinder, extrude, revolve, rod
 
 
 def rifle(assembly: Assembly, rng: Generator) -> None:
@@ -17,7 +17,9 @@ def rifle(assembly: Assembly, rng: Generator) -> None:
     layout(assembly, steel, grip, rng)
 
 
-def _barrel(gun: Assembly, height: float, start: float, length: float, radius: float, color: Color, rng: Generator) -> None:
+def _barrel(
+    gun: Assembly, height: float, start: float, length: float, radius: float, color: Color, rng: Generator
+) -> None:
     gun.add(cylinder(radius, length, (0, height, start - length / 2), "z", sections=10), color)
     if chance(0.5, rng):
         gun.add(cylinder(radius * 1.7, 0.05, (0, height, start - length), "z", sections=10), dark(rng))
@@ -39,7 +41,13 @@ def _stock(gun: Assembly, height: float, start: float, end: float, color: Color,
     top, thick = height + 0.01, rng.uniform(0.026, 0.04)
     kind = pick(["solid", "solid", "skeleton", "tube"], rng)
     if kind == "solid":
-        outline = [(start, top), (end, top - drop), (end, top - drop - butt), (start + 0.05, height - 0.05), (start, height - 0.04)]
+        outline = [
+            (start, top),
+            (end, top - drop),
+            (end, top - drop - butt),
+            (start + 0.05, height - 0.05),
+            (start, height - 0.04),
+        ]
         gun.add(extrude(outline, thick, "x"), color)
     elif kind == "skeleton":
         low = top - drop - butt
@@ -53,15 +61,23 @@ def _stock(gun: Assembly, height: float, start: float, end: float, color: Color,
 
 def _grip(gun: Assembly, height: float, place: float, color: Color, rng: Generator) -> None:
     length, rake = rng.uniform(0.09, 0.13), rng.uniform(0.02, 0.05)
-    outline = [(place - 0.02, height), (place + 0.025, height), (place + 0.03 + rake, height - length), (place - 0.01 + rake, height - length)]
+    outline = [
+        (place - 0.02, height),
+        (place + 0.025, height),
+        (place + 0.03 + rake, height - length),
+        (place - 0.01 + rake, height - length),
+    ]
     gun.add(extrude(outline, 0.03, "x"), color)
     guard = [(place - 0.08, height), (place - 0.08, height - 0.035), (place - 0.015, height - 0.035)]
-    for start, end in zip(guard, guard[1:], strict=False):
-        gun.add(rod((0, start[1], start[0]), (0, end[1], end[0]), 0.005, sections=4), dark(rng))
+    gun.add(bars([(0, y, z) for z, y in guard], 0.005, 4), dark(rng))
 
 
 def _magazine(gun: Assembly, height: float, place: float, color: Color, rng: Generator) -> None:
-    kind, length, wide = pick(["curved", "straight", "drum", "short"], rng, (0.4, 0.35, 0.07, 0.18)), rng.uniform(0.13, 0.2), rng.uniform(0.04, 0.06)
+    kind, length, wide = (
+        pick(["curved", "straight", "drum", "short"], rng, (0.4, 0.35, 0.07, 0.18)),
+        rng.uniform(0.13, 0.2),
+        rng.uniform(0.04, 0.06),
+    )
     if kind == "drum":
         gun.add(cylinder(0.07, 0.06, (0, height - 0.07, place), "x", sections=16), color)
         return
@@ -90,7 +106,16 @@ def _assault(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> None:
     if kind == "scope":
         _scope(gun, top, 0.06, rng)
     elif kind == "handle":
-        outline = [(-0.02, top), (0.0, top + 0.05), (0.12, top + 0.05), (0.16, top), (0.14, top), (0.11, top + 0.033), (0.01, top + 0.033), (0.0, top)]
+        outline = [
+            (-0.02, top),
+            (0.0, top + 0.05),
+            (0.12, top + 0.05),
+            (0.16, top),
+            (0.14, top),
+            (0.11, top + 0.033),
+            (0.01, top + 0.033),
+            (0.0, top),
+        ]
         gun.add(extrude(outline, 0.016, "x"), dark(rng))
     else:
         gun.add(box((0.02, 0.015, 0.26), (0, top + 0.005, 0.04)), dark(rng))
@@ -100,7 +125,17 @@ def _assault(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> None:
 
 def _bolt_action(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> None:
     end, fore = rng.uniform(0.42, 0.5), rng.uniform(-0.3, -0.12)
-    outline = [(fore, 0.0), (0.2, 0.0), (0.26, -0.02), (end, rng.uniform(-0.04, 0.01)), (end, -0.13), (0.28, -0.085), (0.22, -0.1), (0.19, -0.05), (fore, -0.035)]
+    outline = [
+        (fore, 0.0),
+        (0.2, 0.0),
+        (0.26, -0.02),
+        (end, rng.uniform(-0.04, 0.01)),
+        (end, -0.13),
+        (0.28, -0.085),
+        (0.22, -0.1),
+        (0.19, -0.05),
+        (fore, -0.035),
+    ]
     gun.add(extrude(outline, rng.uniform(0.03, 0.042), "x"), grip)
     gun.add(cylinder(0.019, 0.28, (0, 0.01, 0.07), "z", sections=10), steel)
     count = pick([1, 1, 1, 2], rng)
@@ -110,8 +145,7 @@ def _bolt_action(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> No
         gun.add(cylinder(0.026, 0.12, (0, -0.012, -0.24), "z", sections=10), grip)
     gun.add(rod((0, 0.012, 0.17), (0.06, -0.005, 0.18), 0.006, sections=6), metal(rng))
     guard = [(0.1, -0.04), (0.11, -0.075), (0.18, -0.075), (0.19, -0.05)]
-    for start, finish in zip(guard, guard[1:], strict=False):
-        gun.add(rod((0, start[1], start[0]), (0, finish[1], finish[0]), 0.005, sections=4), steel)
+    gun.add(bars([(0, y, z) for z, y in guard], 0.005, 4), steel)
     if chance(0.6, rng):
         _scope(gun, 0.03, 0.06, rng)
     if chance(0.5, rng):

@@ -63,7 +63,9 @@ def _plank_bench(bench: Assembly, rng: Generator) -> None:
         bench.add(cushion((0.98, 0.07, depth * 0.97), (0, seat + 0.02, 0), 0.15), top)
     kind, x = pick(["legs", "slabs", "frames"], rng), rng.uniform(0.36, 0.47)
     if kind == "slabs":
-        bench.add(box((rng.uniform(0.03, 0.1), seat - thick, depth * 0.9), (x, (seat - thick) / 2, 0)), base, mirror=True)
+        bench.add(
+            box((rng.uniform(0.03, 0.1), seat - thick, depth * 0.9), (x, (seat - thick) / 2, 0)), base, mirror=True
+        )
     else:
         for z in (-0.42, 0.42):
             bench.add(box((0.04, seat - thick, 0.04), (x, (seat - thick) / 2, z * depth)), base, mirror=True)
@@ -74,7 +76,11 @@ def _plank_bench(bench: Assembly, rng: Generator) -> None:
 
 
 def _picnic_bench(bench: Assembly, rng: Generator) -> None:
-    color, frame, table = pick([wood, paint, grey_metal], rng)(rng), pick([wood, dark, metal], rng)(rng), rng.uniform(0.36, 0.44)
+    color, frame, table = (
+        pick([wood, paint, grey_metal], rng)(rng),
+        pick([wood, dark, metal], rng)(rng),
+        rng.uniform(0.36, 0.44),
+    )
     reach, seat = rng.uniform(0.34, 0.42), table * 0.6
     for z in np.linspace(-0.16, 0.16, 4):
         bench.add(box((1, 0.03, 0.09), (0, table, z)), color)
@@ -117,7 +123,9 @@ def _couch(sofa: Assembly, rng: Generator) -> None:
     if chance(0.6, rng):
         for index in range(seats):
             x = (index - (seats - 1) / 2) * each
-            pillow = cushion((each * 0.97, (back - seat) * 1.05, 0.1), (x, seat + (back - seat) * 0.55, depth / 2 - 0.12), 0.35)
+            pillow = cushion(
+                (each * 0.97, (back - seat) * 1.05, 0.1), (x, seat + (back - seat) * 0.55, depth / 2 - 0.12), 0.35
+            )
             sofa.add(turned(pillow, recline, "x", (0, seat, depth / 2)), accent)
     top = seat + rng.uniform(0.04, 0.14)
     place = (width / 2 - arm / 2, (top + low) / 2, -0.01)
@@ -145,17 +153,29 @@ def _corner_sofa(sofa: Assembly, rng: Generator) -> None:
     sofa.add(cushion((depth - 0.02, 0.09, reach), (side * (0.5 - depth / 2), seat, wing_z), 0.2), accent)
     sofa.add(cushion((1, back - low, 0.09), (0, (back + low) / 2, rear - 0.03), 0.15), cloth)
     if chance(0.6, rng):
-        sofa.add(cushion((0.09, back - low, depth + reach), (side * 0.46, (back + low) / 2, rear - (depth + reach) / 2), 0.15), cloth)
+        sofa.add(
+            cushion(
+                (0.09, back - low, depth + reach), (side * 0.46, (back + low) / 2, rear - (depth + reach) / 2), 0.15
+            ),
+            cloth,
+        )
     sofa.add(cushion((0.09, seat + 0.08, depth), (-side * 0.46, (seat + 0.1) / 2, rear - depth / 2), 0.15), cloth)
     _feet(sofa, 0.9, 0.4, low, dark(rng))
 
 
 def _day_bed(sofa: Assembly, rng: Generator) -> None:
-    cloth, frame, depth, seat = fabric(rng), pick([wood, metal, dark, light], rng)(rng), rng.uniform(0.34, 0.42), rng.uniform(0.18, 0.24)
+    cloth, frame, depth, seat = (
+        fabric(rng),
+        pick([wood, metal, dark, light], rng)(rng),
+        rng.uniform(0.34, 0.42),
+        rng.uniform(0.18, 0.24),
+    )
     sofa.add(box((1, 0.05, depth), (0, seat - 0.06, 0)), frame)
     sofa.add(cushion((0.96, 0.1, depth * 0.96), (0, seat, 0), 0.15), cloth)
     _feet(sofa, 0.94, depth, seat - 0.08, frame)
-    sofa.add(cushion((0.9, 0.2, 0.08), (0, seat + 0.13, depth / 2 - 0.04), 0.25), cloth if chance(0.5, rng) else fabric(rng))
+    sofa.add(
+        cushion((0.9, 0.2, 0.08), (0, seat + 0.13, depth / 2 - 0.04), 0.25), cloth if chance(0.5, rng) else fabric(rng)
+    )
     for x in (0.48,):
         sofa.add(rod((x, seat - 0.05, -depth / 2), (x, seat + 0.16, -depth / 2), 0.015), frame, mirror=True)
         sofa.add(box((0.04, 0.03, depth), (x, seat + 0.16, 0)), frame, mirror=True)
@@ -165,4 +185,8 @@ def _day_bed(sofa: Assembly, rng: Generator) -> None:
 
 def _feet(piece: Assembly, width: float, depth: float, height: float, color: Color) -> None:
     for z in (-depth / 2 + 0.04, depth / 2 - 0.04):
-        piece.add(cylinder(0.014, height + 0.02, (width / 2 - 0.05, height / 2, z), end_radius=0.02, sections=8), color, mirror=True)
+        piece.add(
+            cylinder(0.014, height + 0.02, (width / 2 - 0.05, height / 2, z), end_radius=0.02, sections=8),
+            color,
+            mirror=True,
+        )

@@ -7,19 +7,25 @@ from trimesh import Trimesh
 from datasets.shapes13.assembly import Assembly, striped
 from datasets.shapes13.draws import chance, pick
 from datasets.shapes13.palette import Color, dark, fabric, glass, grey, light, metal, paint, vivid, wood
-from datasets.shapes13.parts import box, cylinder, extrude, loft, revolve, rod
+from datasets.shapes13.parts import bars, box, cylinder, extrude, loft, revolve, rod
 
 
 def vessel(assembly: Assembly, rng: Generator) -> None:
     """One vessel of a random layout."""
-    layout = pick([_sailing_boat, _motor_boat, _cargo_ship, _liner, _warship, _rowing_boat, _submarine], rng, (0.25, 0.2, 0.18, 0.1, 0.15, 0.07, 0.05))
+    layout = pick(
+        [_sailing_boat, _motor_boat, _cargo_ship, _liner, _warship, _rowing_boat, _submarine],
+        rng,
+        (0.25, 0.2, 0.18, 0.1, 0.15, 0.07, 0.05),
+    )
     layout(assembly, rng)
 
 
 def _hull(length: float, beam: float, depth: float, sheer: float, stern: float, fullness: float) -> Trimesh:
-    """A closed hull with its deck at y = 0 amidships; `sheer` raises the bow, `stern` is the transom's relative width."""
+    """A closed hull, its deck at y = 0 amidships; `sheer` raises the bow, `stern` is the transom's relative width."""
     share = np.linspace(0, 1, 11)
-    width = np.clip(np.sin(np.pi / 2 * np.clip(share / fullness, 0, 1)) ** 0.7, 0.02, 1) * np.interp(share, [0, 0.7, 1], [1, 1, stern])
+    width = np.clip(np.sin(np.pi / 2 * np.clip(share / fullness, 0, 1)) ** 0.7, 0.02, 1) * np.interp(
+        share, [0, 0.7, 1], [1, 1, stern]
+    )
     deck = sheer * np.clip(1 - share / 0.6, 0, 1) ** 2 + 0.25 * sheer * np.clip(share - 0.6, 0, 1)
     keel = -depth * np.interp(share, [0, 0.12, 0.3, 0.85, 1], [0.35, 0.75, 1, 1, 0.7])
     z = (share - 0.5) * length
@@ -41,7 +47,9 @@ def _hull(length: float, beam: float, depth: float, sheer: float, stern: float, 
 def _add_hull(ship: Assembly, mesh: Trimesh, depth: float, hull: Color, deck: Color, rng: Generator) -> None:
     """Paint: antifouling below, maybe a stripe, and the deck on faces that look up."""
     bottom, stripe = pick([(0.5, 0.12, 0.1), dark(rng), paint(rng), hull], rng), vivid(rng)
-    bands = striped(1, (-0.6 * depth, -0.25 * depth, -0.12 * depth), (bottom, hull, stripe if chance(0.4, rng) else hull, hull))
+    bands = striped(
+        1, (-0.6 * depth, -0.25 * depth, -0.12 * depth), (bottom, hull, stripe if chance(0.4, rng) else hull, hull)
+    )
     upward = mesh.face_normals[:, 1] > 0.75
 
     def livery(centers: np.ndarray) -> np.ndarray:
@@ -54,7 +62,14 @@ def _add_hull(ship: Assembly, mesh: Trimesh, depth: float, hull: Color, deck: Co
 
 def _sailing_boat(boat: Assembly, rng: Generator) -> None:
     length, beam, depth = rng.uniform(0.6, 0.9), rng.uniform(0.18, 0.26), rng.uniform(0.09, 0.14)
-    _add_hull(boat, _hull(length, beam, depth, 0.05, 0.6, 0.55), depth, pick([light, paint, wood], rng)(rng), pick([wood, light], rng)(rng), rng)
+    _add_hull(
+        boat,
+        _hull(length, beam, depth, 0.05, 0.6, 0.55),
+        depth,
+        pick([light, paint, wood], rng)(rng),
+        pick([wood, light], rng)(rng),
+        rng,
+    )
     boat.add(box((beam * 0.5, 0.06, length * 0.3), (0, 0.03, 0), top=(0.8, 0.8)), light(rng))
     boat.add(box((beam * 0.505, 0.02, length * 0.2), (0, 0.035, 0), top=(0.9, 1)), glass(rng))
     spar, masts = pick([metal, wood, light], rng)(rng), pick([1, 1, 2, 3], rng)
@@ -67,14 +82,24 @@ def _sailing_boat(boat: Assembly, rng: Generator) -> None:
         if square:
             for low, high in ((0.2, 0.5), (0.53, 0.78)):
                 wide = beam * rng.uniform(0.7, 1.0) * (1.3 - high)
-                boat.add(box((2 * wide, (high - low) * tall, 0.012), (0, (low + high) / 2 * tall, place - 0.02), top=(0.8, 1)), cloth)
+                boat.add(
+                    box(
+                        (2 * wide, (high - low) * tall, 0.012), (0, (low + high) / 2 * tall, place - 0.02), top=(0.8, 1)
+                    ),
+                    cloth,
+                )
         else:
             reach = min(length / masts * 0.8, 0.48 * length)
-            boat.add(extrude([(place + 0.015, 0.12), (place + reach, 0.13), (place + 0.015, tall * 0.96)], 0.008, "x"), cloth)
+            boat.add(
+                extrude([(place + 0.015, 0.12), (place + reach, 0.13), (place + 0.015, tall * 0.96)], 0.008, "x"), cloth
+            )
             boat.add(rod((0, 0.11, place), (0, 0.12, place + reach), 0.008), spar)
     if not square:
         bow = -length / 2 + 0.02
-        boat.add(extrude([(bow, 0.07), (-0.1 * length, 0.1), (-0.1 * length, height * 0.75)], 0.008, "x"), cloth if chance(0.6, rng) else vivid(rng))
+        boat.add(
+            extrude([(bow, 0.07), (-0.1 * length, 0.1), (-0.1 * length, height * 0.75)], 0.008, "x"),
+            cloth if chance(0.6, rng) else vivid(rng),
+        )
     if chance(0.4, rng):
         boat.add(box((0.02, 0.13, 0.16), (0, -depth - 0.05, 0)), dark(rng))
 
@@ -88,22 +113,31 @@ def _motor_boat(boat: Assembly, rng: Generator) -> None:
     for _ in range(pick([1, 2, 2, 3], rng)):
         center = (0, level + size[1] / 2, 0.06 + level * 0.5)
         boat.add(box(size, center, top=(0.9, 0.8), lean=(0, 0.04)), top)
-        boat.add(box(size * (1.01, 0.45, 0.92), (0, center[1] + 0.01, center[2] + 0.005), top=(0.94, 0.9), lean=(0, 0.02)), pane)
+        boat.add(
+            box(size * (1.01, 0.45, 0.92), (0, center[1] + 0.01, center[2] + 0.005), top=(0.94, 0.9), lean=(0, 0.02)),
+            pane,
+        )
         level += size[1]
         size = size * (0.85, 0.9, 0.65)
     if chance(0.6, rng):
         boat.add(rod((0, level, 0.1), (0, level + 0.1, 0.13), 0.008), metal(rng))
     if chance(0.5, rng):
         rail = [(0.05, sheer + 0.06, -0.42), (beam * 0.4, 0.07, -0.15), (beam * 0.42, 0.05, 0.1)]
-        for start, end in zip(rail, rail[1:], strict=False):
-            boat.add(rod(start, end, 0.006, sections=4), metal(rng), mirror=True)
+        boat.add(bars(rail, 0.006, 4), metal(rng), mirror=True)
     if chance(0.35, rng):
         boat.add(box((0.06, 0.12, 0.06), (0, -0.02, 0.52)), dark(rng), mirror=False)
 
 
 def _cargo_ship(ship: Assembly, rng: Generator) -> None:
     beam, depth = rng.uniform(0.14, 0.2), rng.uniform(0.07, 0.11)
-    _add_hull(ship, _hull(1.0, beam, depth, 0.03, 0.85, 0.3), depth, paint(rng), pick([grey(0.3, 0.6, rng), (0.4, 0.2, 0.15), (0.2, 0.35, 0.25)], rng), rng)
+    _add_hull(
+        ship,
+        _hull(1.0, beam, depth, 0.03, 0.85, 0.3),
+        depth,
+        paint(rng),
+        pick([grey(0.3, 0.6, rng), (0.4, 0.2, 0.15), (0.2, 0.35, 0.25)], rng),
+        rng,
+    )
     house = light(rng) if chance(0.8, rng) else paint(rng)
     stern = rng.uniform(0.3, 0.4)
     _superstructure(ship, beam * 0.8, 0.12, stern, house, rng)
@@ -114,7 +148,10 @@ def _cargo_ship(ship: Assembly, rng: Generator) -> None:
             for column in range(columns):
                 high = 0.035 * rng.integers(1, 4)
                 x = (column - (columns - 1) / 2) * beam * 0.85 / columns
-                ship.add(box((beam * 0.8 / columns, high, each * 0.88), (x, high / 2 + 0.005, -0.38 + (row + 0.5) * each)), paint(rng))
+                ship.add(
+                    box((beam * 0.8 / columns, high, each * 0.88), (x, high / 2 + 0.005, -0.38 + (row + 0.5) * each)),
+                    paint(rng),
+                )
     else:
         for place in np.linspace(-0.3, 0.15, pick([3, 4, 5], rng)):
             ship.add(box((beam * 0.6, 0.03, 0.08), (0, 0.012, place)), paint(rng))
@@ -137,7 +174,9 @@ def _superstructure(ship: Assembly, width: float, length: float, place: float, c
 
 def _liner(ship: Assembly, rng: Generator) -> None:
     beam, depth = rng.uniform(0.14, 0.18), rng.uniform(0.08, 0.11)
-    _add_hull(ship, _hull(1.0, beam, depth, 0.03, 0.8, 0.4), depth, pick([light, dark, paint], rng)(rng), wood(rng), rng)
+    _add_hull(
+        ship, _hull(1.0, beam, depth, 0.03, 0.8, 0.4), depth, pick([light, dark, paint], rng)(rng), wood(rng), rng
+    )
     level, pane, house = 0.0, glass(rng), light(rng)
     decks = rng.integers(2, 5)
     for deck in range(decks):
@@ -154,7 +193,11 @@ def _liner(ship: Assembly, rng: Generator) -> None:
 
 
 def _warship(ship: Assembly, rng: Generator) -> None:
-    beam, depth, hull = rng.uniform(0.1, 0.15), rng.uniform(0.05, 0.08), grey(0.35, 0.65, rng) if chance(0.7, rng) else paint(rng)
+    beam, depth, hull = (
+        rng.uniform(0.1, 0.15),
+        rng.uniform(0.05, 0.08),
+        grey(0.35, 0.65, rng) if chance(0.7, rng) else paint(rng),
+    )
     carrier = chance(0.2, rng)
     _add_hull(ship, _hull(1.0, beam, depth, 0.03, 0.75, 0.5), depth, hull, grey(0.3, 0.6, rng), rng)
     if carrier:
@@ -169,7 +212,9 @@ def _warship(ship: Assembly, rng: Generator) -> None:
         raised = 0.025 if place == -0.2 else 0.0
         ship.add(box((beam * 0.45, 0.035, 0.07), (0, 0.02 + raised, place), top=(0.8, 0.8)), turret)
         for x in (-0.012, 0.012):
-            ship.add(rod((x, 0.03 + raised, place), (x, 0.04 + raised, place + side * 0.1), 0.006, sections=6), dark(rng))
+            ship.add(
+                rod((x, 0.03 + raised, place), (x, 0.04 + raised, place + side * 0.1), 0.006, sections=6), dark(rng)
+            )
     height = 0.0
     for size in (rng.uniform(0.3, 0.4), 0.2, 0.1):
         ship.add(box((beam * 0.6, 0.05, size), (0, height + 0.025, 0.03), top=(0.85, 0.85)), hull)
@@ -194,7 +239,9 @@ def _rowing_boat(boat: Assembly, rng: Generator) -> None:
 def _submarine(boat: Assembly, rng: Generator) -> None:
     radius, hull = rng.uniform(0.05, 0.08), dark(rng) if chance(0.6, rng) else paint(rng)
     share = np.linspace(0, 1, 14)
-    shape = np.sqrt(np.clip(1 - np.clip(1 - share / 0.15, 0, 1) ** 2, 0, 1)) * np.clip((1 - share) / 0.35, 0.0, 1) ** 0.6
+    shape = (
+        np.sqrt(np.clip(1 - np.clip(1 - share / 0.15, 0, 1) ** 2, 0, 1)) * np.clip((1 - share) / 0.35, 0.0, 1) ** 0.6
+    )
     boat.add(revolve(list(zip(radius * shape, share - 0.5, strict=True)), axis="z"), hull)
     boat.add(box((radius * 0.5, radius * 1.4, 0.16), (0, radius * 1.3, -0.1), top=(0.8, 0.85)), hull)
     boat.add(rod((0, radius * 2, -0.1), (0, radius * 3, -0.1), 0.007), metal(rng))
