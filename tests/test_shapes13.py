@@ -88,6 +88,7 @@ def test_layout_and_lists(data: Path) -> None:
         assert {split: len(names) for split, names in listed.items()} == {"train": 2, "val": 1, "test": 1}
         assert len({name for names in listed.values() for name in names}) == 4
     assert not (data / "03636649" / "gen_train.lst").exists()
+    assert (data / "03636649" / "gen_test.lst").read_text() == (data / "03636649" / "softras_test.lst").read_text()
     rows = [row.split() for row in (data / "src_dvr.txt").read_text().splitlines()]
     assert len(rows) == 4 + 3
     assert all((data / synset / name / "image" / f"{int(view):04d}.png").exists() for synset, name, view in rows)

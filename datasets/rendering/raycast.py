@@ -107,24 +107,38 @@ class RayCaster:
         return self._scene.run(origins, directions, query="INTERSECT", output=1)
 
     def _pixels_in_reach(self, rig: Rig, size: int) -> _Pixels:
-        """The pixels inside the surface's bounding rectangle in each view."""
-        reach = np.zeros((len(rig.poses), size, size), dtype=bool)
+        """The pixels inside the bounding rectangle of any triangle in each view: all that a ray can hit."""
+        reach = np.ones((len(rig.poses), size, size), dtype=bool)
         for view, pose in enumerate(rig.poses.astype(np.float32)):
             x, y, depth = pose[:3, :3].T @ (self._points - pose[:3, 3]).T
-            if depth.min() <= 0:
-                reach[view] = True
-                continue
-            columns = _span(x / depth * rig.focal, size)
-            rows = _span(y / depth * rig.focal, size)
-            reach[view, rows, columns] = True
+            if depth.min() > 0:
+                columns = _span((x / depth * rig.focal).reshape(-1, 3), size)
+                rows = _span((y / depth * rig.focal).reshape(-1, 3), size)
+                reach[view] = _union_of_rectangles(rows, columns, size)
         return _Pixels(*np.nonzero(reach))
 
 
-def _span(places: Float32[ndarray, " point"], size: int) -> slice:
-    """The pixels of an axis that cover places given in [-1, 1]."""
+def _span(corners: Float32[ndarray, "face 3"], size: int) -> tuple[Int[ndarray, " face"], Int[ndarray, " face"]]:
+    """First and one past the last pixel that triangles reach along an axis, with coordinates in [-1, 1]."""
+    first, second, third = ((corners + 1) * (size / 2)).T
     # A margin of a hundredth of a pixel covers the rounding of single precision.
-    low, high = (places.min() + 1) * size / 2 - 0.01, (places.max() + 1) * size / 2 + 0.01
-    return slice(int(np.clip(np.floor(low), 0, size)), int(np.clip(np.ceil(high), 0, size)))
+    low = np.floor(np.minimum(np.minimum(first, second), third) - 0.01)
+    high = np.ceil(np.maximum(np.maximum(first, second), third) + 0.01)
+    return np.clip(low, 0, size).astype(np.intp), np.clip(high, 0, size).astype(np.intp)
+
+
+def _union_of_rectangles(
+    rows: tuple[Int[ndarray, " face"], Int[ndarray, " face"]],
+    columns: tuple[Int[ndarray, " face"], Int[ndarray, " face"]],
+    size: int,
+) -> Bool[ndarray, "size size"]:
+    """Pixels inside any rectangle: the double cumulative sum of signed corners counts the rectangles over each."""
+    side = size + 1
+    counts = np.zeros(side * side)
+    for row, row_sign in zip(rows, (1, -1), strict=True):
+        for column, column_sign in zip(columns, (1, -1), strict=True):
+            counts += row_sign * column_sign * np.bincount(row * side + column, minlength=side * side)
+    return counts.reshape(side, side).cumsum(axis=0).cumsum(axis=1)[:size, :size] > 0.5
 
 
 def _rays(

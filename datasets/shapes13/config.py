@@ -19,7 +19,7 @@ class Shapes13Config(Config):
     root: Path
     categories: tuple[str, ...] = tuple(CATEGORIES)
     objects: int = Field(default=40, ge=3)
-    seen_train_objects: int = Field(default=320, ge=1)
+    seen_train_objects: int = Field(default=400, ge=1)
     views: int = Field(default=24, ge=2, le=9999)
     size: int = Field(default=64, ge=8, le=1024)
     seed: int = Field(default=0, ge=0)

@@ -154,8 +154,8 @@ def _write_lists(config: Shapes13Config) -> None:
             split: [_object_name(index) for index in members] for split, members in indices.items()
         }
         write_lists(config.root / synset, "softras", splits)
-        if CATEGORIES[category].seen:
-            write_lists(config.root / synset, "gen", splits)
+        # The protocol of unseen categories tests on all, and trains on the seen ones only.
+        write_lists(config.root / synset, "gen", splits if CATEGORIES[category].seen else {"test": splits["test"]})
         for members in indices.values():
             rows += [(synset, _object_name(index), _input_view(config, synset, index)) for index in members]
     write_view_list(config.root / "src_dvr.txt", sorted(rows))
