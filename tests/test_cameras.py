@@ -109,7 +109,7 @@ def test_look_at_worked_example():
     assert torch.equal(pose, expected)
 
 
-@pytest.mark.parametrize("target", [[1.0, 1.0, 1.0], [1.0, 1.0, 5.0]])
+@pytest.mark.parametrize("target", [[1.0, 1.0, 1.0], [1.0, 1.0, 5.0], [1.000001, 1.0, 5.0]])
 def test_look_at_refuses_an_undefined_view(target):
     with pytest.raises(ValueError, match="upward"):
         look_at(torch.ones(3), torch.tensor(target), torch.tensor([0.0, 0.0, 1.0]))

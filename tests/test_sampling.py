@@ -39,9 +39,10 @@ def assert_ascending_within(values: Tensor, first: Tensor, last: Tensor):
 @pytest.mark.parametrize("spacing", ["linear", "disparity"])
 @pytest.mark.parametrize("count", [1, 2, 64])
 def test_stratified_fences_ascend_from_near_to_far(spacing, count, seed):
-    near, far = torch.tensor([[0.1, 1.2, 2.0]]), torch.tensor([[5.0, 4.0, 1e4]])
+    near = 0.01 + 3 * torch.rand(2, 100, generator=seeded(1))
+    far = near * torch.logspace(0.01, 5, 100)
     fences = stratified_fences(near, far, count, generator_of(seed), spacing)
-    assert fences.shape == (1, 3, count + 1)
+    assert fences.shape == (2, 100, count + 1)
     assert_ascending_within(fences, near[..., None], far[..., None])
     if seed is None:
         assert torch.equal(fences[..., 0], near)
@@ -76,6 +77,18 @@ def test_resampled_fences_ascend_within_the_old_range(count, padding, seed):
     resampled = resample_fences(fences, weights, count, padding, generator_of(seed))
     assert resampled.shape == (300, count + 1)
     assert_ascending_within(resampled, fences[:, :1], fences[:, -1:])
+
+
+@pytest.mark.parametrize("draw", [0.0, 1 - 2**-24])
+def test_smallest_and_largest_draws_stay_in_range(monkeypatch, draw):
+    fences, weights = histograms()
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.full(shape, draw))
+    for sampled in (
+        stratified_fences(fences[:, 0], fences[:, -1], 100, seeded(), "linear"),
+        resample_fences(fences, weights, 100, 0.01, seeded()),
+        sample_points_from_histogram(fences, weights, 100, seeded()),
+    ):
+        assert_ascending_within(sampled, fences[:, :1], fences[:, -1:])
 
 
 def test_resampling_by_hand():

@@ -34,8 +34,10 @@ def stratified_fences(
     """
     near, far = near[..., None], far[..., None]
     share = torch.linspace(0, 1, count + 1, dtype=near.dtype, device=near.device)
-    even = near * (1 - share) + far * share if spacing == "linear" else 1 / ((1 - share) / near + share / far)
-    fences = even.clamp(near, far)
+    if spacing == "disparity":
+        # 1 / t is even in `share`; written as t's own share of the range, the ends are met to the bit.
+        share = share * near / (far * (1 - share) + near * share)
+    fences = near * (1 - share) + far * share
     if generator is None:
         return fences
     middles = (fences[..., 1:] + fences[..., :-1]) / 2
@@ -103,13 +105,12 @@ def _invert_histogram(
     missing = (SMALLEST_WEIGHT - total).clamp_min(0)
     density = (weights + missing / weights.shape[-1]) / (total + missing)
     zero = torch.zeros_like(total)
-    cumulative = torch.cat([zero, density[..., :-1].cumsum(dim=-1).clamp_max(1), zero + 1], dim=-1)
+    cumulative = torch.cat([zero, density[..., :-1].cumsum(dim=-1), zero + 1], dim=-1)
     right = torch.searchsorted(cumulative, quantiles.contiguous(), right=True)
     left = right - 1
     low, high = cumulative.gather(-1, left), cumulative.gather(-1, right)
     start, end = fences.gather(-1, left), fences.gather(-1, right)
-    # The bound keeps the result ascending where rounding would pass the interval's end.
-    return torch.minimum(start + (quantiles - low) / (high - low) * (end - start), end)
+    return start + (quantiles - low) / (high - low) * (end - start)
 
 
 def _ordered_sum(weights: Float[Tensor, "*batch ray sample"]) -> Float[Tensor, "*batch ray 1"]:

@@ -73,4 +73,4 @@ def _median_distance(
     missing = 0.5 - (weights.cumsum(dim=-1) - weights)
     # An interval counts whole before the median, in part around it, and not at all behind it.
     share = (missing / weights.clamp_min(torch.finfo(weights.dtype).tiny)).clamp(0, 1)
-    return fences[..., 0] + (share * fences.diff(dim=-1)).sum(dim=-1)
+    return (fences[..., 0] + (share * fences.diff(dim=-1)).sum(dim=-1)).minimum(fences[..., -1])
