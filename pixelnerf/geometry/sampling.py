@@ -57,7 +57,7 @@ def resample_fences(
     """Ends of `count` new intervals where the weights are, ascending and inside the old range; no gradient flows.
 
     The histogram is widened by a maximum over neighbours, blurred by their average, and raised by `padding`, so that
-    empty space keeps some samples (mip-NeRF, section 3.1 of the supplement; padding = 0.01).
+    empty space keeps some samples (mip-NeRF, equation 18, with padding = 0.01).
     """
     padded = torch.cat([weights[..., :1], weights, weights[..., -1:]], dim=-1)
     widened = torch.maximum(padded[..., :-1], padded[..., 1:])
