@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ class FileScene(Scene):
         cameras: Cameras,
         bounds: tuple[float, float],
         background: Color,
-        cache: ImageCache,
+        images: ImageCache,
         category: str = "",
         input_views: tuple[int, ...] | None = None,
         blend_masks: bool = False,
@@ -59,11 +60,11 @@ class FileScene(Scene):
         self.num_views = len(files)
         self._files = tuple(files)
         self._cameras = cameras
-        self._cache = cache
+        self._cache = images
         self._input_views = input_views
         self._blend_masks = blend_masks
         self._mask_from_background = mask_from_background
-        self._find_points = find_points
+        self._find_points = cache(find_points)
         self._boxes: dict[int, tuple[int, int, int, int]] = {}
 
     @override

@@ -1,0 +1,1 @@
+"""Whether cameras are right: numbers, pictures and warnings by name."""
