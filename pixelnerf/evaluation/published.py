@@ -35,10 +35,11 @@ class PublishedRow(Config):
 
 def published_rows(protocol: str, views: int, group: str) -> list[PublishedRow]:
     """What papers report under a protocol for a number of input views and a group of scenes."""
-    return [row for row in _table().get(protocol, []) if row.views == views and row.group == group]
+    return [row for row in published_table().get(protocol, []) if row.views == views and row.group == group]
 
 
 @cache
-def _table() -> dict[str, list[PublishedRow]]:
+def published_table() -> dict[str, list[PublishedRow]]:
+    """All rows by the name of their protocol."""
     plain = yaml.safe_load(TABLE.read_text("utf-8"))
     return TypeAdapter(dict[str, list[PublishedRow]]).validate_python(plain)

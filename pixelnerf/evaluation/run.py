@@ -25,6 +25,10 @@ from pixelnerf.evaluation.showcase import Shown, choose, render_showcase
 from pixelnerf.evaluation.store import ResultStore, result_key
 from pixelnerf.training.checkpoint import load_checkpoint
 
+CPU_CHUNK = 512
+"""Rays at once on a CPU: a chunk's activations stay in its caches, a third faster than 4,096."""
+GPU_CHUNK = 8192
+
 
 class EvaluationConfig(Config):
     """What `eval_fewshot.py` composes.
@@ -33,7 +37,7 @@ class EvaluationConfig(Config):
         checkpoint: a `.ckpt` of a training run, or a shared `.safetensors`.
         output: the folder of the results; None for `evaluation/<protocol>` in the training run's own folder.
         device: a torch device, or "auto" for a GPU where there is one.
-        rays_per_chunk: rays that are rendered at once; bounds the memory that is used.
+        rays_per_chunk: rays that are rendered at once, which bounds the memory that is used; None for what is fast.
     """
 
     checkpoint: Path
@@ -41,7 +45,7 @@ class EvaluationConfig(Config):
     protocol: ProtocolConfig
     dataset: DatasetConfig
     device: str
-    rays_per_chunk: int = Field(ge=1)
+    rays_per_chunk: int | None = Field(ge=1)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,11 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     circumstances = {"lpips": problem is None, "device": device.type, "torch": torch.__version__}
     store = ResultStore(output, manifest, result_key(config.checkpoint, manifest.digest(), circumstances))
     evaluator = Evaluator(
-        model.net, device, config.rays_per_chunk, config.protocol.downscale, Lpips(device) if problem is None else None
+        model.net,
+        device,
+        config.rays_per_chunk or (GPU_CHUNK if device.type == "cuda" else CPU_CHUNK),
+        config.protocol.downscale,
+        Lpips(device) if problem is None else None,
     )
     results = _score_all(evaluator, manifest, store, console)
     shown = _show(evaluator, manifest, results, output / "renders", console)
@@ -101,7 +109,8 @@ def default_output(checkpoint: Path, protocol: str) -> Path:
 def training_categories(config: Mapping[str, Any]) -> set[str]:
     """The categories that a checkpoint's training drew from; empty where its dataset has none."""
     dataset = config.get("dataset") or {}
-    return set(dataset.get("train_categories") or dataset.get("categories") or ())
+    parts = dataset["parts"].values() if "parts" in dataset else [dataset]
+    return {name for part in parts for name in part.get("train_categories") or part.get("categories") or ()}
 
 
 def _score_all(evaluator: Evaluator, manifest: Manifest, store: ResultStore, console: Console) -> list[SceneScores]:

@@ -1,0 +1,119 @@
+"""Nets whose pictures are known in closed form, and evaluations of them on painted data."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from datasets.nmr import NmrConfig, NmrDataset
+from datasets.scene import Scene
+from pixelnerf.config import parse_config
+from pixelnerf.evaluation import run as evaluation_run
+from pixelnerf.evaluation.protocol import ProtocolConfig
+from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult, evaluate
+from pixelnerf.geometry.cameras import project, world_to_camera
+from pixelnerf.model.net import Net
+from pixelnerf.training.checkpoint import LoadedModel
+from pixelnerf.types import RenderOutput, SceneFeatures
+
+CATEGORIES = {"airplane": "02691156", "chair": "03001627"}
+
+
+class FakeNet(Net):
+    """Renders `colors(rays)`, half opaque, at distance 2, whatever the photos."""
+
+    def __init__(self, colors: Any) -> None:
+        nn.Module.__init__(self)
+        self.colors = colors
+        self.encoded = []
+
+    def encode(self, photos):
+        self.encoded.append(photos.images.shape[1])
+        batch, views = photos.present.shape
+        return SceneFeatures(
+            torch.zeros(1, 1),
+            torch.zeros(batch, views, 1, dtype=torch.long),
+            torch.ones(batch, views, 1, 2, dtype=torch.long),
+            photos.cameras,
+            photos.near,
+            photos.far,
+            photos.present,
+        )
+
+    def render(self, features, rays, background, generator=None):
+        flat = torch.full(rays.near.shape, 0.5)
+        weights, fences = flat[..., None], torch.stack([rays.near, rays.far], -1)
+        return RenderOutput(self.colors(rays), flat, 4 * flat, 4 * flat, weights, fences)
+
+
+def constant_net(value: float) -> FakeNet:
+    """The same grey everywhere."""
+    return FakeNet(lambda rays: torch.full((*rays.near.shape, 3), value))
+
+
+def oracle_net(scene: Scene) -> FakeNet:
+    """Shows each of a scene's photos exactly, when asked for that photo's pixels."""
+    cameras = scene.cameras()
+    images = scene.images(range(scene.num_views))
+
+    def colors(rays):
+        origin = rays.origins[0, 0]
+        view = int((cameras.poses[:, :3, 3] - origin).norm(dim=-1).argmin())
+        points = world_to_camera(cameras.poses[view][None], rays.origins + rays.directions)
+        columns, rows = (project(cameras.intrinsics[view][None], points) - 0.5).round().long().unbind(-1)
+        return images[view][:, rows, columns].movedim(0, -1)
+
+    return FakeNet(colors)
+
+
+def dataset_values(root: Path) -> dict[str, Any]:
+    return {
+        "name": "nmr",
+        "root": str(root),
+        "near": 1.2,
+        "far": 4.0,
+        "background": [1, 1, 1],
+        "categories": CATEGORIES,
+        "train_categories": ["airplane"],
+        "input_view_list": "src_views.txt",
+    }
+
+
+def open_dataset(root: Path) -> NmrDataset:
+    return NmrDataset(parse_config(NmrConfig, dataset_values(root), "dataset"))
+
+
+def protocol_values(**changes: Any) -> dict[str, Any]:
+    """Airplanes seen, chairs unseen; the listed view, and for two photos the next but one, too."""
+    return {
+        "name": "tiny",
+        "groups": {
+            "seen": {"splits": ["test"], "categories": ["airplane"], "objects_per_category": None},
+            "unseen": {"splits": ["test"], "categories": ["chair"], "objects_per_category": None},
+        },
+        "inputs": {"name": "view_list", "offsets": {1: [0], 2: [0, 2]}},
+        "targets": {"exclude": [], "every": 1, "limit": None, "shared": True},
+        "downscale": 1,
+        **changes,
+    }
+
+
+def protocol(**changes: Any) -> ProtocolConfig:
+    return parse_config(ProtocolConfig, protocol_values(**changes), "protocol")
+
+
+def run_fake(monkeypatch, net: Net, root: Path, output: Path, checkpoint: Path, **changes: Any) -> EvaluationResult:
+    """A whole evaluation of a net that `checkpoint` (any file) stands for."""
+    loaded = LoadedModel(net, {"dataset": dataset_values(root)}, 7)
+    monkeypatch.setattr(evaluation_run, "load_checkpoint", lambda path: loaded)
+    values = {
+        "checkpoint": checkpoint,
+        "output": output,
+        "protocol": protocol_values(**changes),
+        "dataset": dataset_values(root),
+        "device": "cpu",
+        "rays_per_chunk": 100,
+    }
+    return evaluate(parse_config(EvaluationConfig, values, ""), (), Console(quiet=True))

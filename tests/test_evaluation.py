@@ -1,0 +1,252 @@
+import csv
+import json
+import re
+
+import pytest
+import torch
+from ball_scene import write_nmr
+from evaluation_builders import constant_net, open_dataset, oracle_net, protocol, protocol_values, run_fake
+
+from datasets.photos import scene_photos
+from pixelnerf.errors import UserError
+from pixelnerf.evaluation.aggregate import mean_scores, metrics_json
+from pixelnerf.evaluation.evaluator import Evaluator, SceneScores, Scores
+from pixelnerf.evaluation.metrics import PSNR_CEILING, psnr
+from pixelnerf.evaluation.protocol import resolve
+from pixelnerf.evaluation.report import report_html
+from pixelnerf.evaluation.run import default_output, training_categories
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_nmr(tmp_path_factory.mktemp("nmr"), objects_per_split=2, views=6, size=16)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / "run/checkpoints/best.ckpt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"stands for a checkpoint")
+    return path
+
+
+def first_item(root, **changes):
+    return resolve(protocol(**changes), open_dataset(root)).items[0]
+
+
+def test_a_constant_picture_has_the_psnr_of_its_truncated_value(root):
+    item = first_item(root)
+    result = Evaluator(constant_net(0.7), CPU, 100, 1, None).score(item)
+    for count in (1, 2):
+        truths = item.scene.images(item.targets[count])
+        # 0.7 * 255 = 178.5 is cut to 178.
+        expected = sum(psnr(torch.full_like(truth, 178 / 255), truth) for truth in truths) / len(truths)
+        assert result.scores[count]["model"].psnr == pytest.approx(expected, abs=1e-5)
+        assert result.targets[count] == len(truths) == 4
+
+
+def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(root):
+    item = first_item(root)
+    scores = Evaluator(oracle_net(item.scene), CPU, 100, 1, None).score(item).scores
+    for count in (1, 2):
+        assert scores[count]["model"].psnr == PSNR_CEILING
+        assert scores[count]["model"].ssim == pytest.approx(1)
+        assert scores[count]["model"].lpips is None
+        assert 5 < scores[count]["nearest_view"].psnr < 40
+        assert 5 < scores[count]["background"].psnr < 40
+
+
+def test_photos_are_encoded_once_for_each_number_of_views(root):
+    net = constant_net(0.5)
+    Evaluator(net, CPU, 64, 1, None).score(first_item(root))
+    assert net.encoded == [1, 2]
+
+
+def test_copying_the_input_is_perfect_for_the_input(root):
+    """With one target beside the input, and the input asked for: the copy is exact."""
+    item = first_item(root)
+    evaluator = Evaluator(constant_net(0.5), CPU, 100, 1, None)
+    truths = evaluator.truths(item.scene, item.inputs[1])
+    assert torch.equal(truths, scene_photos(item.scene, item.inputs[1]).images[0].movedim(1, -1))
+
+
+def test_downscaled_truths_are_box_means_and_renders_fit_them(root):
+    item = first_item(root, downscale=2)
+    evaluator = Evaluator(constant_net(0.5), CPU, 100, 2, None)
+    full = item.scene.images(item.targets[1])
+    means = torch.nn.functional.avg_pool2d(full, 2).movedim(1, -1)
+    torch.testing.assert_close(evaluator.truths(item.scene, item.targets[1]), means)
+    render = evaluator.render(item.scene, item.inputs[1], item.targets[1][:1])[0]
+    assert render.color.shape == means[0].shape == (8, 8, 3)
+
+
+def scene_result(category, value, group="seen", lpips=None):
+    scores = {"model": Scores(value, value / 100, lpips)}
+    scores["nearest_view"] = scores["background"] = Scores(1.0, 0.1, lpips)
+    return SceneScores(group, category, f"{category}/{value}", {1: 5}, {1: scores})
+
+
+def test_means_are_weighted_by_instances():
+    results = [scene_result("chair", 10.0), scene_result("chair", 20.0), scene_result("car", 60.0)]
+    results.append(scene_result("lamp", 5.0, "unseen"))
+    metrics = metrics_json("p", "c", results, {})
+    seen = metrics["views"]["1"]["seen"]
+    assert seen["psnr"] == pytest.approx(30)  # not (15 + 60) / 2
+    assert seen["objects"] == 3
+    assert seen["categories"]["chair"] == {"psnr": 15.0, "ssim": pytest.approx(0.15), "lpips": None, "objects": 2}
+    assert metrics["views"]["1"]["unseen"]["categories"].keys() == {"lamp"}
+    assert metrics["views"]["1"]["baselines"]["background"]["seen"]["psnr"] == 1.0
+
+
+def test_lpips_is_null_if_a_scene_has_none():
+    assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, 0.4)])["lpips"] == pytest.approx(0.3)
+    assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, None)])["lpips"] is None
+
+
+def check_numbers(numbers, names):
+    assert numbers.keys() == {"psnr", "ssim", "lpips", "objects", "categories"}
+    assert numbers["categories"].keys() == names
+    for category in numbers["categories"].values():
+        assert category.keys() == {"psnr", "ssim", "lpips", "objects"}
+        assert isinstance(category["psnr"], float)
+
+
+def test_metrics_json_follows_its_schema(monkeypatch, root, checkpoint, tmp_path):
+    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "out", checkpoint)
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text(), parse_constant=pytest.fail)
+    assert metrics == result.metrics
+    assert metrics.keys() == {"protocol", "checkpoint", "views", "notes"}
+    assert metrics["protocol"] == "tiny"
+    assert metrics["checkpoint"] == str(checkpoint)
+    assert metrics["views"].keys() == {"1", "2"}
+    for numbers in metrics["views"].values():
+        assert numbers.keys() == {"seen", "unseen", "baselines"}
+        assert numbers["baselines"].keys() == {"nearest_view", "background"}
+        for groups in (numbers, *numbers["baselines"].values()):
+            check_numbers(groups["seen"], {"airplane"})
+            check_numbers(groups["unseen"], {"chair"})
+    assert "lpips" in metrics["notes"] or metrics["views"]["1"]["seen"]["lpips"] is not None
+
+
+def test_scenes_in_one_group_are_called_all(monkeypatch, root, checkpoint, tmp_path):
+    group = {"splits": ["test"], "categories": ["airplane"], "objects_per_category": 1}
+    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path, checkpoint, groups={"all": group})
+    assert result.metrics["views"]["1"].keys() == {"all", "baselines"}
+    assert result.metrics["views"]["1"]["all"]["objects"] == 1
+
+
+def test_the_csv_has_every_object_and_averages_to_the_metrics(monkeypatch, root, checkpoint, tmp_path):
+    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path, checkpoint)
+    rows = list(csv.DictReader((tmp_path / "per_object.csv").open()))
+    assert len(rows) == 4 * 2 * 3
+    for group in ("seen", "unseen"):
+        values = [
+            float(row["psnr"])
+            for row in rows
+            if (row["group"], row["views"], row["method"]) == (group, "2", "nearest_view")
+        ]
+        mean = result.metrics["views"]["2"]["baselines"]["nearest_view"][group]["psnr"]
+        assert sum(values) / len(values) == pytest.approx(mean, abs=1e-5)
+
+
+def test_the_report_is_one_file(monkeypatch, root, checkpoint, tmp_path):
+    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path, checkpoint)
+    html = (tmp_path / "report.html").read_text()
+    sources = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", html)
+    # Two scenes of each group, the best and the worst: inputs (1 and 2), prediction, truth, depth, error.
+    assert len(sources) == 4 * (5 + 6)
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert not re.search(r"https?://|url\(|@import|<script|<link", html)
+    assert f"{result.metrics['views']['1']['unseen']['psnr']:.2f}" in html
+    for rank in ("best", "worst"):
+        assert html.count(f"<h4>{rank}:") == 2
+    assert len(list((tmp_path / "renders").rglob("*_prediction.png"))) == 4 * 2
+
+
+def test_names_are_escaped_in_the_report():
+    metrics = metrics_json("<b>p</b>", "c", [scene_result("<i>", 10.0)], {"x": "<u>note</u>"})
+    html = report_html(metrics, [], {"checkpoint": "<s>"}, True)
+    assert not re.search("<b>p|<i>|<u>note|<s>", html)
+
+
+def test_published_rows_stay_out_of_an_altered_protocol():
+    results = [scene_result("chair", 10.0)]
+    metrics = metrics_json("shapenet_13", "c", results, {})
+    assert "26.80" in report_html(metrics, [], {}, comparable=True)
+    assert "26.80" not in report_html(metrics, [], {}, comparable=False)
+    assert "26.80" not in report_html({**metrics, "protocol": "shapes13_unseen"}, [], {}, comparable=True)
+
+
+def comparable_files(folder):
+    """Everything but the report, whose head tells the time that this run took."""
+    names = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "report.html"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in names}
+
+
+def test_an_interrupted_evaluation_goes_on(monkeypatch, root, checkpoint, tmp_path):
+    unbroken = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "unbroken", checkpoint)
+    score, scored = Evaluator.score, []
+
+    def interrupted(self, item):
+        if len(scored) == 3:
+            raise KeyboardInterrupt
+        scored.append(item.scene.name)
+        return score(self, item)
+
+    monkeypatch.setattr(Evaluator, "score", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="3 of 4 scenes are done"):
+        run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "broken", checkpoint)
+    assert not (tmp_path / "broken/metrics.json").exists()
+
+    scored.clear()
+    resumed = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "broken", checkpoint)
+    assert len(scored) == 1
+    assert resumed.metrics == unbroken.metrics
+    assert comparable_files(tmp_path / "broken") == comparable_files(tmp_path / "unbroken")
+
+
+def test_stored_results_of_another_run_are_not_used(monkeypatch, root, checkpoint, tmp_path):
+    def scenes_scored(**changes):
+        net = constant_net(0.9)
+        run_fake(monkeypatch, net, root, tmp_path / "out", checkpoint, **changes)
+        # Each scene that is shown encodes its photos again.
+        return len(net.encoded) - 4 * 2
+
+    assert scenes_scored() == 4 * 2
+    assert scenes_scored() == 0
+    checkpoint.write_bytes(b"another checkpoint")
+    assert scenes_scored() == 4 * 2
+    assert scenes_scored(targets={"exclude": [0], "every": 1, "limit": None, "shared": True}) == 4 * 2
+    damaged = next((tmp_path / "out/scenes").glob("*.json"))
+    damaged.write_text(damaged.read_text()[:50])
+    assert scenes_scored(targets={"exclude": [0], "every": 1, "limit": None, "shared": True}) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_named(monkeypatch, root, checkpoint, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot write into output folder .*file/out"):
+        run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "file/out", checkpoint)
+
+
+def test_training_on_unseen_categories_is_noted(monkeypatch, root, checkpoint, tmp_path):
+    honest = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "a", checkpoint)
+    assert "unseen" not in honest.metrics["notes"]
+    swapped = protocol_values()["groups"]
+    swapped = {"seen": swapped["unseen"], "unseen": swapped["seen"]}
+    wrong = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "b", checkpoint, groups=swapped)
+    assert "trained on airplane" in wrong.metrics["notes"]["unseen"]
+
+
+def test_training_categories_of_a_checkpoint():
+    one = {"categories": {"car": "1", "lamp": "2"}, "train_categories": None}
+    assert training_categories({"dataset": one}) == {"car", "lamp"}
+    other = {"categories": {"sofa": "3", "lamp": "2"}, "train_categories": ["sofa"]}
+    assert training_categories({"dataset": {"parts": {"a": one, "b": other}}}) == {"car", "lamp", "sofa"}
+    assert training_categories({"dataset": {"root": "x"}}) == set()
+
+
+def test_results_lie_in_the_training_runs_folder(tmp_path):
+    assert default_output(tmp_path / "checkpoints/best.ckpt", "p") == tmp_path / "evaluation/p"
+    assert default_output(tmp_path / "shared.safetensors", "p") == tmp_path / "evaluation/p"
