@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pixelnerf.config import nearest
 from pixelnerf.errors import UserError
+from pixelnerf.process import prepare_process
 
 Task = Callable[[dict[str, Any]], None]
 """Takes the composed configuration, resolved to plain values."""
@@ -30,11 +31,12 @@ INTERRUPTED = 130
 CONFIG_FOLDER = "conf"
 
 
-def run_entry(task: Task, config_name: str) -> NoReturn:
-    """Runs a task on the composed `conf/<config_name>.yaml` beside the task's file, then exits.
+def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) -> NoReturn:
+    """Runs a task on the composed `<config_folder>/<config_name>.yaml`, relative to the task's file, then exits.
 
     With `-m` the task runs once for each point of the sweep.
     """
+    prepare_process()
     # Hydra re-raises instead of printing its own report, and no library of ours may unpickle a file from outside.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
@@ -51,9 +53,9 @@ def run_entry(task: Task, config_name: str) -> NoReturn:
             _stop(_first_line(error), USER_ERROR)
 
     try:
-        hydra.main(version_base=None, config_path=CONFIG_FOLDER, config_name=config_name)(guarded)()
+        hydra.main(version_base=None, config_path=config_folder, config_name=config_name)(guarded)()
     except (HydraException, OmegaConfBaseException) as error:
-        folder = Path(inspect.getfile(task)).resolve().parent / CONFIG_FOLDER
+        folder = (Path(inspect.getfile(task)).resolve().parent / config_folder).resolve()
         _stop(describe_composition_error(error, sys.argv[1:], folder, config_name), USER_ERROR)
     except KeyboardInterrupt as interrupt:
         _stop(str(interrupt) or "interrupted", INTERRUPTED)

@@ -10,7 +10,7 @@ FLOORS = (
     ("geometry", ("pixelnerf.geometry",)),
     ("model", ("pixelnerf.model",)),
     ("data", ("datasets",)),
-    ("frameworks", ("pixelnerf.training", "pixelnerf.evaluation", "pixelnerf.entry")),
+    ("frameworks", ("pixelnerf.training", "pixelnerf.evaluation", "pixelnerf.entry", "pixelnerf.process")),
     ("entry", ("train", "eval_fewshot", "scripts")),
 )
 FRAMEWORKS = {"hydra", "lightning", "omegaconf", "rich", "torchmetrics", "wandb"}

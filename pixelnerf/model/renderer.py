@@ -68,7 +68,12 @@ class Renderer:
         if self.config.fine_samples == 0:
             return coarse
         fences = resample_fences(
-            coarse.fences, coarse.weights, self.config.fine_samples, self.config.resample_padding, generator
+            coarse.fences,
+            # A NaN shall reach the loss, where training reports it, and not become a texel's index.
+            torch.nan_to_num(coarse.weights),
+            self.config.fine_samples,
+            self.config.resample_padding,
+            generator,
         )
         return replace(self._render_level(radiance, 1, rays, fences, background), coarse=coarse)
 

@@ -32,13 +32,7 @@ class ProgressLine(pl.Callback):
         self._psnr: float | None = None
         self._first_step = 0
         self._first_second = 0.0
-
-    @property
-    def steps_per_second(self) -> float:
-        """Mean over this process's share of the training, validations left out of neither."""
-        return self._rate
-
-    _rate = 0.0
+        self._rate = 0.0
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -52,6 +46,7 @@ class ProgressLine(pl.Callback):
     ) -> None:
         seconds = max(self._budget.seconds - self._first_second, 1e-9)
         self._rate = (trainer.global_step - self._first_step) / seconds
+        pl_module.log("speed/steps_per_second", self._rate)
         value = trainer.callback_metrics.get("train/psnr")
         if value is not None:
             latest = float(value)

@@ -1,13 +1,15 @@
 """One training run, from a validated configuration to checkpoints on disk."""
 
+import logging
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, WeightAveraging
+from torch import Tensor
 
 from datasets.module import SceneDataModule
 from datasets.registry import build_dataset
@@ -42,9 +44,10 @@ def train(config: ExperimentConfig) -> TrainingResult:
     checkpoints = _writable_folder(config.run_dir / "checkpoints")
     if config.resume is not None:
         check_resumable(config.resume, config.model)
-    # Before any thread starts, since threads inherit the flag: a product with a denormal is some hundred times slower.
-    torch.set_flush_denormal(True)
     torch.manual_seed(config.seed)
+    # Advertising, and notes on internals that no user can act on.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
     budget = Budget(config.trainer.max_steps, config.trainer.max_minutes, checkpoints / "last.ckpt")
     data = SceneDataModule(build_dataset(config.dataset), config.trainer.loader, config.seed)
     module = FewShotModule(Net(config.model, load_pretrained=config.resume is None), config, lambda: budget.progress)
@@ -52,7 +55,7 @@ def train(config: ExperimentConfig) -> TrainingResult:
     best = ModelCheckpoint(checkpoints, "best", "val/psnr", mode="max", enable_version_counter=False)
     callbacks: list[pl.Callback] = [
         # The average must take a step before the budget may write it down.
-        EMAWeightAveraging(decay=config.trainer.ema_decay),
+        WeightAveraging(avg_fn=moving_average(config.trainer.ema_decay)),
         budget,
         ProgressLine(budget),
         best,
@@ -77,6 +80,16 @@ def train(config: ExperimentConfig) -> TrainingResult:
     return TrainingResult(config.run_dir, trainer.global_step, budget.seconds / 60, score, budget.interrupted)
 
 
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """An exponential moving average whose decay rises to its value, so that the first weights are soon forgotten."""
+
+    def update(average: Tensor, current: Tensor, updates: Tensor) -> Tensor:
+        weight = 1 - min(decay, (1 + float(updates)) / (10 + float(updates)))
+        return average.lerp(current, weight) if average.is_floating_point() else current
+
+    return update
+
+
 def fast_bfloat16(device_type: str) -> bool:
     """Whether bfloat16 products are faster than float32 ones there: CPUs without AMX or AVX512-BF16 emulate them."""
     if device_type == "cuda":
@@ -91,26 +104,24 @@ def _build_trainer(
     use_cuda = trainer_config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     wanted = trainer_config.precision
     half = wanted == "bfloat16" or (wanted == "auto" and fast_bfloat16("cuda" if use_cuda else "cpu"))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*The `srun` command.*")
-        return pl.Trainer(
-            accelerator=trainer_config.accelerator,
-            devices=trainer_config.devices,
-            precision="bf16-mixed" if half else "32-true",
-            max_steps=trainer_config.max_steps,
-            max_epochs=-1,
-            val_check_interval=trainer_config.validate_every,
-            check_val_every_n_epoch=None,
-            num_sanity_val_steps=0,
-            gradient_clip_val=trainer_config.gradient_clip,
-            log_every_n_steps=trainer_config.log_every,
-            logger=logger if logger is not None else False,
-            callbacks=callbacks,
-            plugins=[AtomicCheckpointIO(), LightningEnvironment()] if not use_cuda else [AtomicCheckpointIO()],
-            default_root_dir=config.run_dir,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+    return pl.Trainer(
+        accelerator=trainer_config.accelerator,
+        devices=trainer_config.devices,
+        precision="bf16-mixed" if half else "32-true",
+        max_steps=trainer_config.max_steps,
+        max_epochs=-1,
+        val_check_interval=trainer_config.validate_every,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        gradient_clip_val=trainer_config.gradient_clip,
+        log_every_n_steps=trainer_config.log_every,
+        logger=logger if logger is not None else False,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=config.run_dir,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
 
 
 def _writable_folder(folder: Path) -> Path:
