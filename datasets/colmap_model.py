@@ -11,7 +11,8 @@ from datasets.camera_files import pinhole
 from pixelnerf.errors import UserError
 
 UNDISTORT = (
-    "undistort it first: python -c \"import pycolmap; pycolmap.undistort_images('undistorted', '{model}', 'IMAGES')\""
+    "undistort it: python -c \"import pycolmap; pycolmap.undistort_images('undistorted', '{model}', 'IMAGES')\", "
+    "or let it pass with dataset.distortion_tolerance={pixels}"
 )
 
 
@@ -78,7 +79,8 @@ def read_colmap_model(folder: Path, tolerance: float) -> ColmapModel:
         if not shift <= tolerance:
             raise UserError(
                 f"'{image.name}' in the COLMAP model '{folder}' has a distorted camera ({camera.model.name}, "
-                f"{shift:.1f} pixels at a corner): {UNDISTORT.format(model=folder)}"
+                f"{shift:.1f} pixels at a corner): "
+                f"{UNDISTORT.format(model=folder, pixels=int(np.ceil(shift)))}"
             )
     return ColmapModel(
         names=tuple(image.name for image in images),

@@ -29,7 +29,7 @@ GOOD_COVERAGE = 0.9
 # Fields of view outside of this, in degrees, come from a focal length in another unit.
 PLAUSIBLE_VIEW = (3.0, 140.0)
 # Shares of points beyond near or far, and of a view seen by its best neighbour, that call for a warning.
-CUT_SHARE = 0.02
+CUT_SHARE = 0.05
 MIN_OVERLAP = 0.15
 
 FLIP = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0]))
@@ -102,8 +102,8 @@ def focal_factor(evidence: Evidence) -> list[str]:
     given = medians[1.0]
     if medians[best] < given / BETTER_FOCAL:
         return [
-            f"focal length in the wrong unit: {best:.2g} times as long, matches lie {medians[best]:.1f} pixels off their "
-            f"epipolar lines, {given:.1f} as it is"
+            f"focal length in the wrong unit: {best:.2g} times as long, matches lie {medians[best]:.1f} pixels off "
+            f"their epipolar lines, {given:.1f} as it is"
         ]
     if given < GOOD_PIXELS:
         return []

@@ -24,7 +24,7 @@ HULL_VIEWS = 12
 
 @dataclass(frozen=True)
 class Evidence:
-    """`matches` of a few pairs of views, `sparse` points that came with the cameras, `hull` of masks where there are."""
+    """`matches` of a few pairs of views, `sparse` points that came with the cameras, `hull` of `hull_views`' masks."""
 
     scene: Scene
     matches: list[Matches]

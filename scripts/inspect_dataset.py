@@ -1,0 +1,47 @@
+"""Shows what a reader understood of a dataset: `python scripts/inspect_dataset.py dataset=colmap dataset.root=PATH`.
+
+Prints numbers and warnings by name, and draws each scene's cameras, its box and points in the photos, and epipolar
+lines between two views.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+# A script's own folder is on the path, the repository's root is not.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rich.console import Console
+from rich.table import Table
+
+from datasets.inspection.run import InspectionConfig, inspect
+from datasets.inspection.summary import Row
+from pixelnerf.config import parse_config
+from pixelnerf.entry import run_entry
+
+
+def main(composed: dict[str, Any]) -> None:
+    """Validates the composed configuration, inspects, and prints."""
+    config = parse_config(InspectionConfig, composed, "")
+    console = Console(highlight=False)
+    rows, reports = inspect(config)
+    console.print(_table(f"dataset {config.dataset.name}", rows))
+    warned = 0
+    for report in reports:
+        console.print(_table(report.rows[0][1], report.rows[1:]))
+        for warning in report.warnings:
+            console.print(f"WARNING {warning}", style="bold red", markup=False)
+        console.print(f"picture: {report.picture}", soft_wrap=True)
+        warned += bool(report.warnings)
+    console.print(f"{warned} scenes with warnings" if warned else "no warnings")
+
+
+def _table(title: str, rows: list[Row]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+if __name__ == "__main__":
+    run_entry(main, "inspect_dataset", "../conf")
