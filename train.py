@@ -12,8 +12,7 @@ from pixelnerf.training.run import train
 
 def main(composed: dict[str, Any]) -> None:
     """Validates the composed configuration and trains."""
-    config = parse_config(ExperimentConfig, composed, "")
-    result = train(config)
+    result = train(parse_config(ExperimentConfig, composed, ""))
     last = result.run_dir / "checkpoints" / "last.ckpt"
     if result.interrupted:
         raise KeyboardInterrupt(f"interrupted at step {result.step}; go on with resume={last}")

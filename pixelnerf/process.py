@@ -12,9 +12,9 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 def prepare_process() -> None:
     """Call once at the start, before any thread runs: threads inherit the first setting.
 
-    Denormals are flushed to zero, since a product with one is some hundred times slower; densities and second moments of
-    Adam produce them. And memory of large temporaries is kept: glibc otherwise hands it back to the system after every
-    operation, and the page faults cost more than the arithmetic.
+    Denormals are flushed to zero, since a product with one is some hundred times slower; densities and the second
+    moments of Adam produce them. And memory of large temporaries is kept: glibc otherwise hands it back to the system
+    after every operation, and the page faults cost more than the arithmetic.
     """
     torch.set_flush_denormal(True)
     if sys.platform == "linux":
