@@ -58,7 +58,8 @@ def _features(scene: Scene, view: int) -> tuple[np.ndarray, np.ndarray]:
         detector.detect_and_extract(image[::step, ::step])
     except RuntimeError:
         return np.empty((0, 2)), np.empty((0, 128))
-    assert detector.positions is not None and detector.descriptors is not None, "the detector has just found them"
+    assert detector.positions is not None, "features were found"
+    assert detector.descriptors is not None, "features were found"
     return detector.positions[:, ::-1].astype(np.float64) * step + 0.5, detector.descriptors
 
 
