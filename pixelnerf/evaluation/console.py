@@ -60,7 +60,8 @@ def results_table(metrics: dict[str, Any], comparable: bool) -> Table:
             _add(table, group, views, TITLES["model"], numbers[group])
             for method in BASELINES:
                 _add(table, group, views, TITLES[method], numbers["baselines"][method][group])
-            for row in published_rows(metrics["protocol"], int(views), group) if comparable else ():
+            objects = numbers[group]["objects"]
+            for row in published_rows(metrics["protocol"], int(views), group, objects) if comparable else ():
                 _add(table, group, views, f"{row.method} (published)", row.model_dump())
         table.add_section()
     return table
@@ -68,4 +69,4 @@ def results_table(metrics: dict[str, Any], comparable: bool) -> Table:
 
 def _add(table: Table, group: str, views: str, method: str, scores: dict[str, Any]) -> None:
     numbers = ["-" if scores[name] is None else f"{scores[name]:.3f}" for name in ("ssim", "lpips")]
-    table.add_row(group, views, method, f"{scores['psnr']:.2f}", *numbers, str(scores.get("objects", "")))
+    table.add_row(group, views, method, f"{scores['psnr']:.2f}", *numbers, str(scores["objects"] or ""))

@@ -41,7 +41,7 @@ class Evaluator:
     """Measures a net scene by scene; nothing is kept between scenes."""
 
     def __init__(
-        self, net: Net, device: torch.device, rays_per_chunk: int, downscale: int, lpips: Lpips | None
+        self, net: Net, device: torch.device, rays_per_chunk: int | None, downscale: int, lpips: Lpips | None
     ) -> None:
         self._net = net.to(device).eval()
         self._device = device

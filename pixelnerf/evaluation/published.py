@@ -20,22 +20,28 @@ class PublishedRow(Config):
         source: where the numbers stand.
         views: number of input views.
         group: the scenes that were averaged.
-        categories: PSNR, SSIM and LPIPS of single categories.
+        objects: how many that were, where it is known; a run over fewer is not comparable.
+        categories: PSNR, SSIM, LPIPS and number of objects of single categories.
     """
 
     method: str
     source: str
     views: int = Field(ge=1)
     group: GroupName
+    objects: int | None = None
     psnr: float
     ssim: float | None = None
     lpips: float | None = None
-    categories: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
+    categories: dict[str, tuple[float, float, float, int]] = Field(default_factory=dict)
 
 
-def published_rows(protocol: str, views: int, group: str) -> list[PublishedRow]:
-    """What papers report under a protocol for a number of input views and a group of scenes."""
-    return [row for row in published_table().get(protocol, []) if row.views == views and row.group == group]
+def published_rows(protocol: str, views: int, group: str, objects: int) -> list[PublishedRow]:
+    """What papers report under a protocol for a number of input views and a group of so many scenes."""
+    return [
+        row
+        for row in published_table().get(protocol, [])
+        if row.views == views and row.group == group and row.objects in (None, objects)
+    ]
 
 
 @cache

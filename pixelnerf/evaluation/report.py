@@ -1,6 +1,7 @@
 """`report.html`: one file that opens from disk, with every picture inside it and nothing fetched."""
 
 import base64
+import struct
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
@@ -12,6 +13,7 @@ from pixelnerf.evaluation.published import published_rows
 from pixelnerf.evaluation.showcase import Shown, ShownRender
 
 STYLE = Path(__file__).with_name("report.css")
+PICTURE_HEIGHT = 96  # pixels on the page, as in the style sheet
 TITLES = {"model": "this model", "nearest_view": "nearest input view, copied", "background": "background only"}
 GROUPS = {"seen": "seen categories", "unseen": "unseen categories", "all": "all scenes"}
 
@@ -72,9 +74,8 @@ def _summary(metrics: dict[str, Any], comparable: bool) -> Iterator[str]:
             for method in BASELINES:
                 rows.append(_row(views, TITLES[method], numbers["baselines"][method][group], "baseline"))
             if comparable:
-                for row in published_rows(metrics["protocol"], int(views), group):
-                    scores = {"psnr": row.psnr, "ssim": row.ssim, "lpips": row.lpips, "objects": None}
-                    rows.append(_row(views, f"{row.method} ({row.source})", scores, "published"))
+                for row in published_rows(metrics["protocol"], int(views), group, numbers[group]["objects"]):
+                    rows.append(_row(views, f"{row.method} ({row.source})", row.model_dump(), "published"))
         yield f"<table>{''.join(rows)}</table>"
         margins = [
             f"{value:+.2f} dB with {views} photo{'s' if views != '1' else ''}"
@@ -116,24 +117,26 @@ def _pictures(shown: Sequence[Shown]) -> Iterator[str]:
         yield f"<details open><summary>{escape(title)}</summary>"
         for one in members:
             yield f"<h4>{one.rank}: <code>{escape(one.scene)}</code></h4>"
-            yield '<div class="object">' + "".join(_strip(render) for render in one.renders) + "</div>"
+            most = max(len(render.inputs) for render in one.renders)
+            yield from (_strip(render, most) for render in one.renders)
         yield "</details>"
 
 
-def _strip(render: ShownRender) -> str:
-    pictures = [(f"input {index}", path) for index, path in enumerate(render.inputs, start=1)]
-    pictures += [
-        ("prediction", render.prediction),
-        ("truth", render.truth),
-        ("depth", render.depth),
-        ("error", render.error),
-    ]
-    figures = "".join(
-        f'<figure><img alt="{name}" src="{_embedded(path)}"><figcaption>{name}</figcaption></figure>'
-        for name, path in pictures
-    )
+def _strip(render: ShownRender, most_inputs: int) -> str:
+    """One row of pictures; predictions stand below each other however many inputs there are, up to `most_inputs`."""
+    width, height = struct.unpack(">II", render.inputs[0].read_bytes()[16:24])  # the head of a PNG file
+    inputs = "".join(_figure(f"input {index}", path) for index, path in enumerate(render.inputs, start=1))
+    results = "".join(_figure(name, getattr(render, name)) for name in ("prediction", "truth", "depth", "error"))
     label = f"{render.views} photo{'s' if render.views > 1 else ''}<br>{render.psnr:.2f} dB"
-    return f'<div class="strip"><div class="label">{label}</div>{figures}</div>'
+    space = most_inputs * (PICTURE_HEIGHT * width / height + 6)
+    return (
+        f'<div class="strip"><div class="label">{label}</div>'
+        f'<div class="inputs" style="min-width: {space:.0f}px">{inputs}</div>{results}</div>'
+    )
+
+
+def _figure(name: str, path: Path) -> str:
+    return f'<figure><img alt="{name}" src="{_embedded(path)}"><figcaption>{name}</figcaption></figure>'
 
 
 def _embedded(path: Path) -> str:
