@@ -59,6 +59,7 @@ class FileScene(Scene):
         self.background = background
         self.num_views = len(files)
         self._files = tuple(files)
+        self._keys = tuple((str(file.image), file.shrink) for file in files)
         self._cameras = cameras
         self._cache = images
         self._input_views = input_views
@@ -81,8 +82,8 @@ class FileScene(Scene):
 
     @override
     def images(self, views: Sequence[int]) -> Float[Tensor, "view 3 height width"]:
-        stacked = np.stack([self._decoded(view) for view in views])
-        return torch.from_numpy(stacked[..., :3].transpose(0, 3, 1, 2).astype(np.float32) / 255)
+        stacked = torch.stack([torch.from_numpy(self._decoded(view))[..., :3] for view in views])
+        return stacked.permute(0, 3, 1, 2).float().div_(255)
 
     @override
     def masks(self, views: Sequence[int]) -> Bool[Tensor, "view height width"] | None:
@@ -101,8 +102,9 @@ class FileScene(Scene):
     ) -> Float[Tensor, "ray 3"]:
         colors = np.empty((len(views), 3), np.float32)
         blocks = block.numpy()
-        for size in np.unique(blocks):
+        for size in np.unique(blocks).tolist():
             chosen = np.flatnonzero(blocks == size)
+            # Sorted by view, so that each is looked up once.
             chosen = chosen[np.argsort(views.numpy()[chosen], kind="stable")]
             colors[chosen] = self._block_means(
                 views.numpy()[chosen], columns.numpy()[chosen], rows.numpy()[chosen], size
@@ -116,17 +118,16 @@ class FileScene(Scene):
         rows: Int[np.ndarray, "ray"],
         size: int,
     ) -> Float[np.ndarray, "ray 3"]:
-        """Mean 8-bit colours of size x size blocks; rays lie sorted by view, so that each view is looked up once."""
-        drawn, starts = np.unique(views, return_index=True)
+        """Mean 8-bit colours of size x size blocks; rays lie sorted by view."""
         offsets = np.arange(size)
         tall = rows[:, None, None] * size + offsets[:, None]
         wide = columns[:, None, None] * size + offsets
-        gathered = np.empty((len(views), size * size, 3), np.uint8)
-        for view, start, stop in zip(drawn.tolist(), starts, [*starts[1:], len(views)], strict=True):
-            decoded = self._decoded(view)
-            flat = (tall[start:stop] * decoded.shape[1] + wide[start:stop]).reshape(stop - start, size * size)
-            gathered[start:stop] = decoded.reshape(-1, decoded.shape[-1])[flat, :3]
-        return gathered.mean(axis=1, dtype=np.float32) if size > 1 else gathered[:, 0].astype(np.float32)
+        gathered = np.empty((len(views), size, size, 3), np.uint8)
+        starts = np.flatnonzero(np.diff(views, prepend=-1)).tolist()
+        for start, stop in zip(starts, [*starts[1:], len(views)], strict=True):
+            decoded = self._decoded(int(views[start]))
+            gathered[start:stop] = decoded[tall[start:stop], wide[start:stop], :3]
+        return gathered.mean(axis=(1, 2), dtype=np.float32)
 
     @override
     def box(self, view: int) -> tuple[int, int, int, int]:
@@ -140,7 +141,7 @@ class FileScene(Scene):
         """A view's composited RGB, and its coverage as a fourth channel where there is one."""
         if not 0 <= view < self.num_views:
             raise UserError(f"scene '{self.name}' has no view {view}: its {self.num_views} views are numbered from 0")
-        return self._cache.get(self._files[view], lambda: self._decode(view))
+        return self._cache.get(self._keys[view], lambda: self._decode(view))
 
     def _decode(self, view: int) -> UInt8[np.ndarray, "height width channel"]:
         files = self._files[view]

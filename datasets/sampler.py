@@ -110,7 +110,8 @@ class BatchSampler:
         if not self._groups:
             raise UserError("the training split has no scenes: look at dataset.root and its split lists")
         weights = np.array([group.weight for group in self._groups])
-        self._weights = weights / weights.sum()
+        self._shares = np.cumsum(weights / weights.sum())
+        self._blocks = np.rint(1 / np.array(config.resolution_scales)).astype(np.int64)
         self._config = config
         self._seed = seed
         self._rank = rank
@@ -141,7 +142,7 @@ class BatchSampler:
 
     def _choose(self, random: np.random.Generator, source_count: int, step: int) -> SceneChoice:
         while True:
-            group = self._groups[random.choice(len(self._groups), p=self._weights)]
+            group = self._groups[np.searchsorted(self._shares[:-1], random.random(), side="right")]
             index = int(random.integers(len(group.scenes)))
             with self._damaged.guard(group.scenes, index):
                 return self._choose_in(random, group.scenes[index], source_count, step)
@@ -166,8 +167,8 @@ class BatchSampler:
 
     def _choose_pixels(self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int) -> PixelChoice:
         count = self._config.rays
-        views = random.choice(targets, size=count)
-        block = np.rint(1 / random.choice(self._config.resolution_scales, size=count)).astype(np.int64)
+        views = targets[random.integers(len(targets), size=count)]
+        block = self._blocks[random.integers(len(self._blocks), size=count)]
         sizes = scene.cameras().sizes.numpy()[views] // block[:, None]
         boxes = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
         if step < self._config.box_until_step:

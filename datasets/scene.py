@@ -20,8 +20,8 @@ OnError = Literal["raise", "skip"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
-# A scene's cameras take a few kilobytes; this many of them stay open.
-OPEN_SCENES = 20_000
+# A scene's cameras and file names take some 50 kilobytes; this many of them stay open.
+OPEN_SCENES = 5_000
 
 
 class Scene(ABC):
