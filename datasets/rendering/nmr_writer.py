@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
-from PIL import Image
 
 from datasets.rendering.atomic import folder_written_whole, write_atomically
+from datasets.rendering.image_sequence import write_depths, write_pngs
 from datasets.rendering.raycast import Views
 from datasets.rendering.rig import Rig
+
+_DIGITS = 4
 
 
 def camera_archive(rig: Rig) -> bytes:
@@ -41,23 +43,14 @@ def write_object(
 ) -> None:
     """Writes one object's folder, whole or not at all; `cameras` is a `camera_archive`.
 
-    Depths (along the optical axis, 0 where empty) go to `depth/%04d.npy`.
+    Depths (along the optical axis, 0 where there is nothing) go to `depth/%04d.npy`.
     """
     with folder_written_whole(folder) as partial:
         (partial / "cameras.npz").write_bytes(cameras)
-        write_png_sequence(partial / "image", views.images)
-        write_png_sequence(partial / "mask", views.masks.astype(np.uint8) * 255)
+        write_pngs(partial / "image", views.images, _DIGITS)
+        write_pngs(partial / "mask", views.masks.astype(np.uint8) * 255, _DIGITS)
         if depths is not None:
-            (partial / "depth").mkdir()
-            for view, depth in enumerate(depths):
-                np.save(partial / "depth" / f"{view:04d}.npy", depth, allow_pickle=False)
-
-
-def write_png_sequence(folder: Path, images: ndarray, digits: int = 4) -> None:
-    """Writes `0000.png`, `0001.png`, ... into a new folder."""
-    folder.mkdir()
-    for index, image in enumerate(images):
-        Image.fromarray(image).save(folder / f"{index:0{digits}d}.png", compress_level=3)
+            write_depths(partial / "depth", depths, _DIGITS)
 
 
 def write_lists(category: Path, prefix: str, splits: Mapping[str, Sequence[str]]) -> None:

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from numpy.random import Generator
 
 # The camera of the ShapeNet renders of Neural Mesh Renderer: a field of view of 30 degrees, at distance 2.732.
 NMR_FOCAL = float(1 / np.tan(np.radians(15)))
 NMR_DISTANCE = 2.732
 NMR_ELEVATION = 30.0
+
+_STEEPEST = np.radians(89.5)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,23 @@ def ring(views: int, elevation: float = NMR_ELEVATION, distance: float = NMR_DIS
     azimuths = np.arange(views) * (2 * np.pi / views)
     elevations = np.full(views, np.radians(elevation))
     return Rig(look_at_origin(distance * directions(azimuths, elevations)), focal)
+
+
+def on_sphere(views: int, lowest: float, distance: float, focal: float, rng: Generator) -> Rig:
+    """Views drawn evenly from the sphere above an elevation in degrees: -90 for all of it, 0 for the upper half."""
+    # Equal steps of height cover equal areas of a sphere. The poles themselves have no upright view.
+    heights = rng.uniform(np.sin(np.radians(lowest)), 1.0, views)
+    elevations = np.clip(np.arcsin(heights), -_STEEPEST, _STEEPEST)
+    return Rig(look_at_origin(distance * directions(rng.uniform(0, 2 * np.pi, views), elevations)), focal)
+
+
+def spiral(views: int, distance: float, focal: float, turns: int = 10) -> Rig:
+    """An Archimedean spiral from the top of the sphere to the horizon, as in the test views of SRN's ShapeNet.
+
+    The angle from the top grows in proportion to the azimuth.
+    """
+    share = (np.arange(views) + 0.5) / views
+    return Rig(look_at_origin(distance * directions(share * turns * 2 * np.pi, (1 - share) * _STEEPEST)), focal)
 
 
 def directions(azimuths: Float[ndarray, " view"], elevations: Float[ndarray, " view"]) -> Float[ndarray, "view 3"]:

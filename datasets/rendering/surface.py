@@ -1,9 +1,4 @@
-"""What the ray caster needs of a mesh: triangles, and at each of their corners a normal, a colour and a texel.
-
-ShapeNet's meshes repeat faces: two coplanar copies, wound oppositely, sometimes of another colour. Only one copy of a
-place is kept for the ray caster, so that rounding never chooses between them. Of copies wound alike the first wins; an
-opposite copy becomes the kept face's back side: a ray sees the copy that is wound (counter-clockwise) towards it.
-"""
+"""What the ray caster needs of a mesh: triangles, and at each of their corners a normal, a colour and a texel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +8,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from datasets.rendering.coplanar import LIFT, plane_levels, resolve_duplicates
 
 CREASE_DEGREES = 40.0
 """Faces that meet at a sharper angle than this keep their edge; the others are shaded as one smooth surface."""
@@ -48,19 +45,25 @@ class Surface:
 
 
 def build_surface(triangles: Float[ndarray, "face 3 3"], paint: Paint) -> Surface:
-    """Drops degenerate faces, resolves duplicate ones, and smooths normals up to the crease angle."""
+    """Drops degenerate faces, settles which of coplanar faces is seen, and smooths normals up to the crease angle."""
     vertices = _shared_vertices(triangles)
     areas = np.linalg.norm(_area_normals(triangles), axis=-1)
     solid = np.flatnonzero((areas > 1e-12 * areas.max()) & _has_distinct_corners(vertices))
-    keep, back = _resolve_duplicates(vertices[solid])
-    front, back = solid[keep], solid[back]
-    # The opposite copy lists the same corners in another order: `match` finds each of the kept face's corners in it.
-    match = (vertices[front][:, :, None] == vertices[back][:, None, :]).argmax(axis=-1)
+    textured = paint.texture_index >= 0
+    place, front, back = (solid[faces] for faces in resolve_duplicates(vertices[solid], textured[solid]))
+    levels = plane_levels(triangles[place], _paint_keys(paint)[front], textured[front])
+    # What lies on a plane is lifted to both sides of it: ShapeNet's winding does not tell which side it is on.
+    lifted = np.flatnonzero(levels)
+    signed_levels = np.concatenate([levels, -levels[lifted]])
+    place, front, back = (np.concatenate([faces, faces[lifted]]) for faces in (place, front, back))
+    units = _unit_normals(triangles[place])
+    extent = np.ptp(triangles.reshape(-1, 3), axis=0).max()
     sides = np.stack([front, back])
-    corners = np.stack([np.broadcast_to(np.arange(3), match.shape), match])
+    # Copies list the same corners in another order: `corners` finds each of the kept face's corners in them.
+    corners = (vertices[place][None, :, :, None] == vertices[sides][:, :, None, :]).argmax(axis=-1)
     return Surface(
-        triangles=triangles[front],
-        normals=_corner_normals(triangles[front], vertices[front]).astype(np.float32),
+        triangles=triangles[place] + (LIFT * extent * signed_levels[:, None] * units)[:, None],
+        normals=_corner_normals(triangles[place], vertices[place]).astype(np.float32),
         paint=Paint(
             paint.colors[sides[..., None], corners].astype(np.float32),
             paint.uvs[sides[..., None], corners],
@@ -68,6 +71,13 @@ def build_surface(triangles: Float[ndarray, "face 3 3"], paint: Paint) -> Surfac
             paint.textures,
         ),
     )
+
+
+def _paint_keys(paint: Paint) -> Int[ndarray, " face"]:
+    """Equal numbers for faces of one texture and, to 8 bits, one mean colour."""
+    red, green, blue = np.round(paint.colors.mean(axis=-2) * 255).astype(np.int64).T
+    keys = (((paint.texture_index + 1) * 256 + red) * 256 + green) * 256 + blue
+    return np.unique(keys, return_inverse=True)[1].reshape(-1)
 
 
 def _shared_vertices(triangles: Float[ndarray, "face 3 3"]) -> Int[ndarray, "face 3"]:
@@ -82,28 +92,14 @@ def _area_normals(triangles: Float[ndarray, "face 3 3"]) -> Float[ndarray, "face
     return np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
 
 
+def _unit_normals(triangles: Float[ndarray, "face 3 3"]) -> Float[ndarray, "face 3"]:
+    normals = _area_normals(triangles)
+    return normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+
+
 def _has_distinct_corners(vertices: Int[ndarray, "face 3"]) -> ndarray:
     ordered = np.sort(vertices, axis=1)
     return (ordered[:, 0] != ordered[:, 1]) & (ordered[:, 1] != ordered[:, 2])
-
-
-def _resolve_duplicates(vertices: Int[ndarray, "face 3"]) -> tuple[Int[ndarray, " kept"], Int[ndarray, " kept"]]:
-    """The faces to keep, and for each the face that shows from behind (itself where no copy is wound oppositely)."""
-    ordered = np.sort(vertices, axis=1).astype(np.int64)
-    base = ordered.max() + 1
-    # Three numbers below 2^21 fit in 63 bits; larger meshes compare rows.
-    if base < 1 << 21:
-        place = np.unique((ordered[:, 0] * base + ordered[:, 1]) * base + ordered[:, 2], return_inverse=True)[1]
-    else:
-        place = np.unique(ordered, axis=0, return_inverse=True)[1].reshape(-1)
-    lowest = vertices.argmin(axis=1)
-    rows = np.arange(len(vertices))
-    winding = (vertices[rows, (lowest + 1) % 3] < vertices[rows, (lowest + 2) % 3]).astype(np.int64)
-    _, keep = np.unique(place, return_index=True)
-    first_of_side = np.full(2 * (place.max() + 1), -1)
-    first_of_side[(2 * place + winding)[::-1]] = rows[::-1]
-    back = first_of_side[2 * place[keep] + 1 - winding[keep]]
-    return keep, np.where(back < 0, keep, back)
 
 
 def _corner_normals(
@@ -111,7 +107,7 @@ def _corner_normals(
 ) -> Float[ndarray, "face 3 3"]:
     """Area-weighted means over the faces around a vertex that are joined without a crease."""
     area_normals = _area_normals(triangles)
-    units = area_normals / np.linalg.norm(area_normals, axis=-1, keepdims=True)
+    units = _unit_normals(triangles)
     group = _smooth_groups(vertices, units).astype(np.int64)
     corner = np.unique(group[:, None] * (vertices.max() + 1) + vertices, return_inverse=True)[1].reshape(-1)
     weights = np.repeat(area_normals, 3, axis=0)

@@ -5,7 +5,6 @@ of the data set changes no byte of it. The first indices are the test objects, t
 larger training split leaves the others as they were.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.rendering.atomic import remove_partial, write_atomically
 from datasets.rendering.jobs import available_workers, run_jobs
-from datasets.rendering.materials import mesh_surface
+from datasets.rendering.manifest import prepare_folder, read_manifest, write_manifest
+from datasets.rendering.materials import painted_surface
 from datasets.rendering.nmr_writer import camera_archive, write_lists, write_object, write_view_list
 from datasets.rendering.raycast import RayCaster
 from datasets.rendering.rig import Rig, ring
@@ -54,7 +53,7 @@ def generate(config: Shapes13Config) -> None:
     if is_complete(config.root, config):
         return
     try:
-        _prepare(config)
+        prepare_folder(config.root / MANIFEST, _describe(config, complete=False), _KEYS_OF_AN_OBJECT)
         jobs = [
             _Job(config.root, category, index, config.seed, config.views, config.size)
             for category in config.categories
@@ -65,15 +64,14 @@ def generate(config: Shapes13Config) -> None:
         run_jobs(_render_object, missing, config.workers or available_workers(), "shapes13")
         _write_lists(config)
         write_contact_sheet(config.root, config.categories)
-        _write_manifest(config, complete=True)
+        write_manifest(config.root / MANIFEST, _describe(config, complete=True))
     except OSError as error:
-        raise UserError(f"cannot write shapes13 to {config.root}: {error.strerror}; choose another root") from None
+        raise UserError(f"cannot write shapes13 to '{config.root}': {error.strerror}; choose another folder") from None
 
 
 def is_complete(root: Path, config: Shapes13Config) -> bool:
     """Whether the folder holds all that the configuration asks for, by its manifest."""
-    manifest = _read_manifest(root)
-    return manifest is not None and manifest == _describe(config, complete=True)
+    return read_manifest(root / MANIFEST) == _describe(config, complete=True)
 
 
 def split_indices(category: str, config: Shapes13Config) -> dict[str, range]:
@@ -92,44 +90,9 @@ def _object_name(index: int) -> str:
     return f"{index:05d}"
 
 
-def _prepare(config: Shapes13Config) -> None:
-    """Refuses a folder with other data, removes half-written objects, and notes what is about to be written."""
-    config.root.mkdir(parents=True, exist_ok=True)
-    manifest = _read_manifest(config.root)
-    wanted = _describe(config, complete=False)
-    if manifest is not None:
-        for key in _KEYS_OF_AN_OBJECT:
-            if manifest.get(key) != wanted[key]:
-                raise UserError(
-                    f"{config.root} holds shapes13 with {key} = {manifest.get(key)}, not {wanted[key]}; "
-                    "delete it or choose another root"
-                )
-    elif any(config.root.iterdir()):
-        raise UserError(f"{config.root} is not empty and holds no {MANIFEST}; choose another root")
-    remove_partial(config.root)
-    for category in config.categories:
-        remove_partial(config.root / CATEGORIES[category].synset)
-    _write_manifest(config, complete=False)
-
-
 def _describe(config: Shapes13Config, complete: bool) -> dict:
     values = config.model_dump(mode="json", exclude={"root", "workers"})
     return {"version": VERSION, "complete": complete, **values}
-
-
-def _read_manifest(root: Path) -> dict | None:
-    path = root / MANIFEST
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError) as error:
-        raise UserError(f"cannot read {path}: {error}; delete the folder to generate it again") from None
-
-
-def _write_manifest(config: Shapes13Config, complete: bool) -> None:
-    text = json.dumps(_describe(config, complete), indent=2)
-    write_atomically(config.root / MANIFEST, f"{text}\n".encode())
 
 
 @cache
@@ -140,7 +103,7 @@ def _shared_cameras(views: int) -> tuple[Rig, bytes]:
 
 def _render_object(job: _Job) -> None:
     rig, cameras = _shared_cameras(job.views)
-    surface = mesh_surface(make_mesh(job.category, job.index, job.seed))
+    surface = painted_surface(make_mesh(job.category, job.index, job.seed))
     write_object(job.folder, RayCaster(surface).render(rig, job.size), cameras)
 
 
