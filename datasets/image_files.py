@@ -31,7 +31,8 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width channel"]:
     """
     image = _load(path)
     has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-    return np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
+    # A copy: arrays that look into Pillow's memory cannot become tensors.
+    return np.array(image.convert("RGBA" if has_alpha else "RGB"))
 
 
 def read_mask(path: Path, size: tuple[int, int], image_path: Path) -> UInt8[np.ndarray, "height width"]:

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
+from datasets.color_jitter import draw_color_map
 from datasets.photos import stack_photos
 from datasets.scene import Scene, SceneGroup
 from datasets.skipping import DamagedScenes
@@ -34,6 +35,8 @@ class BatchConfig(Config):
         box_until_step: before this step rays go through the bounding box of the object's mask.
         resolution_scales: each ray's view is shrunk by one of these, drawn uniformly; 1 over a whole number. Drawing
             scales alike is mip-NeRF's multiscale loss, whose weights make up for drawing them by their pixel counts.
+        color_jitter: strength of a random change of each scene's colours, photos and targets alike; for photos of real
+            scenes, since it changes a plain background, too.
     """
 
     objects: int = Field(ge=1)
@@ -44,6 +47,7 @@ class BatchConfig(Config):
     include_source_targets: bool = True
     box_until_step: int = Field(default=0, ge=0)
     resolution_scales: tuple[float, ...] = Field(default=(1.0,), min_length=1)
+    color_jitter: float = Field(default=0.0, ge=0, le=0.5)
 
     @field_validator("resolution_scales")
     @classmethod
@@ -157,13 +161,12 @@ class BatchSampler:
             )
         sources = order[:source_count].tolist()
         pixels = self._choose_pixels(random, scene, random.permutation(targets)[: self._config.target_views], step)
-        return SceneChoice(
-            scene,
-            sources,
-            pixels,
-            scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.block),
-            [scene.images([view])[0] for view in sources],
-        )
+        colors = scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.block)
+        photos = [scene.images([view])[0] for view in sources]
+        if self._config.color_jitter > 0:
+            change = draw_color_map(random, self._config.color_jitter, colors.mean(dim=0))
+            colors, photos = change(colors), [change(photo.movedim(0, -1)).movedim(-1, 0) for photo in photos]
+        return SceneChoice(scene, sources, pixels, colors, photos)
 
     def _choose_pixels(self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int) -> PixelChoice:
         count = self._config.rays

@@ -1,7 +1,10 @@
 """Every reader gives cameras that see what the photos show, from the published layout with its own conventions."""
 
 import json
+import pickle
+from pathlib import Path
 
+import hydra
 import numpy as np
 import pytest
 import torch
@@ -17,12 +20,14 @@ from dataset_layouts import (
     write_transforms,
     write_two_objects,
 )
+from omegaconf import OmegaConf
 from pydantic import TypeAdapter
 
 from datasets.registry import DatasetConfig, build_dataset
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
 
+CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "conf"
 CONFIGS = TypeAdapter(DatasetConfig)
 DEFAULTS = {
     "srn": {"near": 0.8, "far": 5.0, "background": (1, 1, 1), "category": "car", "prefix": "cars"},
@@ -191,6 +196,24 @@ def test_held_out_views_are_no_training_views(tmp_path):
     splits = [scenes_of("colmap", tmp_path, split, test_every=4)[0].cameras().poses for split in ("train", "test")]
     assert [len(poses) for poses in splits] == [6, 3]
     assert torch.cdist(splits[0][:, :3, 3], splits[1][:, :3, 3]).min() > 0.1
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG_FOLDER.glob("dataset/*.yaml")), ids=lambda path: path.stem)
+def test_every_yaml_composes_and_says_how_to_get_its_data(path, tmp_path):
+    with hydra.initialize_config_dir(str(CONFIG_FOLDER), version_base=None):
+        composed = hydra.compose("config", overrides=[f"dataset={path.stem}"])
+    values = OmegaConf.to_container(composed.dataset, resolve=True)
+    config = CONFIGS.validate_python(values)
+    if config.name in ("shapes13", "mixture"):
+        return
+    with pytest.raises(UserError, match=r"dataset\.root"):
+        build_dataset(config.model_copy(update={"root": tmp_path / "nowhere"}))
+
+
+def test_scenes_survive_the_way_to_a_worker_process(tmp_path):
+    scenes = scenes_of("colmap", write_colmap(tmp_path))
+    images = scenes[0].images([0])
+    assert torch.equal(pickle.loads(pickle.dumps(scenes))[0].images([0]), images)
 
 
 def test_mixed_datasets_keep_their_own_bounds(tmp_path):

@@ -4,6 +4,7 @@ import torch
 from ball_scene import write_nmr
 from test_nmr import nmr_config
 
+from datasets.color_jitter import draw_color_map
 from datasets.nmr import NmrDataset
 from datasets.sampler import BatchConfig, BatchSampler
 from datasets.scene import SceneGroup
@@ -157,6 +158,31 @@ def test_scenes_of_two_sizes_share_a_batch(dataset, tmp_path):
     assert (batch.background[is_small] == 0).all()
     assert (batch.rays.near[is_small] == 0.5).all()
     assert (batch.rays.far[~is_small] == 4.0).all()
+
+
+def test_color_jitter_changes_photos_and_targets_alike(dataset):
+    plain, changed = (make_sampler(dataset, color_jitter=strength).batch(0) for strength in (0.0, 0.1))
+    assert plain.names[0] == changed.names[0]
+    photos = [batch.photos.images[0, 0].flatten(1).T for batch in (plain, changed)]
+    targets = [batch.colors[0] for batch in (plain, changed)]
+    assert not torch.equal(targets[0], targets[1])
+    # A colour that both have becomes the same colour in both.
+    same_color = torch.cdist(targets[0], photos[0]).argmin(dim=1)
+    known = torch.cdist(targets[0], photos[0]).min(dim=1).values < 1e-6
+    assert known.any()
+    torch.testing.assert_close(targets[1][known], photos[1][same_color[known]], atol=1e-5, rtol=0)
+
+
+def test_color_jitter_keeps_grey_grey_and_colors_in_range():
+    change = draw_color_map(np.random.default_rng(0), 0.3, torch.tensor([0.5, 0.5, 0.5]))
+    grey = change(torch.full((3,), 0.4))
+    torch.testing.assert_close(grey, grey.mean().expand(3))
+    colors = change(torch.rand(1000, 3))
+    assert colors.min() >= 0
+    assert colors.max() <= 1
+    colors = torch.rand(9, 3)
+    unchanged = draw_color_map(np.random.default_rng(0), 0.0, torch.tensor([0.2, 0.5, 0.9]))(colors)
+    torch.testing.assert_close(unchanged, colors)
 
 
 def test_too_few_views(dataset):
