@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -29,20 +30,18 @@ def run_jobs(function: Callable[[Job], Any], jobs: Sequence[Job], workers: int, 
         task = progress.add_task(description, total=len(jobs))
         if workers == 1 or len(jobs) <= 1:
             return [_advanced(function(job), progress, task) for job in jobs]
-        with _single_threaded_children():
-            pool = ProcessPoolExecutor(
-                min(workers, len(jobs)), multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
-            )
-            futures = [pool.submit(function, job) for job in jobs]
-            try:
-                pending: set[Future] = set(futures)
-                while pending:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        _advanced(future.result(), progress, task)
-                return [future.result() for future in futures]
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"))
+        try:
+            with _single_threaded_children(), _interrupts_left_to_the_parent():
+                futures = [pool.submit(function, job) for job in jobs]
+            pending: set[Future] = set(futures)
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    _advanced(future.result(), progress, task)
+            return [future.result() for future in futures]
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _advanced(result: Any, progress: Progress, task: Any) -> Any:
@@ -55,9 +54,17 @@ def _progress() -> Progress:
     return Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
 
 
-def _ignore_interrupts() -> None:
-    """The parent alone answers Ctrl-C: it lets the workers finish the object at hand."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _interrupts_left_to_the_parent() -> Iterator[None]:
+    """Processes begun in this block ignore Ctrl-C: the parent answers it, and they finish the object at hand."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # other threads may not change how signals are answered, and do not get Ctrl-C either
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
