@@ -10,7 +10,7 @@ from evaluation_builders import constant_net, open_dataset, oracle_net, protocol
 from datasets.photos import scene_photos
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import mean_scores, metrics_json
-from pixelnerf.evaluation.evaluator import Evaluator, SceneScores, Scores
+from pixelnerf.evaluation.evaluator import Evaluator, SceneScores, Scores, shown_target
 from pixelnerf.evaluation.metrics import PSNR_CEILING, psnr
 from pixelnerf.evaluation.protocol import resolve
 from pixelnerf.evaluation.report import report_html
@@ -38,7 +38,7 @@ def first_item(root, **changes):
 
 def test_a_constant_picture_has_the_psnr_of_its_truncated_value(root):
     item = first_item(root)
-    result = Evaluator(constant_net(0.7), CPU, 100, 1, None).score(item)
+    result = Evaluator(constant_net(0.7), CPU, 100, 1, None).evaluate(item).result
     for count in (1, 2):
         truths = item.scene.images(item.targets[count])
         # 0.7 * 255 = 178.5 is cut to 178.
@@ -49,7 +49,7 @@ def test_a_constant_picture_has_the_psnr_of_its_truncated_value(root):
 
 def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(root):
     item = first_item(root)
-    scores = Evaluator(oracle_net(item.scene), CPU, 100, 1, None).score(item).scores
+    scores = Evaluator(oracle_net(item.scene), CPU, 100, 1, None).evaluate(item).result.scores
     for count in (1, 2):
         assert scores[count]["model"].psnr == PSNR_CEILING
         assert scores[count]["model"].ssim == pytest.approx(1)
@@ -60,7 +60,7 @@ def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(root):
 
 def test_photos_are_encoded_once_for_each_number_of_views(root):
     net = constant_net(0.5)
-    Evaluator(net, CPU, 64, 1, None).score(first_item(root))
+    Evaluator(net, CPU, 64, 1, None).evaluate(first_item(root))
     assert net.encoded == [1, 2]
 
 
@@ -103,6 +103,14 @@ def test_means_are_weighted_by_instances():
 def test_lpips_is_null_if_a_scene_has_none():
     assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, 0.4)])["lpips"] == pytest.approx(0.3)
     assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, None)])["lpips"] is None
+
+
+def test_the_shown_target_is_one_of_all_numbers_of_photos(root):
+    item = first_item(root, targets={"exclude": [], "every": 1, "limit": 2, "shared": False})
+    shown = {count: shown_target(item, count) for count in item.targets}
+    assert all(shown[count] in item.targets[count] for count in shown)
+    item = first_item(root)
+    assert shown_target(item, 1) == shown_target(item, 2) not in item.inputs[2]
 
 
 def check_numbers(numbers, names):
@@ -188,41 +196,40 @@ def comparable_files(folder):
 
 def test_an_interrupted_evaluation_goes_on(monkeypatch, root, checkpoint, tmp_path):
     unbroken = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "unbroken", checkpoint)
-    score, scored = Evaluator.score, []
+    evaluate, evaluated = Evaluator.evaluate, []
 
     def interrupted(self, item):
-        if len(scored) == 3:
+        if len(evaluated) == 3:
             raise KeyboardInterrupt
-        scored.append(item.scene.name)
-        return score(self, item)
+        evaluated.append(item.scene.name)
+        return evaluate(self, item)
 
-    monkeypatch.setattr(Evaluator, "score", interrupted)
+    monkeypatch.setattr(Evaluator, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt, match="3 of 4 scenes are done"):
         run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "broken", checkpoint)
     assert not (tmp_path / "broken/metrics.json").exists()
 
-    scored.clear()
+    evaluated.clear()
     resumed = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "broken", checkpoint)
-    assert len(scored) == 1
+    assert len(evaluated) == 1
     assert resumed.metrics == unbroken.metrics
     assert comparable_files(tmp_path / "broken") == comparable_files(tmp_path / "unbroken")
 
 
 def test_stored_results_of_another_run_are_not_used(monkeypatch, root, checkpoint, tmp_path):
-    def scenes_scored(**changes):
+    def encodings(**changes):
         net = constant_net(0.9)
         run_fake(monkeypatch, net, root, tmp_path / "out", checkpoint, **changes)
-        # Each scene that is shown encodes its photos again.
-        return len(net.encoded) - 4 * 2
+        return len(net.encoded)
 
-    assert scenes_scored() == 4 * 2
-    assert scenes_scored() == 0
+    assert encodings() == 4 * 2
+    assert encodings() == 0
     checkpoint.write_bytes(b"another checkpoint")
-    assert scenes_scored() == 4 * 2
-    assert scenes_scored(targets={"exclude": [0], "every": 1, "limit": None, "shared": True}) == 4 * 2
+    assert encodings() == 4 * 2
+    assert encodings(targets={"exclude": [0], "every": 1, "limit": None, "shared": True}) == 4 * 2
     damaged = next((tmp_path / "out/scenes").glob("*.json"))
     damaged.write_text(damaged.read_text()[:50])
-    assert scenes_scored(targets={"exclude": [0], "every": 1, "limit": None, "shared": True}) == 2
+    assert encodings(targets={"exclude": [0], "every": 1, "limit": None, "shared": True}) == 2
 
 
 def test_a_folder_that_cannot_be_written_is_named(monkeypatch, root, checkpoint, tmp_path):
@@ -233,11 +240,12 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, root, checkpoint,
 
 def test_training_on_unseen_categories_is_noted(monkeypatch, root, checkpoint, tmp_path):
     honest = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "a", checkpoint)
-    assert "unseen" not in honest.metrics["notes"]
+    assert not {"seen", "unseen"} & honest.metrics["notes"].keys()
     swapped = protocol_values()["groups"]
     swapped = {"seen": swapped["unseen"], "unseen": swapped["seen"]}
     wrong = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "b", checkpoint, groups=swapped)
     assert "trained on airplane" in wrong.metrics["notes"]["unseen"]
+    assert "not trained on chair" in wrong.metrics["notes"]["seen"]
 
 
 def test_training_categories_of_a_checkpoint():

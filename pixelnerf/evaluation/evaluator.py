@@ -37,6 +37,24 @@ class SceneScores:
     scores: dict[int, dict[Method, Scores]]
 
 
+@dataclass(frozen=True)
+class ShownView:
+    """One target beside its truth, from a number of input views, as it was measured."""
+
+    view: int
+    inputs: Float[Tensor, "view height width 3"]
+    truth: Float[Tensor, "height width 3"]
+    output: ImageOutput
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A scene's scores, and the target that a report shows, by the number of input views."""
+
+    result: SceneScores
+    shown: dict[int, ShownView]
+
+
 class Evaluator:
     """Measures a net scene by scene; nothing is kept between scenes."""
 
@@ -49,9 +67,9 @@ class Evaluator:
         self._downscale = downscale
         self._lpips = lpips
 
-    def score(self, item: Item) -> SceneScores:
+    def evaluate(self, item: Item) -> Evaluation:
         """Renders and measures all targets of a scene for each number of input views."""
-        scores = {}
+        scores, shown = {}, {}
         for count, inputs in item.inputs.items():
             targets = item.targets[count]
             truths = self.truths(item.scene, targets)
@@ -62,8 +80,10 @@ class Evaluator:
             pictures = baseline_pictures(photos, poses[list(inputs)], poses[list(targets)], item.scene.background)
             scores[count] = {method: self._measure(images, truths) for method, images in pictures.items()}
             scores[count]["model"] = self._measure(model, truths)
+            place = targets.index(shown_target(item, count))
+            shown[count] = ShownView(targets[place], photos, truths[place], renders[place])
         counts = {count: len(targets) for count, targets in item.targets.items()}
-        return SceneScores(item.group, item.scene.category, item.scene.name, counts, scores)
+        return Evaluation(SceneScores(item.group, item.scene.category, item.scene.name, counts, scores), shown)
 
     @torch.inference_mode()
     def render(self, scene: Scene, inputs: Sequence[int], targets: Sequence[int]) -> list[ImageOutput]:
@@ -73,7 +93,14 @@ class Evaluator:
         background = torch.tensor(scene.background, device=self._device)
         return [
             render_image(
-                self._net, features, cameras[target], scene.near, scene.far, background, self._rays_per_chunk
+                self._net,
+                features,
+                cameras[target],
+                scene.near,
+                scene.far,
+                background,
+                self._rays_per_chunk,
+                scene.ndc,
             ).to("cpu")
             for target in targets
         ]
@@ -95,6 +122,13 @@ class Evaluator:
             ssim=_mean([ssim(image, truth) for image, truth in pairs]),
             lpips=_mean(self._lpips(images, truths)) if use_lpips and self._lpips is not None else None,
         )
+
+
+def shown_target(item: Item, count: int) -> int:
+    """The target that a report shows: the middle one, and the same for every number of input views if there is such."""
+    common = set.intersection(*(set(views) for views in item.targets.values()))
+    candidates = [view for view in item.targets[count] if view in common] or item.targets[count]
+    return candidates[len(candidates) // 2]
 
 
 def _mean(values: Sequence[float]) -> float:

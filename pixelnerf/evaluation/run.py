@@ -21,7 +21,7 @@ from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
 from pixelnerf.evaluation.metrics import Lpips, lpips_problem
 from pixelnerf.evaluation.protocol import Manifest, ProtocolConfig, resolve
 from pixelnerf.evaluation.report import report_html
-from pixelnerf.evaluation.showcase import Shown, choose, render_showcase
+from pixelnerf.evaluation.showcase import choose, save_pictures
 from pixelnerf.evaluation.store import ResultStore, result_key
 from pixelnerf.training.checkpoint import load_checkpoint
 
@@ -80,8 +80,8 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
         config.protocol.downscale,
         Lpips(device) if problem is None else None,
     )
-    results = _score_all(evaluator, manifest, store, console)
-    shown = _show(evaluator, manifest, results, output / "renders", console)
+    results = _evaluate_all(evaluator, manifest, store, output / "renders", console)
+    shown = choose(output / "renders", manifest.items, results)
     notes = _notes(problem, altered, model.config, config.protocol)
     metrics = metrics_json(config.protocol.name, str(config.checkpoint), results, notes)
     facts = {
@@ -110,14 +110,19 @@ def training_categories(config: Mapping[str, Any]) -> set[str]:
     return {name for part in parts for name in part.get("train_categories") or part.get("categories") or ()}
 
 
-def _score_all(evaluator: Evaluator, manifest: Manifest, store: ResultStore, console: Console) -> list[SceneScores]:
+def _evaluate_all(
+    evaluator: Evaluator, manifest: Manifest, store: ResultStore, pictures: Path, console: Console
+) -> list[SceneScores]:
     results = []
     try:
         with progress_bar(console, "evaluate", len(manifest.items)) as bar:
             for index, item in enumerate(manifest.items):
                 result = store.load(index, item)
                 if result is None:
-                    result = evaluator.score(item)
+                    evaluation = evaluator.evaluate(item)
+                    result = evaluation.result
+                    # Pictures first: a stored result says that they are there.
+                    save_pictures(pictures, item, evaluation)
                     store.save(index, item, result)
                 results.append(result)
                 fewest = min(result.scores)
@@ -129,18 +134,6 @@ def _score_all(evaluator: Evaluator, manifest: Manifest, store: ResultStore, con
     return results
 
 
-def _show(
-    evaluator: Evaluator, manifest: Manifest, results: list[SceneScores], folder: Path, console: Console
-) -> list[Shown]:
-    chosen = choose(results)
-    shown = []
-    with progress_bar(console, "pictures", len(chosen)) as bar:
-        for index, rank in chosen:
-            shown.append(render_showcase(evaluator, manifest.items[index], results[index], rank, folder))
-            bar.advance("")
-    return shown
-
-
 def _notes(
     lpips: str | None, altered: tuple[str, ...], training: Mapping[str, Any], protocol: ProtocolConfig
 ) -> dict[str, str]:
@@ -149,12 +142,12 @@ def _notes(
         notes["lpips"] = lpips
     if altered:
         notes["protocol"] = f"altered ({', '.join(altered)}), so these are not numbers of '{protocol.name}' itself"
-    unseen = protocol.groups.get("unseen")
-    trained_on = sorted(training_categories(training).intersection((unseen.categories if unseen else None) or ()))
-    if trained_on:
-        notes["unseen"] = (
-            f"this model was trained on {', '.join(trained_on)}, so its 'unseen' numbers are not of unseen"
-        )
+    trained = training_categories(training)
+    groups = {name: set(group.categories or ()) for name, group in protocol.groups.items()}
+    if known := sorted(groups.get("unseen", set()) & trained):
+        notes["unseen"] = f"this model was trained on {', '.join(known)}, so 'unseen' numbers are not of unseen"
+    if trained and (new := sorted(groups.get("seen", set()) - trained)):
+        notes["seen"] = f"this model was not trained on {', '.join(new)}, which 'seen' numbers are of, too"
     return notes
 
 

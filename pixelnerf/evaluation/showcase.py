@@ -1,4 +1,4 @@
-"""The objects that a report shows: best, median and worst of each category, rendered again and saved as PNG."""
+"""The pictures of a report: one target of every scene as PNG, and the choice of scenes that are shown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,15 +6,12 @@ from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
-from torch import Tensor
 
 from datasets.rendering.atomic import write_atomically
-from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
+from pixelnerf.evaluation.evaluator import Evaluation, SceneScores, shown_target
 from pixelnerf.evaluation.pictures import depth_picture, error_picture, to_8_bits
 from pixelnerf.evaluation.protocol import Item
 from pixelnerf.evaluation.store import file_name
-
-RANKS = ("best", "median", "worst")
 
 
 @dataclass(frozen=True)
@@ -32,18 +29,32 @@ class ShownRender:
 
 @dataclass(frozen=True)
 class Shown:
-    """One object of the report; `rank` is its place in its category by PSNR from the fewest photos."""
+    """One scene of the report; `rank` is its place in its category by PSNR from the fewest photos."""
 
     group: str
     category: str
     scene: str
     rank: str
-    target: int
     renders: tuple[ShownRender, ...]
 
 
-def choose(results: Sequence[SceneScores]) -> list[tuple[int, str]]:
-    """Indices of the results to show, with their ranks, by group and category; a category of one shows its best."""
+def save_pictures(folder: Path, item: Item, evaluation: Evaluation) -> None:
+    """Writes the pictures of a scene to `<folder>/<group>/<category>/<scene>/`."""
+    bounds = (item.scene.near, item.scene.far)
+    for render in _files(folder, item, evaluation.result):
+        shown = evaluation.shown[render.views]
+        render.truth.parent.mkdir(parents=True, exist_ok=True)
+        color, truth = shown.output.color.numpy(), shown.truth.numpy()
+        for path, photo in zip(render.inputs, shown.inputs, strict=True):
+            _write(path, photo.numpy())
+        _write(render.prediction, color)
+        _write(render.truth, truth)
+        _write(render.depth, depth_picture(shown.output.distance.numpy(), bounds))
+        _write(render.error, error_picture(color, truth))
+
+
+def choose(folder: Path, items: Sequence[Item], results: Sequence[SceneScores]) -> list[Shown]:
+    """Best, median and worst scene of each category of each group; of two the best and the worst, of one the best."""
     categories: dict[tuple[str, str], list[int]] = {}
     for index, result in enumerate(results):
         categories.setdefault((result.group, result.category), []).append(index)
@@ -51,50 +62,38 @@ def choose(results: Sequence[SceneScores]) -> list[tuple[int, str]]:
     for members in categories.values():
         fewest = min(results[members[0]].scores)
         ranked = sorted(members, key=lambda index: -results[index].scores[fewest]["model"].psnr)
-        places = {0: "best", len(ranked) // 2: "median", len(ranked) - 1: "worst"}
-        if len(ranked) <= 2:
-            places = dict(zip(range(len(ranked)), ("best", "worst"), strict=False))
-        chosen += [(ranked[place], rank) for place, rank in sorted(places.items())]
+        places = {0: "best"}
+        if len(ranked) > 2:
+            places[len(ranked) // 2] = "median"
+        if len(ranked) > 1:
+            places[len(ranked) - 1] = "worst"
+        for place, rank in places.items():
+            item, result = items[ranked[place]], results[ranked[place]]
+            chosen.append(Shown(result.group, result.category, result.scene, rank, tuple(_files(folder, item, result))))
     return chosen
 
 
-def render_showcase(evaluator: Evaluator, item: Item, result: SceneScores, rank: str, folder: Path) -> Shown:
-    """Renders one target of a scene, the same for every number of photos where the protocol allows it.
-
-    Pictures go to `<folder>/<group>/<category>/<rank>_<scene>/`.
-    """
+def _files(folder: Path, item: Item, result: SceneScores) -> list[ShownRender]:
+    """Where a scene's pictures lie; truth and inputs are shared by the numbers of photos."""
     place = folder / result.group / (file_name(result.category) if result.category else "scenes")
-    place = place / f"{rank}_{file_name(result.scene)}"
-    place.mkdir(parents=True, exist_ok=True)
-    common = set.intersection(*(set(views) for views in item.targets.values()))
-    targets = [view for view in item.targets[min(item.targets)] if not common or view in common]
-    target = targets[len(targets) // 2]
+    place = place / file_name(result.scene)
     renders = []
     for count, inputs in sorted(item.inputs.items()):
-        shown = target if target in item.targets[count] else item.targets[count][0]
-        output = evaluator.render(item.scene, inputs, [shown])[0]
-        truth = evaluator.truths(item.scene, [shown])[0].numpy()
-        color = output.color.numpy()
-        bounds = (item.scene.near, item.scene.far)
-        stem = f"{count}view_target{shown:03d}"
+        target = shown_target(item, count)
+        stem = f"{count}view_target{target:03d}"
         renders.append(
             ShownRender(
                 views=count,
                 psnr=result.scores[count]["model"].psnr,
-                inputs=tuple(
-                    _save(place / f"input{view:03d}.png", image)
-                    for view, image in zip(inputs, evaluator.truths(item.scene, inputs), strict=True)
-                ),
-                prediction=_save(place / f"{stem}_prediction.png", color),
-                truth=_save(place / f"target{shown:03d}_truth.png", truth),
-                depth=_save(place / f"{stem}_depth.png", depth_picture(output.distance.numpy(), bounds)),
-                error=_save(place / f"{stem}_error.png", error_picture(color, truth)),
+                inputs=tuple(place / f"input{view:03d}.png" for view in inputs),
+                prediction=place / f"{stem}_prediction.png",
+                truth=place / f"target{target:03d}_truth.png",
+                depth=place / f"{stem}_depth.png",
+                error=place / f"{stem}_error.png",
             )
         )
-    return Shown(result.group, result.category, result.scene, rank, target, tuple(renders))
+    return renders
 
 
-def _save(path: Path, image: np.ndarray | Tensor) -> Path:
-    pixels = to_8_bits(np.asarray(image))
-    write_atomically(path, iio.imwrite("<bytes>", pixels, extension=".png"))
-    return path
+def _write(path: Path, image: np.ndarray) -> None:
+    write_atomically(path, iio.imwrite("<bytes>", to_8_bits(image), extension=".png"))
