@@ -242,3 +242,12 @@ def test_a_truncated_texture_is_one_line(tmp_path: Path) -> None:
     texture.write_bytes(encoded.getvalue()[:2000])
     with pytest.raises(UserError, match="cannot read the mesh"):
         load_surface(path)
+
+
+def test_fine_textures_are_averaged_alike_in_all_views(tmp_path: Path) -> None:
+    """A texture of black and white texels is grey from afar, not noise."""
+    path = write_textured_obj(tmp_path / "object")
+    noise = np.random.default_rng(0).integers(0, 2, (1024, 1024, 1)) * np.full(3, 255)
+    Image.fromarray(noise.astype(np.uint8)).save(tmp_path / "object" / "images" / "texture.png")
+    image = RayCaster(load_surface(path)).render(from_sides(6), 33).images[0]
+    assert image[10:23, 10:23].std() < 8

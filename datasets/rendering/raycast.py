@@ -72,7 +72,6 @@ class RayCaster:
         for start in range(0, len(pixels.view), _PIXELS_PER_BATCH):
             batch = pixels[start : start + _PIXELS_PER_BATCH]
             found = self._intersect(*_rays(rig, batch, np.zeros((1, 2)), size))
-            # Directions have unit z in the camera frame, so the ray's parameter is the depth.
             depth[batch.view, batch.row, batch.column] = np.where(found["primID"] >= 0, found["tfar"], 0.0)
         return depth
 
@@ -99,8 +98,10 @@ class RayCaster:
         u, v = found["u"][hits], found["v"][hits]
         # Embree's normal is that of the counter-clockwise side.
         sides = (np.einsum("hi,hi->h", found["Ng"][hits], directions[hits]) > 0).astype(np.intp)
+        # The ray's parameter is depth; three rays share a pixel's width.
+        widths = found["tfar"][hits] * np.float32(2 / (size * rig.focal * 3))
         colors = np.ones((len(is_hit), 3), dtype=np.float32)
-        colors[hits] = self._shader.colors(found["primID"][hits], np.stack([1 - u - v, u, v], axis=-1), sides)
+        colors[hits] = self._shader.colors(found["primID"][hits], np.stack([1 - u - v, u, v], axis=-1), sides, widths)
         return colors.reshape(len(offsets), -1, 3), is_hit.reshape(len(offsets), -1)
 
     def _intersect(self, origins: Float32[ndarray, "ray 3"], directions: Float32[ndarray, "ray 3"]) -> dict:
