@@ -49,6 +49,7 @@ class FileScene(Scene):
         input_views: tuple[int, ...] | None = None,
         blend_masks: bool = False,
         mask_from_background: bool = False,
+        ndc: tuple[float, float] | None = None,
         find_points: Callable[[], SparsePoints | None] = lambda: None,
     ) -> None:
         if len(files) < 2:
@@ -58,6 +59,7 @@ class FileScene(Scene):
         self.near, self.far = bounds
         self.background = background
         self.num_views = len(files)
+        self.ndc = ndc
         self._files = tuple(files)
         self._keys = tuple((str(file.image), file.shrink) for file in files)
         self._cameras = cameras

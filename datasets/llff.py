@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import override
 
 from datasets.camera_files import make_cameras, pinhole, resized
@@ -27,6 +28,7 @@ from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
 from datasets.scene import Scene, SceneList, SparsePoints, Split
 from pixelnerf.errors import UserError
+from pixelnerf.types import Cameras
 
 # From LLFF's [down, right, back] to OpenCV's [right, down, forward].
 LLFF_TO_OPENCV = np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, -1]])
@@ -40,11 +42,19 @@ class LlffConfig(CaptureConfig):
     Attributes:
         factor: the folder of photos is `images_<factor>`; 1 for `images`.
         scale_world: scale the world by the nearest bound and move it into the mean camera; else it is the file's.
+        ndc: render in normalised device coordinates, for forward-facing scenes and models without photos.
     """
 
     name: Literal["llff"]
     factor: int = Field(default=8, ge=1)
     scale_world: bool = True
+    ndc: bool = False
+
+    @model_validator(mode="after")
+    def _ndc_needs_the_mean_camera(self) -> "LlffConfig":
+        if self.ndc and not (self.scale_world and self.near is None and self.far is None):
+            raise ValueError("ndc needs scale_world: true, and near and far null")
+        return self
 
 
 class LlffDataset(FolderDataset[LlffConfig]):
@@ -76,13 +86,15 @@ class LlffDataset(FolderDataset[LlffConfig]):
             self._config.pixel_center,
             self._config.shrink,
         )
+        near, far = self._config.near or 0.9 * scale * bounds.min(), self._config.far or scale * bounds.max()
         return FileScene(
             scene_name(self._root, name),
             [PhotoFiles(images[view], shrink=self._config.shrink) for view in views],
             cameras,
-            (self._config.near or 0.9 * scale * bounds.min(), self._config.far or scale * bounds.max()),
+            (0.0, 1.0) if self._config.ndc else (near, far),
             self._config.background,
             self._cache,
+            ndc=_ndc_scale(cameras) if self._config.ndc else None,
             find_points=lambda: _read_points(folder / "sparse/0", views, cameras.sizes.numpy(), world, scale),
         )
 
@@ -132,6 +144,13 @@ def _moved(poses: Float[np.ndarray, "view 4 4"], world: Float[np.ndarray, "4 4"]
     moved = np.linalg.inv(world) @ poses
     moved[:, :3, 3] *= scale
     return moved
+
+
+def _ndc_scale(cameras: Cameras) -> tuple[float, float]:
+    """What brings a typical photo's sides to -1 and 1 at depth 1."""
+    focal = torch.diagonal(cameras.intrinsics, 0, 1, 2)[:, :2]
+    x, y = (2 * focal / cameras.sizes).mean(dim=0).tolist()
+    return x, y
 
 
 def _read_points(

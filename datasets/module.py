@@ -51,6 +51,7 @@ class ValidationItem(TensorRecord):
     background: Float[Tensor, "3"]
     name: str
     category: str
+    ndc: tuple[float, float] | None
 
 
 class TrainBatches(IterableDataset[TrainBatch]):
@@ -98,6 +99,7 @@ class ValidationItems(Dataset[ValidationItem]):
             background=torch.tensor(scene.background),
             name=scene.name,
             category=scene.category,
+            ndc=scene.ndc,
         )
 
 

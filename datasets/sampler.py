@@ -18,6 +18,7 @@ from datasets.scene import Scene, SceneGroup
 from datasets.skipping import DamagedScenes
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
+from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import rays_through_pixels
 from pixelnerf.types import Cameras, Photos, Rays, TensorRecord
 
@@ -201,6 +202,16 @@ def _stack_rays(chosen: Sequence[SceneChoice]) -> Rays:
     )
     bounds = torch.tensor([[choice.scene.near, choice.scene.far] for choice in chosen])[:, None].expand(*block.shape, 2)
     rays = rays_through_pixels(ray_cameras, pixels[:, :, None] + 0.5, bounds[..., 0], bounds[..., 1])
-    return Rays(
+    rays = Rays(
         rays.origins[:, :, 0], rays.directions[:, :, 0], rays.radii[:, :, 0], rays.near[:, :, 0], rays.far[:, :, 0]
     )
+    return _in_ndc(rays, [choice.scene for choice in chosen])
+
+
+def _in_ndc(rays: Rays, scenes: Sequence[Scene]) -> Rays:
+    scales = [scene.ndc for scene in scenes if scene.ndc is not None]
+    if not scales:
+        return rays
+    if len(scales) < len(scenes):
+        raise UserError("scenes in NDC and others cannot be mixed: set ndc alike in all datasets of the mixture")
+    return to_ndc(rays, torch.tensor(scales)[:, None])

@@ -34,6 +34,8 @@ class Scene(ABC):
         far: where it stops.
         background: the colour, in [0, 1], that the photos stand on and that an empty ray shows.
         num_views: how many photos there are.
+        ndc: scale of x and y for scenes that are rendered in normalised device coordinates (`pixelnerf.geometry.ndc`),
+            None for all others; near and far are 0 and 1 then.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Scene(ABC):
     far: float
     background: tuple[float, float, float]
     num_views: int
+    ndc: tuple[float, float] | None = None
 
     @abstractmethod
     def cameras(self) -> Cameras:

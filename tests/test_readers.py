@@ -24,6 +24,8 @@ from omegaconf import OmegaConf
 from pydantic import TypeAdapter
 
 from datasets.registry import DatasetConfig, build_dataset
+from datasets.sampler import BatchConfig, BatchSampler
+from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
 
@@ -161,6 +163,19 @@ def test_llff_world_lies_in_the_mean_camera(tmp_path):
     file_scene = scenes_of("llff", tmp_path, test_every=0, scale_world=False)[0]
     distances = [torch.pdist(found.cameras().poses[:, :3, 3]) for found in (scene, file_scene)]
     torch.testing.assert_close(distances[0], distances[1] / (0.75 * 1.5))
+
+
+def test_llff_in_ndc(tmp_path):
+    root = write_llff(tmp_path)
+    dataset = build_dataset(CONFIGS.validate_python({"name": "llff", "root": root, **DEFAULTS["llff"], "ndc": True}))
+    scene = dataset.scenes("train")[0]
+    assert (scene.near, scene.far, scene.ndc) == (0.0, 1.0, (pytest.approx(2.25), pytest.approx(2 * 45 / 32)))
+    config = BatchConfig(objects=2, rays=30, source_views=(0, 0))
+    rays = BatchSampler(dataset.groups("train"), config, 0, 0, DamagedScenes("raise")).batch(0).rays
+    assert (rays.origins[..., 2] == -1).all()
+    torch.testing.assert_close((rays.origins + rays.directions)[..., 2], torch.ones(2, 30))
+    with pytest.raises(ValueError, match="ndc needs"):
+        scenes_of("llff", root, ndc=True, near=1.0)
 
 
 def test_transforms_with_intrinsics_of_each_frame(tmp_path):

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.net import Net
 from pixelnerf.types import Cameras, SceneFeatures, TensorRecord
@@ -34,15 +35,22 @@ def render_image(
     far: float,
     background: Float[Tensor, "3"],
     rays_per_chunk: int | None = None,
+    ndc: tuple[float, float] | None = None,
 ) -> ImageOutput:
-    """Renders the view of one camera (no batch axis) of one encoded scene (batch of 1). Colours are clipped."""
+    """Renders the view of one camera (no batch axis) of one encoded scene (batch of 1). Colours are clipped.
+
+    A scene in normalised device coordinates gives its scale (see `pixelnerf.geometry.ndc`); t is theirs then.
+    """
     if rays_per_chunk is None:
         samples = max(net.config.renderer.coarse_samples, net.config.renderer.fine_samples)
         rays_per_chunk = max(
             64, SAMPLES_PER_CHUNK[features.texels.device.type] // (samples * features.present.shape[1])
         )
     width, height = camera.sizes.tolist()
-    rays = image_rays(camera, near, far).map_tensors(lambda tensor: tensor[None])
+    rays = image_rays(camera, near, far)
+    if ndc is not None:
+        rays = to_ndc(rays, rays.origins.new_tensor(ndc))
+    rays = rays.map_tensors(lambda tensor: tensor[None])
     count = width * height
     device = rays.origins.device
     color = torch.empty(count, 3, device=device)

@@ -57,7 +57,9 @@ class FewShotModule(pl.LightningModule):
     def validation_step(self, item: ValidationItem, batch_index: int) -> None:
         features = self.net.encode(item.photos)
         for view in range(len(item.images)):
-            render = render_image(self.net, features, item.targets[view], item.near, item.far, item.background)
+            render = render_image(
+                self.net, features, item.targets[view], item.near, item.far, item.background, ndc=item.ndc
+            )
             truth = item.images[view].movedim(0, -1)
             value = psnr(truncate_to_8_bits(render.color), truth)
             self.log("val/psnr", value, batch_size=1, on_epoch=True, sync_dist=True)
