@@ -162,7 +162,7 @@ def _hull(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
 def _body_livery(shape: _Shape, color: Color, rng: Generator) -> Livery:
     """One colour, a dark or contrasting sill, or stripes along the middle."""
     kind, trim = rng.integers(6), paint(rng)
-    stripe = rng.uniform(0.1, 0.25) * shape.width
+    stripe = 0.14 * shape.width  # the middle strip of the body's skin
 
     def livery(centers: np.ndarray) -> np.ndarray:
         colors = np.tile(color, (len(centers), 1))

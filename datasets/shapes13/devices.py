@@ -30,7 +30,7 @@ def _flat_screen(display: Assembly, case: Color, rng: Generator) -> None:
     panel = [
         (box((width, height, thick), middle), case),
         (box((width - 2 * rim, height - 2 * rim, 0.006), (0, middle[1], -thick / 2)), _screen_color(rng)),
-        (box((width * 0.6, height * 0.6, 0.06), (0, middle[1], thick / 2), top=(0.9, 1)), shaded(case, 0.8)),
+        (box((width * 0.6, height * 0.6, 0.05), (0, middle[1], thick / 2 + 0.02), top=(0.9, 1)), shaded(case, 0.8)),
     ]
     if chance(0.3, rng):
         chin = rng.uniform(0.06, 0.13)
@@ -178,7 +178,7 @@ def _desk_phone(phone: Assembly, case: Color, rng: Generator) -> None:
         (-depth / 2, 0.08),
     ]
     phone.add(extrude(outline, 0.85 if not rotary else 0.7, "x"), case)
-    tilt = np.degrees(np.arctan2(0.02 + slope, depth * 0.7))
+    tilt = -np.degrees(np.arctan2(0.02 + slope, depth * 0.7))
     middle = (0.09 + 0.1 + slope) / 2
     pivot = (0.0, middle, -depth * 0.15)
     if rotary:
