@@ -51,7 +51,8 @@ def _describe(config_class: type[Config], error: ValidationError, where: str) ->
 
 
 def _describe_one(config_class: type[Config], detail: ErrorDetails, where: str) -> str:
-    place = ".".join([where, *(str(part) for part in detail["loc"])] if where else [str(part) for part in detail["loc"]])
+    parts = _written_parts(config_class, [str(part) for part in detail["loc"]])
+    place = ".".join([where, *parts] if where else parts)
     if detail["type"] == "extra_forbidden":
         parents = [config_class]
         for part in detail["loc"][:-1]:
@@ -62,6 +63,22 @@ def _describe_one(config_class: type[Config], detail: ErrorDetails, where: str) 
         return f"config key '{place}' is missing; set it with {place}=VALUE"
     message = detail["msg"].removeprefix("Value error, ")
     return f"config key '{place}' = {detail['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _written_parts(config_class: type[Config], location: list[str]) -> list[str]:
+    """The location as it is written in YAML: pydantic puts a discriminated union's tag in as a part of its own."""
+    parts = []
+    parents = [config_class]
+    for part in location:
+        tags = {tag for parent in parents if "name" in parent.model_fields for tag in _literals(parent)}
+        if part not in tags or any(part in parent.model_fields for parent in parents):
+            parts.append(part)
+        parents = [child for parent in parents for child in _child_classes(parent, part)]
+    return parts
+
+
+def _literals(config_class: type[Config]) -> tuple[Any, ...]:
+    return get_args(config_class.model_fields["name"].annotation)
 
 
 def _child_classes(parent: type[Config], name: str) -> list[type[Config]]:
