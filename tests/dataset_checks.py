@@ -1,11 +1,30 @@
-"""What any scene must satisfy, whatever its format."""
+"""Readers with the options that fit the balls' layouts, and what any scene must satisfy, whatever its format."""
 
 import numpy as np
 import torch
 from ball_scene import CENTERS, COLORS, RADII
+from pydantic import TypeAdapter
 
+from datasets.registry import DatasetConfig, build_dataset
 from datasets.scene import Scene
 from pixelnerf.geometry.cameras import project, world_to_camera
+
+CONFIGS = TypeAdapter(DatasetConfig)
+DEFAULTS = {
+    "srn": {"near": 0.8, "far": 5.0, "background": (1, 1, 1), "category": "car", "prefix": "cars"},
+    "two_objects": {"near": 4.0, "far": 9.0, "background": (1, 1, 1)},
+    "blender": {"near": 1.0, "far": 5.0, "background": (1, 1, 1)},
+    "multiscale_blender": {"background": (1, 1, 1)},
+    "dtu": {"near": 0.1, "far": 5.0, "background": (0, 0, 0), "pixel_center": 0.0},
+    "llff": {"background": (0, 0, 0), "factor": 4, "test_every": 8},
+    "transforms": {"background": (0, 0, 0), "near": 1.0, "far": 5.0, "test_every": 0},
+    "colmap": {"background": (0, 0, 0), "images": "images_4", "test_every": 0},
+}
+
+
+def scenes_of(name, root, split="train", **options):
+    config = CONFIGS.validate_python({"name": name, "root": root, **DEFAULTS[name], **options})
+    return build_dataset(config).scenes(split)
 
 
 def assert_shows_the_balls(scene: Scene, scale=1.0, shift=(0.0, 0.0, 0.0)):

@@ -1,6 +1,5 @@
 """Every reader gives cameras that see what the photos show, from the published layout with its own conventions."""
 
-import json
 import pickle
 from pathlib import Path
 
@@ -8,8 +7,8 @@ import hydra
 import numpy as np
 import pytest
 import torch
-from ball_scene import CENTERS, orbit
-from dataset_checks import assert_shows_the_balls
+from ball_scene import CENTERS, orbit, save
+from dataset_checks import CONFIGS, DEFAULTS, assert_shows_the_balls, scenes_of
 from dataset_layouts import (
     write_blender,
     write_colmap,
@@ -21,45 +20,14 @@ from dataset_layouts import (
     write_two_objects,
 )
 from omegaconf import OmegaConf
-from pydantic import TypeAdapter
 
-from datasets.registry import DatasetConfig, build_dataset
+from datasets.registry import build_dataset
 from datasets.sampler import BatchConfig, BatchSampler
 from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "conf"
-CONFIGS = TypeAdapter(DatasetConfig)
-DEFAULTS = {
-    "srn": {"near": 0.8, "far": 5.0, "background": (1, 1, 1), "category": "car", "prefix": "cars"},
-    "two_objects": {"near": 4.0, "far": 9.0, "background": (1, 1, 1)},
-    "blender": {"near": 1.0, "far": 5.0, "background": (1, 1, 1)},
-    "multiscale_blender": {"background": (1, 1, 1)},
-    "dtu": {"near": 0.1, "far": 5.0, "background": (0, 0, 0), "pixel_center": 0.0},
-    "llff": {"background": (0, 0, 0), "factor": 4, "test_every": 8},
-    "transforms": {"background": (0, 0, 0), "near": 1.0, "far": 5.0, "test_every": 0},
-    "colmap": {"background": (0, 0, 0), "images": "images_4", "test_every": 0},
-}
-
-
-def scenes_of(name, root, split="train", **options):
-    config = CONFIGS.validate_python({"name": name, "root": root, **DEFAULTS[name], **options})
-    return build_dataset(config).scenes(split)
-
-
-def read_all(name, root, **options):
-    scene = scenes_of(name, root, **options)[0]
-    return [scene.images([view]) for view in range(scene.num_views)]
-
-
-def assert_user_error(name, root, *parts, **options):
-    with pytest.raises(UserError) as caught:
-        read_all(name, root, **options)
-    message = str(caught.value)
-    assert "\n" not in message
-    for part in parts:
-        assert str(part) in message
 
 
 def test_srn(tmp_path):
@@ -93,6 +61,18 @@ def test_blender(tmp_path):
         (scene,) = scenes_of("blender", tmp_path, split)
         assert scene.name == "balls"
         assert_shows_the_balls(scene)
+
+
+def test_transparency_is_composited_once_and_averaged_premultiplied(tmp_path):
+    root = write_blender(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 4), np.uint8)
+    save(root / "train/r_0.png", pixels)
+    colors, alpha = pixels[..., :3] / 255, pixels[..., 3:] / 255
+    expected = torch.from_numpy(colors * alpha + 1 - alpha).float().permute(2, 0, 1)
+    scene = scenes_of("blender", root, shrink=(1, 4))[0]
+    torch.testing.assert_close(scene.images([0])[0], expected, atol=0.51 / 255, rtol=0)
+    averaged = torch.nn.functional.avg_pool2d(expected, 4)
+    torch.testing.assert_close(scene.images([4])[0], averaged, atol=1.1 / 255, rtol=0)
 
 
 def test_splits_with_one_name_do_not_share_photos(tmp_path):
@@ -241,104 +221,6 @@ def test_mixed_datasets_keep_their_own_bounds(tmp_path):
     assert [(len(group.scenes), group.weight) for group in dataset.groups("train")] == [(1, 1.0), (1, 3.0)]
     with pytest.raises(ValueError, match="weights are for"):
         CONFIGS.validate_python({"name": "mixture", "parts": parts, "weights": {"blender": 1}})
-
-
-def edit_json(path, change):
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
-
-
-def test_bad_srn(tmp_path):
-    folder = write_srn(tmp_path) / "cars_train/car_train"
-    (folder / "pose/000001.txt").write_text("1 2 3")
-    assert_user_error("srn", tmp_path, folder / "pose/000001.txt", "16")
-    (folder / "pose/000001.txt").unlink()
-    assert_user_error("srn", tmp_path, folder, "5 images but 4 pose files")
-    (folder / "intrinsics.txt").write_text("nothing")
-    write_srn(tmp_path / "other")
-    (tmp_path / "other/cars_train/car_train/intrinsics.txt").write_text("40 16\n")
-    assert_user_error("srn", tmp_path / "other", "intrinsics.txt", "f cx cy")
-    assert_user_error("srn", tmp_path, "boats_train", "dataset.prefix", prefix="boats")
-
-
-@pytest.mark.parametrize(
-    ("change", "part"),
-    [
-        (lambda content: content.pop("frames"), "no 'frames'"),
-        (lambda content: content["frames"][1].pop("transform_matrix"), "frame 1"),
-        (lambda content: content["frames"][1].update(transform_matrix=[[1, 0], [0, 1]]), "frame 1"),
-        (lambda content: content["frames"][1].update(transform_matrix=(2 * np.eye(4)).tolist()), "rigid"),
-        (lambda content: content.update(camera_angle_x=40.0), "radians"),
-        (lambda content: content["frames"][2].update(file_path="train/gone"), "gone.png"),
-    ],
-)
-def test_bad_blender(tmp_path, change, part):
-    path = write_blender(tmp_path) / "transforms_train.json"
-    edit_json(path, change)
-    assert_user_error("blender", tmp_path, tmp_path, part)
-
-
-def test_bad_json(tmp_path):
-    path = write_blender(tmp_path) / "transforms_train.json"
-    path.write_text(path.read_text()[:100])
-    assert_user_error("blender", tmp_path, path)
-
-
-def test_bad_multiscale_blender(tmp_path):
-    path = write_multiscale_blender(tmp_path) / "metadata.json"
-    edit_json(path, lambda content: content["train"]["near"].pop())
-    assert_user_error("multiscale_blender", tmp_path, path, "different lengths")
-    assert_user_error("multiscale_blender", tmp_path, path, "no split 'val'", split="val")
-
-
-def test_bad_dtu(tmp_path):
-    path = write_dtu(tmp_path) / "scan1/cameras.npz"
-    (path.parent / "image/000005.png").write_bytes((path.parent / "image/000004.png").read_bytes())
-    assert_user_error("dtu", tmp_path, path, "world_mat_5", use_masks=False)
-    assert_user_error("dtu", tmp_path, path.parent, "6 images but 5 masks")
-    np.savez(path, **{f"world_mat_{view}": np.zeros((4, 4)) for view in range(6)})
-    assert_user_error("dtu", tmp_path, path, "singular", use_masks=False)
-    (tmp_path / "new_train.lst").write_text("scan77\n")
-    assert_user_error("dtu", tmp_path, "new_train.lst", "scan77")
-
-
-def test_bad_llff(tmp_path):
-    path = write_llff(tmp_path) / "poses_bounds.npy"
-    assert_user_error("llff", tmp_path, "images_2", factor=2)
-    rows = np.load(path)
-    np.save(path, rows[:-1])
-    assert_user_error("llff", tmp_path, path, "8 poses", "9 images")
-    np.save(path, rows[:, :-1])
-    assert_user_error("llff", tmp_path, path, "(views, 17)")
-    rows[3, 16] = 0.5
-    np.save(path, rows)
-    assert_user_error("llff", tmp_path, path, "near < far")
-    np.save(path, np.array([{}], dtype=object))
-    assert_user_error("llff", tmp_path, path)
-
-
-def test_bad_transforms(tmp_path):
-    path = write_transforms(tmp_path / "a", k1=0.2) / "transforms.json"
-    assert_user_error("transforms", tmp_path / "a", path, "distorted", "undistort")
-    write_transforms(tmp_path / "b", camera_model="OPENCV_FISHEYE")
-    assert_user_error("transforms", tmp_path / "b", "OPENCV_FISHEYE")
-    write_transforms(tmp_path / "c")
-    assert_user_error("transforms", tmp_path / "c", "dataset.near", near=None)
-    edit_json(tmp_path / "c/transforms.json", lambda content: content.update(w=10))
-    assert_user_error("transforms", tmp_path / "c", "another shape")
-
-
-def test_bad_colmap(tmp_path):
-    root = write_colmap(tmp_path / "a", distortion=0.1)
-    assert_user_error("colmap", root, "distorted", "undistort_images")
-    assert scenes_of("colmap", root, distortion_tolerance=50.0)[0].num_views == 9
-    root = write_colmap(tmp_path / "b")
-    (root / "images_4/im3.png").unlink()
-    assert_user_error("colmap", root, "im3.jpg", "dataset.images")
-    (root / "sparse/0/cameras.txt").unlink()
-    assert_user_error("colmap", root, root / "sparse/0", "COLMAP model")
-    assert_user_error("colmap", root, root, "sparse/1", model="sparse/1")
 
 
 def test_phone_capture_has_the_same_cameras_by_both_files(shared_folder):
