@@ -96,6 +96,8 @@ def protocol_values(**changes: Any) -> dict[str, Any]:
         "inputs": {"name": "view_list", "offsets": {1: [0], 2: [0, 2]}},
         "targets": {"exclude": [], "every": 1, "limit": None, "shared": True},
         "downscale": 1,
+        "eight_bits": True,
+        "ssim": "uniform",
         **changes,
     }
 

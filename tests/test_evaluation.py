@@ -11,8 +11,8 @@ from datasets.photos import scene_photos
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import mean_scores, metrics_json
 from pixelnerf.evaluation.evaluator import Evaluator, SceneScores, Scores, shown_target
+from pixelnerf.evaluation.manifest import resolve
 from pixelnerf.evaluation.metrics import PSNR_CEILING, psnr
-from pixelnerf.evaluation.protocol import resolve
 from pixelnerf.evaluation.report import report_html
 from pixelnerf.evaluation.run import default_output, training_categories
 
@@ -38,7 +38,7 @@ def first_item(root, **changes):
 
 def test_a_constant_picture_has_the_psnr_of_its_truncated_value(root):
     item = first_item(root)
-    result = Evaluator(constant_net(0.7), CPU, 100, 1, None).evaluate(item).result
+    result = Evaluator(constant_net(0.7), protocol(), CPU, 100).evaluate(item).result
     for count in (1, 2):
         truths = item.scene.images(item.targets[count])
         # 0.7 * 255 = 178.5 is cut to 178.
@@ -49,7 +49,7 @@ def test_a_constant_picture_has_the_psnr_of_its_truncated_value(root):
 
 def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(root):
     item = first_item(root)
-    scores = Evaluator(oracle_net(item.scene), CPU, 100, 1, None).evaluate(item).result.scores
+    scores = Evaluator(oracle_net(item.scene), protocol(), CPU, 100).evaluate(item).result.scores
     for count in (1, 2):
         assert scores[count]["model"].psnr == PSNR_CEILING
         assert scores[count]["model"].ssim == pytest.approx(1)
@@ -60,26 +60,44 @@ def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(root):
 
 def test_photos_are_encoded_once_for_each_number_of_views(root):
     net = constant_net(0.5)
-    Evaluator(net, CPU, 64, 1, None).evaluate(first_item(root))
+    Evaluator(net, protocol(), CPU, 64).evaluate(first_item(root))
     assert net.encoded == [1, 2]
 
 
 def test_copying_the_input_is_perfect_for_the_input(root):
     """With one target beside the input, and the input asked for: the copy is exact."""
     item = first_item(root)
-    evaluator = Evaluator(constant_net(0.5), CPU, 100, 1, None)
+    evaluator = Evaluator(constant_net(0.5), protocol(), CPU, 100)
     truths = evaluator.truths(item.scene, item.inputs[1])
     assert torch.equal(truths, scene_photos(item.scene, item.inputs[1]).images[0].movedim(1, -1))
 
 
 def test_downscaled_truths_are_box_means_and_renders_fit_them(root):
     item = first_item(root, downscale=2)
-    evaluator = Evaluator(constant_net(0.5), CPU, 100, 2, None)
+    evaluator = Evaluator(constant_net(0.5), protocol(downscale=2), CPU, 100)
     full = item.scene.images(item.targets[1])
     means = torch.nn.functional.avg_pool2d(full, 2).movedim(1, -1)
     torch.testing.assert_close(evaluator.truths(item.scene, item.targets[1]), means)
     render = evaluator.render(item.scene, item.inputs[1], item.targets[1][:1])[0]
     assert render.color.shape == means[0].shape == (8, 8, 3)
+
+
+def test_without_8_bits_the_value_is_kept(root):
+    item = first_item(root)
+    result = Evaluator(constant_net(0.7), protocol(eight_bits=False), CPU, 100).evaluate(item).result
+    truths = item.scene.images(item.targets[1])
+    expected = sum(psnr(torch.full_like(truth, 0.7), truth) for truth in truths) / len(truths)
+    assert result.scores[1]["model"].psnr == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_model_without_photos_has_no_photo_to_copy(monkeypatch, root, checkpoint, tmp_path):
+    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "out", checkpoint, inputs={"name": "none"})
+    numbers = result.metrics["views"]["0"]
+    assert numbers["baselines"].keys() == {"background"}
+    assert numbers["seen"]["objects"] == 2
+    html = (tmp_path / "out/report.html").read_text()
+    assert "0 photos" in html
+    assert "input 1" not in html
 
 
 def scene_result(category, value, group="seen", lpips=None):

@@ -30,13 +30,19 @@ def test_ssim_is_that_of_the_paper():
     generator = torch.Generator().manual_seed(0)
     truth = torch.rand(20, 24, 3, generator=generator)
     image = (truth + 0.2 * torch.randn(20, 24, 3, generator=generator)).clamp(0, 1)
-    assert ssim(truth, truth) == pytest.approx(1.0)
+    assert ssim(truth, truth, "uniform") == pytest.approx(1.0)
     channels = [
         structural_similarity(image[..., c].numpy(), truth[..., c].numpy(), win_size=7, data_range=1.0)
         for c in range(3)
     ]
-    assert ssim(image, truth) == pytest.approx(np.mean(channels), abs=1e-6)
-    assert 0 < ssim(image, truth) < 0.95
+    assert ssim(image, truth, "uniform") == pytest.approx(np.mean(channels), abs=1e-6)
+    assert 0 < ssim(image, truth, "uniform") < 0.95
+
+
+def test_gaussian_ssim_is_that_of_mipnerf(shared_folder):
+    golden = np.load(shared_folder / "golden/mipnerf_math.npz", allow_pickle=False)
+    images = (torch.from_numpy(golden[name]) for name in ("ssim_img0", "ssim_img1"))
+    assert ssim(*images, "gaussian") == pytest.approx(float(golden["ssim_mip"]), abs=1e-5)
 
 
 def test_lpips_needs_local_weights(tmp_path, monkeypatch):

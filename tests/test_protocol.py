@@ -2,18 +2,22 @@ import json
 
 import pytest
 from ball_scene import write_nmr
+from dataset_layouts import write_blender
 from evaluation_builders import open_dataset, protocol, protocol_values
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from datasets.blender import BlenderConfig, BlenderDataset
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import mean_scores
 from pixelnerf.evaluation.evaluator import Scores
-from pixelnerf.evaluation.protocol import ProtocolConfig, resolve
+from pixelnerf.evaluation.manifest import resolve
+from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.published import published_rows, published_table
 from pixelnerf.evaluation.run import EvaluationConfig
 
+INPUT_COUNTS = {"fixed": lambda inputs: inputs.views, "view_list": lambda inputs: inputs.offsets, "none": lambda _: {0}}
 GROUP = {"splits": ["test"], "categories": ["chair"], "objects_per_category": None}
 
 
@@ -29,7 +33,7 @@ def targets_of(dataset, **targets):
 
 def test_a_manifest_lists_everything(dataset):
     manifest = resolve(protocol(), dataset)
-    assert [(item.group, item.scene.category) for item in manifest.items] == [("seen", "airplane")] * 3 + [
+    assert [(item.group, item.category) for item in manifest.items] == [("seen", "airplane")] * 3 + [
         ("unseen", "chair")
     ] * 3
     # The view list says 2; the second photo is two views on.
@@ -91,6 +95,20 @@ def test_a_protocol_that_does_not_fit_is_one_line(dataset, changes, message):
     assert "\n" not in str(caught.value)
 
 
+def test_targets_of_several_sizes_are_items_of_their_own(tmp_path):
+    """As in mip-NeRF's multiscale scenes; the size takes the category's place."""
+    write_blender(tmp_path, views=3, size=32)
+    values = {"name": "blender", "root": tmp_path, "near": 2, "far": 6, "background": [1, 1, 1], "shrink": [1, 2]}
+    dataset = BlenderDataset(parse_config(BlenderConfig, values, "dataset"))
+    groups = {"all": {**GROUP, "categories": None}}
+    items = resolve(protocol(groups=groups, inputs={"name": "none"}), dataset).items
+    assert [(item.category, item.inputs, item.targets) for item in items] == [
+        ("32x32", {0: ()}, {0: (0, 1, 2)}),
+        ("16x16", {0: ()}, {0: (3, 4, 5)}),
+    ]
+    assert all(item.scene.images(item.targets[0]).shape[0] == 3 for item in items)
+
+
 def test_a_missing_view_list_is_named(tmp_path):
     root = write_nmr(tmp_path, objects_per_split=1, views=3, size=8)
     (root / "src_views.txt").write_text("02691156 other 1\n")
@@ -139,8 +157,7 @@ def test_published_numbers_belong_to_a_protocol(repository):
         protocol = composed(repository, name).protocol
         for row in table:
             assert row.group in protocol.groups
-            counts = protocol.inputs.views if protocol.inputs.name == "fixed" else protocol.inputs.offsets
-            assert row.views in counts
+            assert row.views in INPUT_COUNTS[protocol.inputs.name](protocol.inputs)
     rows = published_rows("shapenet_13", 1, "seen", 8762)
     assert {row.method for row in rows} >= {"pixelNeRF", "Splatter Image"}
     assert published_rows("shapenet_13", 1, "seen", 100) == []
@@ -152,7 +169,11 @@ def test_the_papers_total_is_weighted_by_instances(repository):
     """The published total follows from the published categories by the mean that we report, too."""
     paper = next(row for row in published_table()["shapenet_13"] if row.method == "pixelNeRF")
     assert set(paper.categories) == set(composed(repository, "shapenet_13").dataset.categories)
-    scores = [Scores(*values[:3]) for values in paper.categories.values() for _ in range(values[3])]
+    scores = [
+        Scores(category.psnr, category.ssim, category.lpips)
+        for category in paper.categories.values()
+        for _ in range(category.objects)
+    ]
     total = mean_scores(scores)
     assert total["objects"] == paper.objects
     assert total["psnr"] == pytest.approx(paper.psnr, abs=0.01)

@@ -12,6 +12,7 @@ from typing import Any
 from pixelnerf.evaluation.baselines import BASELINES, Method
 from pixelnerf.evaluation.evaluator import SceneScores, Scores
 
+METHODS = ("model", *BASELINES)
 METRICS = ("psnr", "ssim", "lpips")
 
 
@@ -24,7 +25,8 @@ def metrics_json(
     """
     views = {}
     for count in sorted(results[0].scores):
-        baselines = {method: _groups(results, count, method) for method in BASELINES}
+        present = results[0].scores[count]
+        baselines = {method: _groups(results, count, method) for method in BASELINES if method in present}
         views[str(count)] = {**_groups(results, count, "model"), "baselines": baselines}
     return {"protocol": protocol, "checkpoint": checkpoint, "views": views, "notes": notes}
 
@@ -36,8 +38,8 @@ def per_object_csv(results: Sequence[SceneScores]) -> str:
     writer.writerow(["group", "category", "object", "views", "targets", "method", *METRICS])
     for result in results:
         for count, methods in sorted(result.scores.items()):
-            for method in ("model", *BASELINES):
-                values = [_rounded(value) for value in asdict(methods[method]).values()]
+            for method, scores in sorted(methods.items(), key=lambda entry: METHODS.index(entry[0])):
+                values = [_rounded(value) for value in asdict(scores).values()]
                 writer.writerow(
                     [result.group, result.category, result.scene, count, result.targets[count], method, *values]
                 )

@@ -31,6 +31,11 @@ def baseline_pictures(
     target_poses: Float[Tensor, "target 4 4"],
     background: tuple[float, float, float],
 ) -> dict[Method, Float[Tensor, "target height width 3"]]:
-    """What each baseline shows for the targets: the nearest photo unchanged, and an empty scene."""
-    copied = photos[nearest_views(input_poses, target_poses)]
-    return {"nearest_view": copied, "background": torch.tensor(background, dtype=copied.dtype).expand_as(copied)}
+    """What each baseline shows for the targets: the nearest photo unchanged, and an empty scene.
+
+    Without photos there is nothing to copy, only the empty scene.
+    """
+    empty = torch.tensor(background, dtype=photos.dtype).expand(len(target_poses), *photos.shape[1:])
+    if not len(photos):
+        return {"background": empty}
+    return {"nearest_view": photos[nearest_views(input_poses, target_poses)], "background": empty}

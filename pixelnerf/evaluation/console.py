@@ -16,7 +16,6 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from pixelnerf.evaluation.baselines import BASELINES
 from pixelnerf.evaluation.published import published_rows
 from pixelnerf.evaluation.report import TITLES, groups_of
 
@@ -58,8 +57,8 @@ def results_table(metrics: dict[str, Any], comparable: bool) -> Table:
     for group in groups_of(metrics, next(iter(metrics["views"]))):
         for views, numbers in metrics["views"].items():
             _add(table, group, views, TITLES["model"], numbers[group])
-            for method in BASELINES:
-                _add(table, group, views, TITLES[method], numbers["baselines"][method][group])
+            for method, scores in numbers["baselines"].items():
+                _add(table, group, views, TITLES[method], scores[group])
             objects = numbers[group]["objects"]
             for row in published_rows(metrics["protocol"], int(views), group, objects) if comparable else ():
                 _add(table, group, views, f"{row.method} (published)", row.model_dump())

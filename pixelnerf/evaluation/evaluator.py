@@ -11,8 +11,9 @@ from datasets.image_files import area_mean
 from datasets.photos import scene_photos
 from datasets.scene import Scene
 from pixelnerf.evaluation.baselines import Method, baseline_pictures
+from pixelnerf.evaluation.manifest import Item
 from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, ssim, truncate_to_8_bits
-from pixelnerf.evaluation.protocol import Item
+from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
 
@@ -59,12 +60,17 @@ class Evaluator:
     """Measures a net scene by scene; nothing is kept between scenes."""
 
     def __init__(
-        self, net: Net, device: torch.device, rays_per_chunk: int | None, downscale: int, lpips: Lpips | None
+        self,
+        net: Net,
+        protocol: ProtocolConfig,
+        device: torch.device,
+        rays_per_chunk: int | None = None,
+        lpips: Lpips | None = None,
     ) -> None:
         self._net = net.to(device).eval()
+        self._protocol = protocol
         self._device = device
         self._rays_per_chunk = rays_per_chunk
-        self._downscale = downscale
         self._lpips = lpips
 
     def evaluate(self, item: Item) -> Evaluation:
@@ -74,22 +80,24 @@ class Evaluator:
             targets = item.targets[count]
             truths = self.truths(item.scene, targets)
             renders = self.render(item.scene, inputs, targets)
-            model = truncate_to_8_bits(torch.stack([render.color for render in renders]))
+            model = torch.stack([render.color for render in renders])
+            if self._protocol.eight_bits:
+                model = truncate_to_8_bits(model)
             poses = item.scene.cameras().poses
-            photos = self.truths(item.scene, inputs)
+            photos = self.truths(item.scene, inputs) if inputs else truths[:0]
             pictures = baseline_pictures(photos, poses[list(inputs)], poses[list(targets)], item.scene.background)
             scores[count] = {method: self._measure(images, truths) for method, images in pictures.items()}
             scores[count]["model"] = self._measure(model, truths)
             place = targets.index(shown_target(item, count))
             shown[count] = ShownView(targets[place], photos, truths[place], renders[place])
         counts = {count: len(targets) for count, targets in item.targets.items()}
-        return Evaluation(SceneScores(item.group, item.scene.category, item.scene.name, counts, scores), shown)
+        return Evaluation(SceneScores(item.group, item.category, item.scene.name, counts, scores), shown)
 
     @torch.inference_mode()
     def render(self, scene: Scene, inputs: Sequence[int], targets: Sequence[int]) -> list[ImageOutput]:
         """The targets as the model renders them from the input views, which are encoded once; on the CPU."""
         features = self._net.encode(scene_photos(scene, inputs).to(self._device))
-        cameras = scene.cameras().scaled(1 / self._downscale).to(self._device)
+        cameras = scene.cameras().scaled(1 / self._protocol.downscale).to(self._device)
         background = torch.tensor(scene.background, device=self._device)
         return [
             render_image(
@@ -108,9 +116,9 @@ class Evaluator:
     def truths(self, scene: Scene, views: Sequence[int]) -> Float[Tensor, "view height width 3"]:
         """Photos at the size at which they are compared."""
         images = scene.images(views).movedim(1, -1)
-        if self._downscale == 1:
+        if self._protocol.downscale == 1:
             return images
-        return torch.stack([torch.from_numpy(area_mean(image.numpy(), self._downscale)) for image in images])
+        return torch.stack([torch.from_numpy(area_mean(image.numpy(), self._protocol.downscale)) for image in images])
 
     def _measure(
         self, images: Float[Tensor, "target height width 3"], truths: Float[Tensor, "target height width 3"]
@@ -119,7 +127,7 @@ class Evaluator:
         use_lpips = self._lpips is not None and min(truths.shape[1:3]) >= LPIPS_SMALLEST_SIDE
         return Scores(
             psnr=_mean([psnr(image, truth) for image, truth in pairs]),
-            ssim=_mean([ssim(image, truth) for image, truth in pairs]),
+            ssim=_mean([ssim(image, truth, self._protocol.ssim) for image, truth in pairs]),
             lpips=_mean(self._lpips(images, truths)) if use_lpips and self._lpips is not None else None,
         )
 

@@ -1,8 +1,8 @@
-"""Image metrics as the papers measure them: PSNR, SSIM with scikit-image's defaults, LPIPS on VGG16."""
+"""Image metrics as the papers measure them: PSNR, SSIM as in pixelNeRF or mip-NeRF, LPIPS on VGG16."""
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,10 @@ from torchvision.models import VGG16_Weights
 
 PSNR_CEILING = 100.0
 """dB: what equal pictures score, so that means over views stay finite."""
+
+SsimWindow = Literal["uniform", "gaussian"]
+SMALLEST_SIDE: dict[SsimWindow, int] = {"uniform": 7, "gaussian": 11}
+"""Pixels: the window of SSIM must fit into a picture."""
 
 LPIPS_SMALLEST_SIDE = 16
 """Pixels: VGG16 halves a picture four times before its last used layer."""
@@ -32,12 +36,16 @@ def psnr(image: Float[Tensor, "*shape"], truth: Float[Tensor, "*shape"]) -> floa
     return PSNR_CEILING if error <= 0.0 else min(-10 * math.log10(error), PSNR_CEILING)
 
 
-def ssim(image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"]) -> float:
-    """Structural similarity with scikit-image's defaults, as pixelNeRF: 7x7 uniform window, sample covariance.
+def ssim(image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"], window: SsimWindow) -> float:
+    """Structural similarity of values in [0, 1], the mean over channels.
 
-    The mean over channels; values span [0, 1]. Pictures are at least 7 pixels wide and high.
+    "uniform" is scikit-image's default, as in pixelNeRF: 7x7 pixels, sample covariance. "gaussian" is mip-NeRF's, and
+    the SSIM paper's: 11x11 pixels, sigma 1.5, the border left out. Pictures are at least as large as the window.
     """
-    value: Any = structural_similarity(image.cpu().numpy(), truth.cpu().numpy(), data_range=1.0, channel_axis=-1)
+    options = {"uniform": {}, "gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}}
+    value: Any = structural_similarity(
+        image.cpu().numpy(), truth.cpu().numpy(), data_range=1.0, channel_axis=-1, **options[window]
+    )
     return float(value)
 
 

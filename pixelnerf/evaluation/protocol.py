@@ -1,27 +1,17 @@
-"""Frozen protocols: which scenes, which input views, which targets.
+"""The configuration of a protocol: which scenes, which input views, which targets, how they are measured."""
 
-A protocol is a configuration; resolved against a dataset it becomes a manifest, an explicit list that is written beside
-the results. Two evaluations are comparable if their manifests have the same hash.
-"""
-
-import hashlib
-import json
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from datasets.module import spread
-from datasets.scene import Scene, SceneDataset, Split
+from datasets.scene import Scene, Split
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
+from pixelnerf.evaluation.metrics import SsimWindow
 
 GroupName = Literal["seen", "unseen", "all"]
 ViewLists = Annotated[dict[int, tuple[int, ...]], Field(min_length=1)]
-
-SMALLEST_SIDE = 7
-"""Pixels: the window of SSIM."""
 
 
 class GroupConfig(Config):
@@ -52,6 +42,16 @@ class FixedInputs(Config):
     def of(self, scene: Scene) -> dict[int, tuple[int, ...]]:
         """The input views by their number."""
         return dict(self.views)
+
+
+class NoInputs(Config):
+    """No input views: for a model that is fitted to one scene and knows it by its weights."""
+
+    name: Literal["none"]
+
+    def of(self, scene: Scene) -> dict[int, tuple[int, ...]]:
+        """The input views by their number."""
+        return {0: ()}
 
 
 class ListedInputs(Config):
@@ -117,105 +117,17 @@ class ProtocolConfig(Config):
         name: what results are reported under; published numbers of this name are printed beside them.
         groups: the scenes, by the name of the group in the results.
         downscale: truths are shrunk by this whole number (means over squares of pixels) and rendered at that size.
+        eight_bits: renders are cut off to 8 bits before they are measured, as if saved.
+        ssim: the window of SSIM, "uniform" over 7x7 pixels or a "gaussian" of 11x11.
     """
 
     name: str
     groups: dict[GroupName, GroupConfig] = Field(min_length=1)
-    inputs: Annotated[FixedInputs | ListedInputs, Field(discriminator="name")]
+    inputs: Annotated[FixedInputs | ListedInputs | NoInputs, Field(discriminator="name")]
     targets: TargetConfig
     downscale: int = Field(ge=1)
-
-
-@dataclass(frozen=True)
-class Item:
-    """One scene of a manifest: its views by the number of inputs."""
-
-    group: GroupName
-    scene: Scene
-    inputs: dict[int, tuple[int, ...]]
-    targets: dict[int, tuple[int, ...]]
-
-    def to_plain(self) -> dict[str, Any]:
-        """As JSON values, with what decides the pictures: bounds and background belong to a protocol."""
-        return {
-            "group": self.group,
-            "scene": self.scene.name,
-            "category": self.scene.category,
-            "near": self.scene.near,
-            "far": self.scene.far,
-            "background": list(self.scene.background),
-            "inputs": {str(count): list(views) for count, views in self.inputs.items()},
-            "targets": {str(count): list(views) for count, views in self.targets.items()},
-        }
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A protocol resolved against a dataset."""
-
-    protocol: ProtocolConfig
-    items: tuple[Item, ...]
-
-    @property
-    def view_counts(self) -> tuple[int, ...]:
-        """The numbers of input views, ascending."""
-        return tuple(sorted(self.items[0].inputs))
-
-    def to_plain(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "protocol": self.protocol.name,
-            "downscale": self.protocol.downscale,
-            "items": [item.to_plain() for item in self.items],
-        }
-
-    def digest(self) -> str:
-        """SHA-256 of the manifest, as hexadecimal."""
-        return hashlib.sha256(json.dumps(self.to_plain(), sort_keys=True).encode()).hexdigest()
-
-
-def resolve(protocol: ProtocolConfig, dataset: SceneDataset) -> Manifest:
-    """Fixes scenes, inputs and targets.
-
-    Raises:
-        UserError: the dataset lacks a category, a view or a published input view that the protocol needs.
-    """
-    items = []
-    for name, group in protocol.groups.items():
-        scenes = _group_scenes(group, dataset)
-        if not scenes:
-            raise UserError(f"no scene for protocol.groups.{name}: its splits {', '.join(group.splits)} are empty")
-        items += [_item(protocol, name, scene) for scene in scenes]
-    return Manifest(protocol, tuple(items))
-
-
-def _group_scenes(group: GroupConfig, dataset: SceneDataset) -> list[Scene]:
-    found = [scene for split in group.splits for scene in dataset.scenes(split, group.categories)]
-    # A scene that two split lists name is evaluated once.
-    scenes = sorted({scene.name: scene for scene in found}.values(), key=lambda scene: (scene.category, scene.name))
-    chosen = []
-    for _, members in groupby(scenes, key=lambda scene: scene.category):
-        category_scenes = list(members)
-        limit = group.objects_per_category or len(category_scenes)
-        chosen += [category_scenes[index] for index in spread(len(category_scenes), limit)]
-    return chosen
-
-
-def _item(protocol: ProtocolConfig, group: GroupName, scene: Scene) -> Item:
-    inputs = protocol.inputs.of(scene)
-    for view in sorted({view for views in inputs.values() for view in views}):
-        if not 0 <= view < scene.num_views:
-            raise UserError(
-                f"scene '{scene.name}' has {scene.num_views} views, but protocol '{protocol.name}' needs view {view}"
-            )
-    targets = protocol.targets.of(scene, inputs)
-    sizes = scene.cameras().sizes
-    if bool((sizes % protocol.downscale != 0).any()) or int(sizes.min()) < SMALLEST_SIDE * protocol.downscale:
-        raise UserError(
-            f"protocol.downscale={protocol.downscale} does not divide the images of scene '{scene.name}' "
-            f"into whole pixels, at least {SMALLEST_SIDE} wide and high"
-        )
-    return Item(group, scene, inputs, targets)
+    eight_bits: bool
+    ssim: SsimWindow
 
 
 def _checked(views: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:

@@ -12,6 +12,15 @@ from pixelnerf.evaluation.protocol import GroupName
 TABLE = Path(__file__).with_name("published.yaml")
 
 
+class PublishedCategory(Config):
+    """PSNR in dB, SSIM, LPIPS and the number of objects, where the paper has them."""
+
+    psnr: float
+    ssim: float | None = None
+    lpips: float | None = None
+    objects: int | None = None
+
+
 class PublishedRow(Config):
     """One method's row of a table.
 
@@ -21,18 +30,18 @@ class PublishedRow(Config):
         views: number of input views.
         group: the scenes that were averaged.
         objects: how many that were, where it is known; a run over fewer is not comparable.
-        categories: PSNR, SSIM, LPIPS and number of objects of single categories.
+        categories: the same of single categories.
     """
 
     method: str
     source: str
-    views: int = Field(ge=1)
+    views: int = Field(ge=0)
     group: GroupName
     objects: int | None = None
     psnr: float
     ssim: float | None = None
     lpips: float | None = None
-    categories: dict[str, tuple[float, float, float, int]] = Field(default_factory=dict)
+    categories: dict[str, PublishedCategory] = Field(default_factory=dict)
 
 
 def published_rows(protocol: str, views: int, group: str, objects: int) -> list[PublishedRow]:

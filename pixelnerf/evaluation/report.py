@@ -8,8 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pixelnerf.evaluation.baselines import BASELINES
-from pixelnerf.evaluation.published import published_rows
+from pixelnerf.evaluation.published import PublishedRow, published_rows
 from pixelnerf.evaluation.showcase import Shown, ShownRender
 
 STYLE = Path(__file__).with_name("report.css")
@@ -32,7 +31,7 @@ def report_html(metrics: dict[str, Any], shown: Sequence[Shown], facts: dict[str
         "<h2>Results</h2>",
         *_summary(metrics, comparable),
         "<h2>By category</h2>",
-        *_categories(metrics),
+        *_categories(metrics, comparable),
         "<h2>Pictures</h2>",
         "<p>Best, median and worst object of each category by PSNR from the fewest photos. Depth: near is bright. "
         "Error: mean absolute difference, the scale ends at 0.5. The number is the object's PSNR over all its targets."
@@ -48,11 +47,10 @@ def report_html(metrics: dict[str, Any], shown: Sequence[Shown], facts: dict[str
     )
 
 
-def margin(metrics: dict[str, Any], views: str, group: str) -> float | None:
-    """How far the model's PSNR, in dB, lies above the better baseline's; None without baselines."""
+def margin(metrics: dict[str, Any], views: str, group: str) -> float:
+    """How far the model's PSNR, in dB, lies above the better baseline's."""
     numbers = metrics["views"][views]
-    baselines = [numbers["baselines"][method][group]["psnr"] for method in BASELINES]
-    return numbers[group]["psnr"] - max(baselines) if baselines else None
+    return numbers[group]["psnr"] - max(groups[group]["psnr"] for groups in numbers["baselines"].values())
 
 
 def groups_of(metrics: dict[str, Any], views: str) -> list[str]:
@@ -71,16 +69,14 @@ def _summary(metrics: dict[str, Any], comparable: bool) -> Iterator[str]:
         rows = ["<tr><th>photos</th><th>method</th><th>PSNR</th><th>SSIM</th><th>LPIPS</th><th>objects</th></tr>"]
         for views, numbers in metrics["views"].items():
             rows.append(_row(views, TITLES["model"], numbers[group], "model"))
-            for method in BASELINES:
-                rows.append(_row(views, TITLES[method], numbers["baselines"][method][group], "baseline"))
-            if comparable:
-                for row in published_rows(metrics["protocol"], int(views), group, numbers[group]["objects"]):
-                    rows.append(_row(views, f"{row.method} ({row.source})", row.model_dump(), "published"))
+            for method, scores in numbers["baselines"].items():
+                rows.append(_row(views, TITLES[method], scores[group], "baseline"))
+            for row in _papers(metrics, views, group, comparable):
+                rows.append(_row(views, f"{row.method} ({row.source})", row.model_dump(), "published"))
         yield f"<table>{''.join(rows)}</table>"
         margins = [
-            f"{value:+.2f} dB with {views} photo{'s' if views != '1' else ''}"
+            f"{margin(metrics, views, group):+.2f} dB with {views} photo{'s' if views != '1' else ''}"
             for views in metrics["views"]
-            if (value := margin(metrics, views, group)) is not None
         ]
         yield f"<p>Margin over the better baseline: {', '.join(margins)}.</p>"
 
@@ -92,8 +88,8 @@ def _row(views: str, method: str, scores: dict[str, Any], style: str) -> str:
     return f'<tr class="{style}">{cells}</tr>'
 
 
-def _categories(metrics: dict[str, Any]) -> Iterator[str]:
-    """PSNR by category: the model for each number of photos, then the baselines for the fewest."""
+def _categories(metrics: dict[str, Any], comparable: bool) -> Iterator[str]:
+    """PSNR by category: the model for each number of photos, then baselines and papers for the fewest."""
     counts = list(metrics["views"])
     first = metrics["views"][counts[0]]
     for group in groups_of(metrics, counts[0]):
@@ -101,14 +97,23 @@ def _categories(metrics: dict[str, Any]) -> Iterator[str]:
         if not names:
             continue
         head = "".join(f"<th>{count} photo{'s' if count != '1' else ''}</th>" for count in counts)
-        head += "".join(f"<th>{TITLES[method]}</th>" for method in BASELINES)
+        papers = [row for row in _papers(metrics, counts[0], group, comparable) if row.categories]
+        head += "".join(f"<th>{TITLES[method]}</th>" for method in first["baselines"])
+        head += "".join(f"<th>{escape(row.method)}</th>" for row in papers)
         rows = [f"<tr><th>PSNR, {escape(GROUPS[group])}</th>{head}<th>objects</th></tr>"]
         for name in names:
             numbers = [metrics["views"][count][group]["categories"][name] for count in counts]
-            copies = [first["baselines"][method][group]["categories"][name] for method in BASELINES]
-            cells = "".join(f"<td>{_number(scores['psnr'], 2)}</td>" for scores in (*numbers, *copies))
+            copies = [scores[group]["categories"][name] for scores in first["baselines"].values()]
+            values = [scores["psnr"] for scores in (*numbers, *copies)]
+            values += [row.categories[name].psnr if name in row.categories else None for row in papers]
+            cells = "".join(f"<td>{_number(value, 2)}</td>" for value in values)
             rows.append(f"<tr><td>{escape(name)}</td>{cells}<td>{numbers[0]['objects']}</td></tr>")
         yield f'<table class="categories">{"".join(rows)}</table>'
+
+
+def _papers(metrics: dict[str, Any], views: str, group: str, comparable: bool) -> list[PublishedRow]:
+    objects = metrics["views"][views][group]["objects"]
+    return published_rows(metrics["protocol"], int(views), group, objects) if comparable else []
 
 
 def _pictures(shown: Sequence[Shown]) -> Iterator[str]:
@@ -124,10 +129,10 @@ def _pictures(shown: Sequence[Shown]) -> Iterator[str]:
 
 def _strip(render: ShownRender, most_inputs: int) -> str:
     """One row of pictures; predictions stand below each other however many inputs there are, up to `most_inputs`."""
-    width, height = struct.unpack(">II", render.inputs[0].read_bytes()[16:24])  # the head of a PNG file
+    width, height = struct.unpack(">II", render.prediction.read_bytes()[16:24])  # the head of a PNG file
     inputs = "".join(_figure(f"input {index}", path) for index, path in enumerate(render.inputs, start=1))
     results = "".join(_figure(name, getattr(render, name)) for name in ("prediction", "truth", "depth", "error"))
-    label = f"{render.views} photo{'s' if render.views > 1 else ''}<br>{render.psnr:.2f} dB"
+    label = f"{render.views} photo{'s' if render.views != 1 else ''}<br>{render.psnr:.2f} dB"
     space = most_inputs * (PICTURE_HEIGHT * width / height + 6)
     return (
         f'<div class="strip"><div class="label">{label}</div>'

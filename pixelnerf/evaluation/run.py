@@ -18,8 +18,9 @@ from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import metrics_json, per_object_csv
 from pixelnerf.evaluation.console import progress_bar
 from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
+from pixelnerf.evaluation.manifest import Manifest, resolve
 from pixelnerf.evaluation.metrics import Lpips, lpips_problem
-from pixelnerf.evaluation.protocol import Manifest, ProtocolConfig, resolve
+from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.report import report_html
 from pixelnerf.evaluation.showcase import choose, save_pictures
 from pixelnerf.evaluation.store import ResultStore, result_key
@@ -73,13 +74,8 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     output = config.output or default_output(config.checkpoint, config.protocol.name)
     circumstances = {"lpips": problem is None, "device": device.type, "torch": torch.__version__}
     store = ResultStore(output, manifest, result_key(config.checkpoint, manifest.digest(), circumstances))
-    evaluator = Evaluator(
-        model.net,
-        device,
-        config.rays_per_chunk,
-        config.protocol.downscale,
-        Lpips(device) if problem is None else None,
-    )
+    lpips = Lpips(device) if problem is None else None
+    evaluator = Evaluator(model.net, config.protocol, device, config.rays_per_chunk, lpips)
     results = _evaluate_all(evaluator, manifest, store, output / "renders", console)
     shown = choose(output / "renders", manifest.items, results)
     notes = _notes(problem, altered, model.config, config.protocol)

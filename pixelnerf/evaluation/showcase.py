@@ -9,8 +9,8 @@ import numpy as np
 
 from datasets.rendering.atomic import write_atomically
 from pixelnerf.evaluation.evaluator import Evaluation, SceneScores, shown_target
+from pixelnerf.evaluation.manifest import Item
 from pixelnerf.evaluation.pictures import depth_picture, error_picture, to_8_bits
-from pixelnerf.evaluation.protocol import Item
 from pixelnerf.evaluation.store import file_name
 
 

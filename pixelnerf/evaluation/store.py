@@ -16,7 +16,7 @@ import pixelnerf
 from datasets.rendering.atomic import remove_partial, write_atomically
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.evaluator import SceneScores, Scores
-from pixelnerf.evaluation.protocol import Item, Manifest
+from pixelnerf.evaluation.manifest import Item, Manifest
 
 FOLDER = "scenes"
 

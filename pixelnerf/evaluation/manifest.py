@@ -1,0 +1,121 @@
+"""A protocol resolved against a dataset: an explicit list, written beside the results.
+
+Two evaluations are comparable if their manifests have the same hash.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from datasets.module import spread
+from datasets.scene import Scene, SceneDataset
+from pixelnerf.errors import UserError
+from pixelnerf.evaluation.metrics import SMALLEST_SIDE
+from pixelnerf.evaluation.protocol import GroupConfig, GroupName, ProtocolConfig
+
+
+@dataclass(frozen=True)
+class Item:
+    """One scene of a manifest: its views by the number of inputs; targets are of one size.
+
+    A scene with targets of several sizes is one item for each size, and the size is its category ("400x300").
+    """
+
+    group: GroupName
+    category: str
+    scene: Scene
+    inputs: dict[int, tuple[int, ...]]
+    targets: dict[int, tuple[int, ...]]
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON values, with what decides the pictures: bounds and background belong to a protocol."""
+        return {
+            "group": self.group,
+            "scene": self.scene.name,
+            "category": self.category,
+            "near": self.scene.near,
+            "far": self.scene.far,
+            "background": list(self.scene.background),
+            "inputs": {str(count): list(views) for count, views in self.inputs.items()},
+            "targets": {str(count): list(views) for count, views in self.targets.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A protocol resolved against a dataset."""
+
+    protocol: ProtocolConfig
+    items: tuple[Item, ...]
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "protocol": self.protocol.name,
+            "downscale": self.protocol.downscale,
+            "eight_bits": self.protocol.eight_bits,
+            "ssim": self.protocol.ssim,
+            "items": [item.to_plain() for item in self.items],
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of the manifest, as hexadecimal."""
+        return hashlib.sha256(json.dumps(self.to_plain(), sort_keys=True).encode()).hexdigest()
+
+
+def resolve(protocol: ProtocolConfig, dataset: SceneDataset) -> Manifest:
+    """Fixes scenes, inputs and targets.
+
+    Raises:
+        UserError: the dataset lacks a category, a view or a published input view that the protocol needs.
+    """
+    items = []
+    for name, group in protocol.groups.items():
+        scenes = _group_scenes(group, dataset)
+        if not scenes:
+            raise UserError(f"no scene for protocol.groups.{name}: its splits {', '.join(group.splits)} are empty")
+        items += [item for scene in scenes for item in _items(protocol, name, scene)]
+    return Manifest(protocol, tuple(items))
+
+
+def _group_scenes(group: GroupConfig, dataset: SceneDataset) -> list[Scene]:
+    found = [scene for split in group.splits for scene in dataset.scenes(split, group.categories)]
+    # A scene that two split lists name is evaluated once.
+    scenes = sorted({scene.name: scene for scene in found}.values(), key=lambda scene: (scene.category, scene.name))
+    chosen = []
+    for _, members in groupby(scenes, key=lambda scene: scene.category):
+        category_scenes = list(members)
+        limit = group.objects_per_category or len(category_scenes)
+        chosen += [category_scenes[index] for index in spread(len(category_scenes), limit)]
+    return chosen
+
+
+def _items(protocol: ProtocolConfig, group: GroupName, scene: Scene) -> list[Item]:
+    inputs = protocol.inputs.of(scene)
+    for view in sorted({view for views in inputs.values() for view in views}):
+        if not 0 <= view < scene.num_views:
+            raise UserError(
+                f"scene '{scene.name}' has {scene.num_views} views, but protocol '{protocol.name}' needs view {view}"
+            )
+    targets = protocol.targets.of(scene, inputs)
+    sizes = scene.cameras().sizes
+    smallest = SMALLEST_SIDE[protocol.ssim]
+    if bool((sizes % protocol.downscale != 0).any()) or int(sizes.min()) < smallest * protocol.downscale:
+        raise UserError(
+            f"protocol.downscale={protocol.downscale} does not divide the images of scene '{scene.name}' "
+            f"into whole pixels, at least {smallest} wide and high"
+        )
+    by_size: dict[tuple[int, int], dict[int, tuple[int, ...]]] = {}
+    for width, height in sorted({tuple(size) for size in sizes.tolist()}, reverse=True):
+        fitting = {
+            count: tuple(view for view in views if sizes[view].tolist() == [width, height])
+            for count, views in targets.items()
+        }
+        if all(fitting.values()):
+            by_size[width, height] = fitting
+    return [
+        Item(group, scene.category if len(by_size) == 1 else f"{width}x{height}", scene, inputs, views)
+        for (width, height), views in by_size.items()
+    ]
