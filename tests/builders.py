@@ -8,7 +8,8 @@ import yaml
 
 from pixelnerf.config import parse_config
 from pixelnerf.geometry.cameras import look_at
-from pixelnerf.model.net import ModelConfig, Net
+from pixelnerf.model.config import ModelConfig
+from pixelnerf.model.net import Net
 from pixelnerf.types import Cameras, Photos, Rays
 
 NEAR, FAR = 1.2, 4.0
@@ -25,7 +26,7 @@ def model_values(repository: Any, changes: dict[str, Any] | None = None) -> dict
         "field.blocks": 3,
         "field.injection_blocks": 2,
         "renderer.coarse_samples": 12,
-        "renderer.fine_samples": 8,
+        "renderer.placement.samples": 8,
     }
     values = copy.deepcopy(values)
     for key, value in {**small, **(changes or {})}.items():

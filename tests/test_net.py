@@ -10,9 +10,9 @@ from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import transform_cameras
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model import pretrained
+from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.encoder import Encoder
 from pixelnerf.model.image import render_image
-from pixelnerf.model.net import ModelConfig
 from pixelnerf.types import Photos
 
 WHITE = torch.ones(1, 3)

@@ -32,18 +32,30 @@ def stratified_fences(
         generator: source of the jitter; None puts fences evenly, the first on near and the last on far.
         spacing: even in t, or in 1 / t.
     """
-    near, far = near[..., None], far[..., None]
     share = torch.linspace(0, 1, count + 1, dtype=near.dtype, device=near.device)
-    if spacing == "disparity":
-        # 1 / t is even in `share`; written as t's own share of the range, the ends are met to the bit.
-        share = share * near / (far * (1 - share) + near * share)
-    fences = near * (1 - share) + far * share
+    fences = _spaced(near[..., None], far[..., None], share, spacing)
     if generator is None:
         return fences
     middles = (fences[..., 1:] + fences[..., :-1]) / 2
     lower = torch.cat([fences[..., :1], middles], dim=-1)
     upper = torch.cat([middles, fences[..., -1:]], dim=-1)
     return lower + (upper - lower) * _uniform(fences, count + 1, generator)
+
+
+def stratified_points(
+    near: Float[Tensor, "*batch ray"],
+    far: Float[Tensor, "*batch ray"],
+    count: int,
+    generator: torch.Generator | None,
+    spacing: Literal["linear", "disparity"],
+) -> Float[Tensor, "*batch ray point"]:
+    """One value of t in each of `count` intervals from near to far, ascending (NeRF, equation 2).
+
+    Uniform in its interval with a generator, in the interval's middle without; even in t, or in 1 / t.
+    """
+    strata = torch.arange(count, dtype=near.dtype, device=near.device)
+    place = 0.5 if generator is None else _uniform(near[..., None], count, generator)
+    return _spaced(near[..., None], far[..., None], (strata + place) / count, spacing)
 
 
 @torch.no_grad()
@@ -81,6 +93,19 @@ def sample_points_from_histogram(
     else:
         quantiles = _uniform(fences, count, generator).sort(dim=-1).values
     return _invert_histogram(fences, weights + SMALLEST_WEIGHT, quantiles)
+
+
+def _spaced(
+    near: Float[Tensor, "*batch ray 1"],
+    far: Float[Tensor, "*batch ray 1"],
+    share: Float[Tensor, "... place"],
+    spacing: Literal["linear", "disparity"],
+) -> Float[Tensor, "*batch ray place"]:
+    """The values of t at shares in [0, 1] of the way from near to far."""
+    if spacing == "disparity":
+        # 1 / t is even in `share`; written as t's own share of the range, the ends are met to the bit.
+        share = share * near / (far * (1 - share) + near * share)
+    return near * (1 - share) + far * share
 
 
 def _stratified_quantiles(

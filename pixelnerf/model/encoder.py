@@ -7,7 +7,7 @@ as the original pixelNeRF does, which drifts by up to a texel of the coarse stag
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import timm
 import torch
@@ -51,16 +51,17 @@ class Encoder(nn.Module):
         if not timm.is_model(config.backbone):
             hint = nearest(config.backbone, timm.list_models("resnet*"))
             raise UserError(f"unknown model.encoder.backbone={config.backbone}{hint}")
-        self.backbone = timm.create_model(
+        backbone: Any = timm.create_model(
             config.backbone, pretrained=False, features_only=True, out_indices=tuple(range(config.stages))
         )
+        self.backbone = backbone
         if not hasattr(self.backbone, "maxpool"):
             raise UserError(
                 f"model.encoder.backbone={config.backbone} has no ResNet stem; choose one such as resnet34.tv_in1k"
             )
         if not config.first_pool:
             self.backbone.maxpool = nn.Identity()
-        self.channels: list[int] = self.backbone.feature_info.channels()
+        self.channels: list[int] = backbone.feature_info.channels()
         statistics = {"imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), "symmetric": ((0.5,) * 3, (0.5,) * 3)}
         mean, deviation = statistics[config.normalization]
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)

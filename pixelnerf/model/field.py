@@ -12,21 +12,17 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from typing_extensions import override
 
-from pixelnerf.config import Config
+from pixelnerf.model.activation import ActivationConfig
 
-DensityActivation = Literal["softplus_shifted", "softplus", "relu"]
 Upsample = Callable[[Tensor, tuple[int, int]], Tensor]
 
 
-class ResidualFieldConfig(Config):
-    """`injection_blocks` is K of the paper: features enter before, and views are averaged after, the first K blocks.
-
-    `density_noise` is the deviation of Gaussian noise on the raw density, in training only.
-    """
+class ResidualFieldConfig(ActivationConfig):
+    """`injection_blocks` is K of the paper: features enter before, and views are averaged after, the first K blocks."""
 
     name: Literal["residual"]
     width: int = Field(ge=1)
@@ -34,22 +30,12 @@ class ResidualFieldConfig(Config):
     injection_blocks: int = Field(ge=1)
     pooling: Literal["mean", "masked_mean"]
     direction: Literal["after_density", "input"]
-    density_activation: DensityActivation
-    density_noise: float = Field(ge=0.0)
-    color_padding: float = Field(ge=0.0, lt=0.5)
 
-
-def activate_density(raw: Tensor, activation: DensityActivation) -> Tensor:
-    """Density >= 0, in float32 whatever the layers ran in. The shift by -1 is mip-NeRF's: a young field is thin."""
-    raw = raw.float()
-    if activation == "relu":
-        return F.relu(raw)
-    return F.softplus(raw - 1.0 if activation == "softplus_shifted" else raw)
-
-
-def activate_color(raw: Tensor, padding: float) -> Tensor:
-    """Sigmoid stretched to [-padding, 1 + padding], so that pure black and white need no infinite logit (mip-NeRF)."""
-    return torch.sigmoid(raw.float()) * (1 + 2 * padding) - padding
+    @model_validator(mode="after")
+    def _check(self) -> "ResidualFieldConfig":
+        if self.injection_blocks > self.blocks:
+            raise ValueError(f"injection_blocks={self.injection_blocks} exceeds blocks={self.blocks}")
+        return self
 
 
 class ResidualBlock(nn.Module):

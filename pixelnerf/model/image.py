@@ -10,6 +10,7 @@ from torch import Tensor
 from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.net import Net
+from pixelnerf.model.placement import samples_per_ray
 from pixelnerf.types import Cameras, SceneFeatures, TensorRecord
 
 # Measured: on the CPU larger chunks leave the cache, and the allocator hands their pages back to the system every time.
@@ -42,10 +43,9 @@ def render_image(
     A scene in normalised device coordinates gives its scale (see `pixelnerf.geometry.ndc`); t is theirs then.
     """
     if rays_per_chunk is None:
-        samples = max(net.config.renderer.coarse_samples, net.config.renderer.fine_samples)
-        rays_per_chunk = max(
-            64, SAMPLES_PER_CHUNK[features.texels.device.type] // (samples * features.present.shape[1])
-        )
+        samples = samples_per_ray(net.config.renderer.coarse_samples, net.config.renderer.placement)
+        views = max(features.present.shape[1], 1)
+        rays_per_chunk = max(64, SAMPLES_PER_CHUNK[features.texels.device.type] // (samples * views))
     width, height = camera.sizes.tolist()
     rays = image_rays(camera, near, far)
     if ndc is not None:

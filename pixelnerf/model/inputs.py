@@ -1,9 +1,9 @@
-"""What the field is told of a sample: its encoded position in a photo's frame, and the ray's encoded direction there.
+"""What the field is told of a sample: its encoded position, and the ray's encoded direction.
 
-`view_normalized` is x = (R X + t - (0, 0, c)) / h with c and h the middle and half-length of that photo's depth range,
-so the input does not change when the world is moved, turned or scaled. `view_rotated` is R (X - C) as in the original
-pixelNeRF's `xyz_rot`: only turned, so it depends on where the world's origin is. `world` is for models of a single
-scene.
+With photos both are given in each photo's camera frame (OpenCV axes). `view_normalized` is
+x = (R X + t - (0, 0, c)) / h with c and h the middle and half-length of that photo's depth range, so the input does not
+change when the world is moved, turned or scaled. `view_rotated` is R X: only turned into the camera's axes, as in the
+original pixelNeRF's code, so it depends on where the world's origin is. `world` is X, for models without photos.
 """
 
 from typing import Literal
@@ -15,9 +15,10 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from pixelnerf.config import Config
+from pixelnerf.geometry.cameras import rotate
 from pixelnerf.geometry.encoding import integrated_positional_encoding, positional_encoding
 from pixelnerf.geometry.frustum import covariance_diagonal
-from pixelnerf.types import Gaussians
+from pixelnerf.types import Gaussians, SceneFeatures
 
 
 class EncodingConfig(Config):
@@ -48,23 +49,25 @@ class PositionConfig(EncodingConfig):
 
 
 def encode_positions(
-    gaussians: Gaussians,
-    near: Float[Tensor, "batch view"],
-    far: Float[Tensor, "batch view"],
-    config: PositionConfig,
+    gaussians: Gaussians, features: SceneFeatures, config: PositionConfig
 ) -> Float[Tensor, "batch view ray sample feature"]:
-    """Encodes Gaussians given in the photos' frames ("batch view ray sample"), of depth range [near, far]."""
-    middle, half = (near + far) / 2, (far - near) / 2
+    """Encodes Gaussians given in the photos' frames ("batch view ray sample")."""
     means, variances = gaussians.means, covariance_diagonal(gaussians) if config.integrated else None
     if config.frame == "view_normalized":
-        middle, half = middle[..., None, None], half[..., None, None]
+        middle = (features.near + features.far)[..., None, None] / 2
+        half = (features.far - features.near)[..., None, None] / 2
         means = torch.stack([means[..., 0], means[..., 1], means[..., 2] - middle], dim=-1) / half[..., None]
         variances = variances / half[..., None].square() if variances is not None else None
-    if variances is None:
-        encoded = positional_encoding(means, config.min_degree, config.max_degree, config.scale)
     else:
-        encoded = integrated_positional_encoding(means, variances, config.min_degree, config.max_degree, config.scale)
-    return torch.cat([means, encoded], dim=-1) if config.include_input else encoded
+        # R X = (R X + t) - t, and -t is where the camera is, in its own axes.
+        poses = features.cameras.poses
+        means = means + rotate(poses[..., :3, :3].mT, poses[..., None, :3, 3])[..., None, :]
+    return _encode(means, variances, config)
+
+
+def encode_world_positions(gaussians: Gaussians, config: PositionConfig) -> Float[Tensor, "*batch ray sample feature"]:
+    """Encodes Gaussians given in the world."""
+    return _encode(gaussians.means, covariance_diagonal(gaussians) if config.integrated else None, config)
 
 
 def encode_directions(directions: Float[Tensor, "*batch 3"], config: EncodingConfig) -> Float[Tensor, "*batch feature"]:
@@ -72,3 +75,13 @@ def encode_directions(directions: Float[Tensor, "*batch 3"], config: EncodingCon
     unit = F.normalize(directions, dim=-1)
     encoded = positional_encoding(unit, config.min_degree, config.max_degree, config.scale)
     return torch.cat([unit, encoded], dim=-1) if config.include_input else encoded
+
+
+def _encode(
+    means: Float[Tensor, "*batch 3"], variances: Float[Tensor, "*batch 3"] | None, config: PositionConfig
+) -> Float[Tensor, "*batch feature"]:
+    if variances is None:
+        encoded = positional_encoding(means, config.min_degree, config.max_degree, config.scale)
+    else:
+        encoded = integrated_positional_encoding(means, variances, config.min_degree, config.max_degree, config.scale)
+    return torch.cat([means, encoded], dim=-1) if config.include_input else encoded

@@ -1,52 +1,25 @@
 """The whole model: photos to features, features and rays to pixels. Nothing is remembered between calls."""
 
+from dataclasses import replace
+from functools import partial
+
 import torch
 from jaxtyping import Float
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from pixelnerf.config import Config
 from pixelnerf.errors import UserError
-from pixelnerf.model.encoder import Encoder, EncoderConfig
-from pixelnerf.model.field import (
-    FeatureProjection,
-    ResidualField,
-    ResidualFieldConfig,
-    activate_color,
-    activate_density,
-)
-from pixelnerf.model.inputs import EncodingConfig, PositionConfig, encode_directions, encode_positions
-from pixelnerf.model.lookup import LookupMode, look_up, to_view_frames
-from pixelnerf.model.pyramid import build_scene_features
-from pixelnerf.model.renderer import Renderer, RendererConfig
+from pixelnerf.model.activation import activate
+from pixelnerf.model.config import ModelConfig
+from pixelnerf.model.encoder import Encoder
+from pixelnerf.model.field import FeatureProjection, ResidualField, ResidualFieldConfig
+from pixelnerf.model.inputs import encode_directions, encode_positions, encode_world_positions
+from pixelnerf.model.lookup import look_up, to_view_frames
+from pixelnerf.model.mlp import MlpField
+from pixelnerf.model.pyramid import build_scene_features, no_features
+from pixelnerf.model.renderer import Renderer
 from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures
 
-
-class LookupConfig(Config):
-    """`levels` bounds the mip chain of `integrated`; the chain also ends at one texel."""
-
-    mode: LookupMode
-    levels: int = Field(ge=1)
-
-
-class ModelConfig(Config):
-    """A composition of the parts; `name` is only a label for reports."""
-
-    name: str
-    encoder: EncoderConfig
-    lookup: LookupConfig
-    position: PositionConfig
-    direction: EncodingConfig
-    field: ResidualFieldConfig
-    renderer: RendererConfig
-
-    @model_validator(mode="after")
-    def _check(self) -> "ModelConfig":
-        if self.field.injection_blocks > self.field.blocks:
-            raise ValueError(
-                f"field.injection_blocks={self.field.injection_blocks} exceeds field.blocks={self.field.blocks}"
-            )
-        return self
+RawRadiance = tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]
 
 
 class Net(nn.Module):
@@ -58,36 +31,40 @@ class Net(nn.Module):
     def __init__(self, config: ModelConfig, load_pretrained: bool = True) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config.encoder, load_pretrained)
         self.renderer = Renderer(config.renderer)
-        levels = 2 if config.renderer.separate_fields and config.renderer.fine_samples > 0 else 1
-        self.fields = nn.ModuleList(
-            ResidualField(config.field, config.position.channels, config.direction.channels) for _ in range(levels)
-        )
-        self.projections = nn.ModuleList(
-            FeatureProjection(sum(self.encoder.channels), config.field.width, config.field.injection_blocks)
-            for _ in range(levels)
-        )
+        self.encoder = Encoder(config.encoder, load_pretrained) if config.encoder is not None else None
+        field_config = config.field
+        positions = config.position.channels
+        directions = config.direction.channels if config.direction is not None else 0
+        self.fields = nn.ModuleList()
+        self.projections = nn.ModuleList()
+        for _ in range(2 if config.renderer.separate_fields else 1):
+            if isinstance(field_config, ResidualFieldConfig):
+                assert self.encoder is not None, "the configuration is validated"
+                self.fields.append(ResidualField(field_config, positions, directions))
+                self.projections.append(
+                    FeatureProjection(sum(self.encoder.channels), field_config.width, field_config.injection_blocks)
+                )
+            else:
+                self.fields.append(MlpField(field_config, positions, directions))
 
     def encode(self, photos: Photos) -> SceneFeatures:
         """Encodes photos ("batch view") and applies the injection layers to the maps.
 
+        The features of several fields are tables one below the other. A model without photos ignores them.
+
         Raises:
-            UserError: a scene has no photo.
+            UserError: the model needs photos and a scene has none.
         """
+        if self.encoder is None:
+            return no_features(photos)
         if not bool(photos.present.any(1).all()):
             raise UserError("a scene without input photos cannot be encoded; give at least one source view")
-        images = photos.images.flatten(0, 1)
-        sizes = photos.cameras.sizes.flatten(0, 1)
-        present = photos.present.flatten()
-        groups: list[tuple[Tensor, Tensor]] = []
-        for width, height in torch.unique(sizes[present], dim=0).tolist():
-            chosen = torch.nonzero(present & (sizes == sizes.new_tensor([width, height])).all(-1))[:, 0]
-            stages = [stage.movedim(1, -1) for stage in self.encoder(images[chosen, :, :height, :width])]
-            maps = torch.cat([projection(stages, self.encoder.upsample) for projection in self.projections], dim=-1)
-            groups.append((chosen, maps.float()))
-        levels = self.config.lookup.levels if self.config.lookup.mode == "integrated" else 1
-        return build_scene_features(photos, groups, levels)
+        lookup = self.config.lookup
+        levels = lookup.levels if lookup is not None and lookup.mode == "integrated" else 1
+        groups = self._projected_maps(photos, self.encoder)
+        tables = [build_scene_features(photos, group, levels) for group in groups]
+        return replace(tables[0], texels=torch.cat([table.texels for table in tables]))
 
     def render(
         self,
@@ -100,43 +77,53 @@ class Net(nn.Module):
 
         A generator makes sampling random, as training wants it; None renders deterministically.
         """
-        directions = self._encoded_directions(features, rays)
+        return self.renderer.render(partial(self.radiance, features, generator=generator), rays, background, generator)
 
-        def radiance(level: int, gaussians: Gaussians) -> tuple[Tensor, Tensor]:
-            return self._radiance(level, features, gaussians, directions, generator)
-
-        return self.renderer.render(radiance, rays, background, generator)
-
-    def _encoded_directions(self, features: SceneFeatures, rays: Rays) -> Float[Tensor, "batch view ray direction"]:
-        rotations = features.cameras.poses[..., :3, :3]
-        in_views = (rays.directions[:, None, :, :, None] * rotations[:, :, None]).sum(-2)
-        return encode_directions(in_views, self.config.direction)
-
-    def _radiance(
+    def radiance(
         self,
-        level: int,
         features: SceneFeatures,
+        level: int,
         gaussians: Gaussians,
-        directions: Float[Tensor, "batch view ray direction"],
-        generator: torch.Generator | None,
+        generator: torch.Generator | None = None,
     ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
+        """Density and colour of Gaussians in the world ("batch ray sample"), by the first (0) or second (1) pass."""
         index = min(level, len(self.fields) - 1)
-        config = self.config.field
+        query = self._query_world if self.encoder is None else self._query_photos
+        return activate(*query(features, index, gaussians), self.config.field, generator)
+
+    def _projected_maps(self, photos: Photos, encoder: Encoder) -> list[list[tuple[Tensor, Tensor]]]:
+        """For each field, the maps of photos of equal size, with the photos' places in the flat (batch, view) axis."""
+        images = photos.images.flatten(0, 1)
+        sizes = photos.cameras.sizes.flatten(0, 1)
+        present = photos.present.flatten()
+        groups: list[list[tuple[Tensor, Tensor]]] = [[] for _ in self.projections]
+        for width, height in torch.unique(sizes[present], dim=0).tolist():
+            chosen = torch.nonzero(present & (sizes == sizes.new_tensor([width, height])).all(-1))[:, 0]
+            stages = [stage.movedim(1, -1) for stage in encoder(images[chosen, :, :height, :width])]
+            for group, projection in zip(groups, self.projections, strict=True):
+                group.append((chosen, projection(stages, encoder.upsample).float()))
+        return groups
+
+    def _query_world(self, features: SceneFeatures, index: int, gaussians: Gaussians) -> RawRadiance:
+        direction = self.config.direction
+        directions = encode_directions(gaussians.directions, direction) if direction is not None else None
+        return self.fields[index](encode_world_positions(gaussians, self.config.position), directions)
+
+    def _query_photos(self, features: SceneFeatures, index: int, gaussians: Gaussians) -> RawRadiance:
+        lookup, direction = self.config.lookup, self.config.direction
+        assert lookup is not None, "the configuration is validated"
+        assert direction is not None, "the configuration is validated"
+        own = replace(features, texels=features.texels.chunk(len(self.fields))[index])
         in_views = to_view_frames(gaussians, features.cameras)
-        positions = encode_positions(in_views, features.near, features.far, self.config.position)
-        found = look_up(features, in_views, self.config.lookup.mode)
-        injected = found.values.chunk(len(self.fields), dim=-1)[index]
+        found = look_up(own, in_views, lookup.mode)
+        projection = self.projections[index]
+        assert isinstance(projection, FeatureProjection)
+        injected = found.values.unflatten(-1, projection.bias.shape) + projection.bias
         samples = gaussians.means.shape[-3:-1]
-        injected = injected.unflatten(-1, (config.injection_blocks, config.width)) + self.projections[index].bias
-        raw_density, raw_color = self.fields[index](
-            positions,
-            directions,
+        return self.fields[index](
+            encode_positions(in_views, features, self.config.position),
+            encode_directions(in_views.directions, direction),
             injected.unflatten(2, samples),
             found.valid.unflatten(2, samples),
             features.present,
         )
-        if generator is not None and config.density_noise > 0:
-            noise = torch.randn(raw_density.shape, generator=generator, device=raw_density.device)
-            raw_density = raw_density + config.density_noise * noise
-        density = activate_density(raw_density, config.density_activation)
-        return density, activate_color(raw_color, config.color_padding)

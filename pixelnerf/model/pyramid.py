@@ -20,6 +20,20 @@ def mip_chain(
     return chain
 
 
+def no_features(photos: Photos) -> SceneFeatures:
+    """The features of a model without photos: no views, whatever photos are there."""
+    batch, device = len(photos.present), photos.images.device
+    return SceneFeatures(
+        texels=torch.zeros(0, 1, device=device),
+        offsets=torch.zeros(batch, 0, 1, dtype=torch.long, device=device),
+        level_sizes=torch.zeros(batch, 0, 1, 2, dtype=torch.long, device=device),
+        cameras=photos.cameras[:, :0],
+        near=photos.near[:, :0],
+        far=photos.far[:, :0],
+        present=photos.present[:, :0],
+    )
+
+
 def build_scene_features(
     photos: Photos, groups: list[tuple[Tensor, Float[Tensor, "_ _ _ channel"]]], levels: int
 ) -> SceneFeatures:

@@ -1,18 +1,20 @@
-"""Volume rendering in two levels: place frusta, ask the field, composite; again where the first found matter."""
+"""Volume rendering in two passes: place frusta, ask the field, composite; again where the first found matter."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from pixelnerf.config import Config
 from pixelnerf.geometry.frustum import conical_frustums, cylindrical_frustums, point_samples
-from pixelnerf.geometry.sampling import resample_fences, stratified_fences
-from pixelnerf.geometry.volume import composite, compositing_weights
+from pixelnerf.geometry.sampling import stratified_fences, stratified_points
+from pixelnerf.geometry.volume import INFINITE_LENGTH, composite, compositing_weights
+from pixelnerf.model.placement import PlacementConfig, Spacing, UnionPlacement, place_fine_fences
 from pixelnerf.types import Gaussians, Rays, RenderOutput
 
 RadianceFunction = Callable[
@@ -26,19 +28,31 @@ FRUSTUMS = {"cone": conical_frustums, "cylinder": cylindrical_frustums, "point":
 class RendererConfig(Config):
     """How rays are sampled and composited.
 
-    `fine_samples: 0` renders in one level. `density_unit` is what a density's reciprocal is measured in:
-    half the target view's depth range (free of the world's scale) or the world's unit. With `normalize_directions` t is
-    the distance from the camera (pixelNeRF's convention for near and far), else the depth along its axis (mip-NeRF's).
+    `placement: null` renders in one pass; with `separate_fields` the second pass has an MLP of its own. `density_unit`
+    is what a density's reciprocal is measured in: half the target view's depth range (free of the world's scale) or the
+    world's unit. `infinite_last_interval` makes any density at a ray's last sample opaque (NeRF's code); else the last
+    interval ends at far. With `normalize_directions` t is the distance from the camera (pixelNeRF's convention for near
+    and far), else the depth along its axis (mip-NeRF's).
     """
 
     frustum: Literal["cone", "cylinder", "point"]
     coarse_samples: int = Field(ge=1)
-    fine_samples: int = Field(ge=0)
-    spacing: Literal["linear", "disparity"]
-    resample_padding: float = Field(gt=0.0)
+    spacing: Spacing
+    placement: PlacementConfig | None
     separate_fields: bool
     density_unit: Literal["half_depth", "world"]
+    infinite_last_interval: bool
     normalize_directions: bool
+
+    @model_validator(mode="after")
+    def _check(self) -> "RendererConfig":
+        if isinstance(self.placement, UnionPlacement) and self.frustum != "point":
+            raise ValueError(
+                f"placement.name=union mixes points of both passes, so frustum={self.frustum} has no sense"
+            )
+        if self.separate_fields and self.placement is None:
+            raise ValueError("separate_fields=true needs a second pass, but placement is null")
+        return self
 
 
 def with_unit_directions(rays: Rays) -> Rays:
@@ -63,19 +77,18 @@ class Renderer:
         """Renders rays ("batch ray") in front of a background. A generator jitters the fences; None does not."""
         if self.config.normalize_directions:
             rays = with_unit_directions(rays)
-        fences = stratified_fences(rays.near, rays.far, self.config.coarse_samples, generator, self.config.spacing)
-        coarse = self._render_level(radiance, 0, rays, fences, background)
-        if self.config.fine_samples == 0:
+        coarse = self._render_level(radiance, 0, rays, self._coarse_fences(rays, generator), background)
+        if self.config.placement is None:
             return coarse
-        fences = resample_fences(
-            coarse.fences,
-            # A NaN shall reach the loss, where training reports it, and not become a texel's index.
-            torch.nan_to_num(coarse.weights),
-            self.config.fine_samples,
-            self.config.resample_padding,
-            generator,
-        )
+        fences = place_fine_fences(rays, coarse, self.config.placement, self.config.spacing, generator)
         return replace(self._render_level(radiance, 1, rays, fences, background), coarse=coarse)
+
+    def _coarse_fences(self, rays: Rays, generator: torch.Generator | None) -> Float[Tensor, "batch ray fence"]:
+        count, spacing = self.config.coarse_samples, self.config.spacing
+        if self.config.frustum != "point":
+            return stratified_fences(rays.near, rays.far, count, generator, spacing)
+        points = stratified_points(rays.near, rays.far, count, generator, spacing)
+        return torch.cat([points, rays.far[..., None]], dim=-1)
 
     def _render_level(
         self,
@@ -89,4 +102,6 @@ class Renderer:
         lengths = fences.diff(dim=-1) * rays.directions.norm(dim=-1, keepdim=True)
         if self.config.density_unit == "half_depth":
             lengths = lengths / ((rays.far - rays.near) / 2)[..., None]
+        if self.config.infinite_last_interval:
+            lengths = F.pad(lengths[..., :-1], (0, 1), value=INFINITE_LENGTH)
         return composite(color, compositing_weights(density, lengths), fences, background[:, None])

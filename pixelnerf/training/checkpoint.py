@@ -16,7 +16,8 @@ from typing_extensions import override
 
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
-from pixelnerf.model.net import ModelConfig, Net
+from pixelnerf.model.config import ModelConfig
+from pixelnerf.model.net import Net
 
 NET_PREFIX = "net."
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from datasets.module import LoaderConfig
 from datasets.registry import DatasetConfig
 from pixelnerf.config import Config
-from pixelnerf.model.net import ModelConfig
+from pixelnerf.model.config import ModelConfig
 from pixelnerf.training.logging import LoggerConfig
 from pixelnerf.training.losses import LossConfig
 from pixelnerf.training.optimization import OptimizerConfig

@@ -1,0 +1,42 @@
+"""From what a field's last layers say to density and colour."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from pixelnerf.config import Config
+
+
+class ActivationConfig(Config):
+    """What every field's configuration holds beside its layers.
+
+    `softplus_shifted` is softplus(x - 1): the shift is mip-NeRF's, so that a young field is thin. `density_noise` is
+    the deviation of Gaussian noise on the raw density, in training only. `color_padding` stretches the sigmoid to
+    [-padding, 1 + padding], so that pure black and white need no infinite logit (mip-NeRF).
+    """
+
+    density_activation: Literal["softplus_shifted", "softplus", "relu"]
+    density_noise: float = Field(ge=0.0)
+    color_padding: float = Field(ge=0.0, lt=0.5)
+
+
+def activate(
+    raw_density: Float[Tensor, "*batch"],
+    raw_color: Float[Tensor, "*batch 3"],
+    config: ActivationConfig,
+    generator: torch.Generator | None,
+) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch 3"]]:
+    """Density >= 0 and colour, in float32 whatever the layers ran in; only a generator adds the noise."""
+    raw_density, raw_color = raw_density.float(), raw_color.float()
+    if generator is not None and config.density_noise > 0:
+        noise = torch.randn(raw_density.shape, generator=generator, device=raw_density.device)
+        raw_density = raw_density + config.density_noise * noise
+    if config.density_activation == "relu":
+        density = F.relu(raw_density)
+    else:
+        density = F.softplus(raw_density - 1.0 if config.density_activation == "softplus_shifted" else raw_density)
+    return density, torch.sigmoid(raw_color) * (1 + 2 * config.color_padding) - config.color_padding

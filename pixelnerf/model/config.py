@@ -1,0 +1,73 @@
+"""The configuration of a whole model: which parts there are, and which combinations make sense."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from pixelnerf.config import Config
+from pixelnerf.model.encoder import EncoderConfig
+from pixelnerf.model.field import ResidualFieldConfig
+from pixelnerf.model.inputs import EncodingConfig, PositionConfig
+from pixelnerf.model.lookup import LookupMode
+from pixelnerf.model.mlp import MlpFieldConfig
+from pixelnerf.model.renderer import RendererConfig
+
+
+class LookupConfig(Config):
+    """`levels` bounds the mip chain of `integrated`; the chain also ends at one texel."""
+
+    mode: LookupMode
+    levels: int = Field(ge=1)
+
+
+class ModelConfig(Config):
+    """A composition of the parts; `name` is only a label for reports.
+
+    With photos a model has an `encoder`, a `lookup` and a residual `field`. Without, it has neither of the first two,
+    an MLP, and belongs to a single scene. `direction: null` is for colour that is the same from everywhere.
+    """
+
+    name: str
+    encoder: EncoderConfig | None
+    lookup: LookupConfig | None
+    position: PositionConfig
+    direction: EncodingConfig | None
+    field: Annotated[ResidualFieldConfig | MlpFieldConfig, Field(discriminator="name")]
+    renderer: RendererConfig
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelConfig":
+        if isinstance(self.field, MlpFieldConfig):
+            self._check_without_photos(self.field)
+        else:
+            self._check_with_photos()
+        if self.renderer.frustum == "point" and (self.position.integrated or self._integrates_features):
+            raise ValueError(
+                "renderer.frustum=point has no extent to integrate over; set position.integrated=false and "
+                "lookup.mode=point, or another frustum"
+            )
+        return self
+
+    @property
+    def _integrates_features(self) -> bool:
+        return self.lookup is not None and self.lookup.mode == "integrated"
+
+    def _check_without_photos(self, field: MlpFieldConfig) -> None:
+        if self.encoder is not None or self.lookup is not None:
+            raise ValueError(
+                "field.name=mlp reads no photos; set encoder and lookup to null, or use field.name=residual"
+            )
+        if self.position.frame != "world":
+            raise ValueError(f"position.frame={self.position.frame} needs photos; without an encoder it must be world")
+        if (self.direction is None) != (field.direction_width is None):
+            raise ValueError("direction and field.direction_width belong together: set both, or both to null")
+
+    def _check_with_photos(self) -> None:
+        if self.encoder is None or self.lookup is None:
+            raise ValueError("field.name=residual reads photos; give it an encoder and a lookup, or use field.name=mlp")
+        if self.position.frame == "world":
+            raise ValueError(
+                "position.frame=world is for models without photos; choose view_normalized or view_rotated"
+            )
+        if self.direction is None:
+            raise ValueError("field.name=residual needs a direction; null is for field.name=mlp")

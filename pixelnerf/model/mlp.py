@@ -1,0 +1,66 @@
+"""The radiance field of one scene, without photos: NeRF's MLP, which mip-NeRF and Tiny NeRF share."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from pixelnerf.model.activation import ActivationConfig
+
+
+class MlpFieldConfig(ActivationConfig):
+    """`depth` layers of `width`; the input is concatenated once more after layer `skip_after`, unless that is null.
+
+    The direction enters after the density, before one layer of `direction_width`; null, with `model.direction: null`,
+    makes the colour the same from everywhere.
+    """
+
+    name: Literal["mlp"]
+    width: int = Field(ge=1)
+    depth: int = Field(ge=1)
+    skip_after: int | None = Field(ge=1)
+    direction_width: int | None = Field(ge=1)
+
+
+class MlpField(nn.Module):
+    """Encoded samples to density and colour (NeRF, figure 7)."""
+
+    def __init__(self, config: MlpFieldConfig, position_channels: int, direction_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        inputs = [position_channels] + [
+            width + (position_channels if layer == config.skip_after else 0) for layer in range(1, config.depth)
+        ]
+        self.layers = nn.ModuleList(nn.Linear(channels, width) for channels in inputs)
+        self.density = nn.Linear(width, 1)
+        if config.direction_width is None:
+            self.color = nn.Linear(width, 3)
+        else:
+            self.bottleneck = nn.Linear(width, width)
+            self.direction = nn.Linear(width + direction_channels, config.direction_width)
+            self.color = nn.Linear(config.direction_width, 3)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+
+    def forward(
+        self,
+        positions: Float[Tensor, "*batch ray sample position"],
+        directions: Float[Tensor, "*batch ray direction"] | None,
+    ) -> tuple[Float[Tensor, "*batch ray sample"], Float[Tensor, "*batch ray sample 3"]]:
+        """Raw density and raw colour of every sample."""
+        x = positions
+        for index, layer in enumerate(self.layers):
+            if index == self.config.skip_after:
+                x = torch.cat([x, positions], dim=-1)
+            x = F.relu(layer(x), inplace=True)
+        raw_density = self.density(x)[..., 0]
+        if directions is not None:
+            along = directions[..., None, :].expand(*x.shape[:-1], directions.shape[-1])
+            x = F.relu(self.direction(torch.cat([self.bottleneck(x), along], dim=-1)), inplace=True)
+        return raw_density, self.color(x)

@@ -1,0 +1,119 @@
+"""The importer of checkpoints of the original pixelNeRF: its state dict becomes ours, every tensor accounted for."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pixelnerf.config import parse_config
+from pixelnerf.errors import UserError
+from pixelnerf.model.config import ModelConfig
+from pixelnerf.model.field import ResidualFieldConfig
+from pixelnerf.model.net import Net
+
+FIRST_POOL = {"sn64": False, "srn": True, "dtu": True, "multi_obj": True}
+"""The only difference between the original's experiments that the network sees."""
+
+CUT_OFF = ("encoder.model.layer4.", "encoder.model.fc.")
+"""The original keeps these layers of its ResNet and never runs them."""
+
+LEVELS = ("mlp_coarse", "mlp_fine")
+FREQUENCIES, FIRST_FREQUENCY = 6, 1.5
+FLIP = torch.tensor([1.0, -1.0, -1.0])
+"""OpenGL camera axes (x right, y up, z backward) in OpenCV's."""
+
+
+def model_of_experiment(values: Mapping[str, Any], experiment: str) -> ModelConfig:
+    """The original's model in one of its experiments (the keys of `FIRST_POOL`) from `conf/model/pixelnerf.yaml`."""
+    encoder = {**values["encoder"], "first_pool": FIRST_POOL[experiment], "pretrained": False}
+    return parse_config(ModelConfig, {**values, "encoder": encoder}, "model")
+
+
+def convert_state(original: Mapping[str, Tensor], net: Net, source: str) -> dict[str, Tensor]:
+    """The state dict of `net`, a model of `model_of_experiment`, from the original's; `source` is its file.
+
+    The original encodes positions and directions in OpenGL axes and orders the features otherwise, which here becomes
+    signs and an order of the first layer's columns.
+
+    Raises:
+        UserError: tensors are missing, left over, or of another shape; the message lists them.
+    """
+    _check(original, _original_shapes(net), source)
+    converted = {
+        name.replace("encoder.model.", "encoder.backbone."): tensor
+        for name, tensor in original.items()
+        if name.startswith("encoder.model.") and not name.startswith(CUT_OFF)
+    }
+    columns, signs = input_columns()
+    config = _field_config(net)
+    for index, level in enumerate(LEVELS):
+        field, projection = f"fields.{index}", f"projections.{index}"
+        converted[f"{field}.input.weight"] = original[f"{level}.lin_in.weight"][:, columns] * signs
+        converted[f"{field}.input.bias"] = original[f"{level}.lin_in.bias"]
+        for part in ("weight", "bias"):
+            output = original[f"{level}.lin_out.{part}"]
+            converted[f"{field}.color.{part}"], converted[f"{field}.density.{part}"] = output[:3], output[3:]
+            for block in range(config.blocks):
+                for ours, theirs in (("first", "fc_0"), ("second", "fc_1")):
+                    converted[f"{field}.blocks.{block}.{ours}.{part}"] = original[
+                        f"{level}.blocks.{block}.{theirs}.{part}"
+                    ]
+        injections = [f"{level}.lin_z.{block}" for block in range(config.injection_blocks)]
+        converted[f"{projection}.weight"] = torch.cat([original[f"{name}.weight"] for name in injections])
+        converted[f"{projection}.bias"] = torch.stack([original[f"{name}.bias"] for name in injections])
+    return converted
+
+
+def input_columns() -> tuple[Tensor, Tensor]:
+    """For each of our 42 input features the original's column, and its sign.
+
+    Theirs: position (3), for each frequency sine (3) and cosine (3), direction (3). Ours: position (3), sines by
+    coordinate and then frequency (18), cosines likewise (18), direction (3).
+    """
+    coordinates = torch.arange(3)
+    waves = 3 + 6 * torch.arange(FREQUENCIES) + coordinates[:, None]
+    columns = torch.cat([coordinates, waves.flatten(), waves.flatten() + 3, 3 + 6 * FREQUENCIES + coordinates])
+    sines = FLIP.repeat_interleave(FREQUENCIES)
+    return columns, torch.cat([FLIP, sines, torch.ones_like(sines), FLIP])
+
+
+def _original_shapes(net: Net) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of the original's tensors, without those that it never uses."""
+    assert net.encoder is not None, "the paper's model reads photos"
+    config = _field_config(net)
+    shapes: dict[str, tuple[int, ...]] = {
+        f"encoder.model.{name}": tuple(tensor.shape) for name, tensor in net.encoder.backbone.state_dict().items()
+    }
+    for level in LEVELS:
+        layers = {"lin_in": (config.width, 6 * FREQUENCIES + 6), "lin_out": (4, config.width)}
+        layers |= {
+            f"blocks.{b}.fc_{part}": (config.width, config.width) for b in range(config.blocks) for part in (0, 1)
+        }
+        layers |= {f"lin_z.{b}": (config.width, sum(net.encoder.channels)) for b in range(config.injection_blocks)}
+        for layer, shape in layers.items():
+            shapes |= {f"{level}.{layer}.weight": shape, f"{level}.{layer}.bias": shape[:1]}
+    shapes["code._freqs"] = shapes["code._phases"] = (1, 2 * FREQUENCIES, 1)
+    return shapes
+
+
+def _check(original: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], source: str) -> None:
+    problems = {
+        "missing": sorted(expected.keys() - original.keys()),
+        "left over": sorted(name for name in original.keys() - expected.keys() if not name.startswith(CUT_OFF)),
+        "of another shape": [name for name in expected if name in original and original[name].shape != expected[name]],
+    }
+    if any(problems.values()):
+        listed = "; ".join(f"tensors {what}: {', '.join(names)}" for what, names in problems.items() if names)
+        raise UserError(f"{source} is not a checkpoint of the original pixelNeRF's model: {listed}")
+    frequencies = FIRST_FREQUENCY * 2.0 ** torch.arange(FREQUENCIES).repeat_interleave(2)
+    phases = torch.tensor([0.0, math.pi / 2]).repeat(FREQUENCIES)
+    for name, constants in (("code._freqs", frequencies), ("code._phases", phases)):
+        if not torch.allclose(original[name].flatten(), constants):
+            raise UserError(f"{source} encodes positions otherwise than the original pixelNeRF: {name}")
+
+
+def _field_config(net: Net) -> ResidualFieldConfig:
+    assert isinstance(net.config.field, ResidualFieldConfig), "the paper's model reads photos"
+    return net.config.field
