@@ -86,7 +86,15 @@ def interrupt_after(config, steps):
 
 def test_training_learns(tmp_path, data):
     config = tiny_config(
-        tmp_path, data, "trainer.max_steps=120", "trainer.validate_every=60", "trainer.optimizer.learning_rate=5e-3"
+        tmp_path,
+        data,
+        "model.field.width=32",
+        "model.renderer.coarse_samples=12",
+        "model.renderer.placement.samples=12",
+        "trainer.loader.batch.rays=96",
+        "trainer.max_steps=150",
+        "trainer.validate_every=75",
+        "trainer.optimizer.learning_rate=3e-3",
     )
     scenes = build_dataset(config.dataset).scenes("val")
     white = min(psnr(torch.ones_like(images), images) for images in (scene.images([0]) for scene in scenes))
