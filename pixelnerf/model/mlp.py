@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from pixelnerf.model.activation import ActivationConfig
@@ -23,6 +23,14 @@ class MlpFieldConfig(ActivationConfig):
     depth: int = Field(ge=1)
     skip_after: int | None = Field(ge=1)
     direction_width: int | None = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "MlpFieldConfig":
+        if self.skip_after is not None and self.skip_after >= self.depth:
+            raise ValueError(
+                f"skip_after={self.skip_after} leaves no layer of depth={self.depth} for the input to enter"
+            )
+        return self
 
 
 class MlpField(nn.Module):
