@@ -3,14 +3,11 @@
 from pathlib import Path
 from typing import Any, Literal
 
-import lightning.pytorch as pl
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 from pydantic import Field
-from typing_extensions import override
 
 from pixelnerf.config import Config
-from pixelnerf.evaluation.pictures import comparison_strip
 
 
 class LoggerConfig(Config):
@@ -37,32 +34,6 @@ def build_logger(config: LoggerConfig, name: str, run_dir: Path, resolved: dict[
     )
     logger.log_hyperparams(resolved)
     return logger
-
-
-class ValidationPanels(pl.Callback):
-    """Logs input | prediction | truth | depth | error of the first frozen views after each validation."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    @override
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not isinstance(trainer.logger, WandbLogger) or trainer.sanity_checking:
-            return
-        renders = pl_module.validation_renders[: self._count]
-        strips = [
-            comparison_strip(
-                item.photos.images[0, 0].movedim(0, -1).numpy() if item.photos.images.shape[1] else None,
-                render.color.numpy(),
-                item.images[0].movedim(0, -1).numpy(),
-                render.distance.numpy(),
-                (item.near, item.far),
-            )
-            for item, render in renders
-        ]
-        if strips:
-            names = [item.name for item, _ in renders]
-            trainer.logger.log_image("val/panels", strips, step=trainer.global_step, caption=names)
 
 
 def log_best_checkpoint(logger: WandbLogger | None, path: Path, name: str, score: float | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from datasets.module import SceneDataModule
@@ -18,8 +19,9 @@ from pixelnerf.model.net import Net
 from pixelnerf.training.budget import Budget
 from pixelnerf.training.checkpoint import AtomicCheckpointIO, check_resumable
 from pixelnerf.training.experiment import ExperimentConfig
-from pixelnerf.training.logging import ValidationPanels, build_logger, log_best_checkpoint
+from pixelnerf.training.logging import build_logger, log_best_checkpoint
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
+from pixelnerf.training.panels import ValidationPanels
 from pixelnerf.training.progress import ProgressLine
 
 
@@ -97,9 +99,7 @@ def fast_bfloat16(device_type: str) -> bool:
     return device_type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_amx_tile_supported()
 
 
-def _build_trainer(
-    config: ExperimentConfig, callbacks: list[pl.Callback], logger: pl.loggers.Logger | None
-) -> pl.Trainer:
+def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback], logger: Logger | None) -> pl.Trainer:
     trainer_config = config.trainer
     use_cuda = trainer_config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     wanted = trainer_config.precision
