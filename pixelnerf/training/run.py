@@ -18,6 +18,7 @@ from pixelnerf.errors import UserError
 from pixelnerf.model.net import Net
 from pixelnerf.training.budget import Budget
 from pixelnerf.training.checkpoint import AtomicCheckpointIO, check_resumable
+from pixelnerf.training.curve import ValidationCurve
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.logging import build_logger, log_best_checkpoint
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
@@ -60,6 +61,7 @@ def train(config: ExperimentConfig) -> TrainingResult:
         WeightAveraging(avg_fn=moving_average(config.trainer.ema_decay)),
         budget,
         ProgressLine(budget),
+        ValidationCurve(config.run_dir, budget),
         best,
         ModelCheckpoint(
             checkpoints, "last", every_n_train_steps=config.trainer.checkpoint_every, enable_version_counter=False

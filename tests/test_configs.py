@@ -1,0 +1,117 @@
+"""Every YAML composes, validates, builds, and runs forward and backward."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from builders import random_photos, ring_cameras
+from hydra import compose, initialize_config_dir
+from training_runs import REPOSITORY, compose_values
+
+from pixelnerf.config import parse_config
+from pixelnerf.errors import UserError
+from pixelnerf.geometry.rays import image_rays
+from pixelnerf.model.net import Net
+from pixelnerf.training.experiment import ExperimentConfig
+from pixelnerf.training.losses import photometric_loss
+
+
+def options(group: str) -> list[str]:
+    folder = REPOSITORY / "conf" / group
+    return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+
+
+def composed(*overrides: str) -> ExperimentConfig:
+    return parse_config(ExperimentConfig, compose_values("run_dir=unused", *overrides), "")
+
+
+def run_both_ways(config: ExperimentConfig) -> None:
+    values = copy.deepcopy(config.model.model_dump())
+    if values["encoder"] is not None:
+        values["encoder"]["pretrained"] = False
+    model = type(config.model).model_validate(values)
+    net = Net(model).train()
+    least = config.trainer.loader.batch.source_views[0]
+    cameras = ring_cameras(1, 32)
+    photos = random_photos(cameras).map_tensors(lambda tensor: tensor[:, : max(least, 0)])
+    rays = image_rays(cameras[0, 0], 1.2, 4.0)[slice(500, 506)].map_tensors(lambda tensor: tensor[None])
+    generator = torch.Generator().manual_seed(0)
+    output = net.render(net.encode(photos), rays, torch.ones(1, 3), generator)
+    loss = photometric_loss(output, torch.rand(1, 6, 3), config.trainer.loss)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+@pytest.mark.parametrize("name", options("experiment"))
+def test_every_experiment_runs(name):
+    config = composed(f"experiment={name}")
+    assert Path(name).name in config.name
+    run_both_ways(config)
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_every_model_runs(name):
+    config = composed(f"model={name}")
+    assert config.model.name == name
+    run_both_ways(config)
+
+
+@pytest.mark.parametrize("name", options("dataset"))
+def test_every_dataset_validates(name):
+    composed(f"dataset={name}")
+
+
+@pytest.mark.parametrize("group", ["trainer", "logger"])
+def test_every_option_validates(group):
+    for name in options(group):
+        composed(f"{group}={name}")
+
+
+def leaves(values: dict, place: str = "") -> list[str]:
+    found = []
+    for key, value in values.items():
+        here = f"{place}.{key}" if place else key
+        found += leaves(value, here) if isinstance(value, dict) and value else [here]
+    return found
+
+
+@pytest.mark.parametrize("key", ["model.field.width", "trainer.loader.batch.rays", "dataset.near", "logger.mode"])
+def test_a_typo_in_any_section_fails_with_its_name(key):
+    values = compose_values("run_dir=unused")
+    assert key in leaves(values)
+    *parents, last = key.split(".")
+    place = values
+    for parent in parents:
+        place = place[parent]
+    place[last + "x"] = place.pop(last)
+    with pytest.raises(UserError, match=f"{last}x.*did you mean '{last}'"):
+        parse_config(ExperimentConfig, values, "")
+
+
+@pytest.mark.parametrize("name", options("variant"))
+def test_every_variant_changes_one_thing_of_its_ablation(name):
+    experiment = f"experiment=ablation/{Path(name).parent}"
+    base, changed = (
+        compose_values("run_dir=unused", experiment),
+        compose_values("run_dir=unused", experiment, f"variant={name}"),
+    )
+    parse_config(ExperimentConfig, changed, "")
+    different = [key for key in leaves(base) if leaf(base, key) != leaf(changed, key)]
+    assert len(different) == (0 if Path(name).name == "base" else 1), different
+
+
+@pytest.mark.parametrize("name", options("experiment/ablation"))
+def test_an_ablation_sweeps_over_all_its_variants(name):
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base=None):
+        hydra = compose("config", [f"experiment=ablation/{name}"], return_hydra_config=True).hydra
+    assert hydra.mode.name == "MULTIRUN"
+    swept = [part.strip() for part in hydra.sweeper.params.variant.split(",")]
+    assert sorted(swept) == [variant for variant in options("variant") if Path(variant).parent.name == name]
+
+
+def leaf(values: dict, key: str) -> object:
+    for part in key.split("."):
+        values = values[part]
+    return values

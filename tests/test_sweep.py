@@ -1,0 +1,83 @@
+import csv
+import importlib.util
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+
+from pixelnerf.errors import UserError
+from pixelnerf.training.curve import ValidationCurve, read_curve
+from pixelnerf.training.sweep import read_sweep
+
+
+def write_run(folder, overrides, values):
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / ".hydra/overrides.yaml").write_text(yaml.safe_dump(overrides))
+    lines = [f"{100 * (index + 1)},{index + 1}.5,{value}" for index, value in enumerate(values)]
+    (folder / "validation.csv").write_text("\n".join(["step,minutes,psnr", *lines]) + "\n")
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    for job, (width, seed, values) in enumerate(
+        [(16, 0, [10.0, 20.0]), (16, 1, [12.0, 22.0]), (32, 0, [15.0, 24.0]), (32, 1, [15.0, 24.0])]
+    ):
+        write_run(tmp_path / str(job), ["experiment=some", f"model.field.width={width}", f"seed={seed}"], values)
+    return tmp_path
+
+
+@pytest.fixture
+def collect(repository, monkeypatch, capsys):
+    spec = importlib.util.spec_from_file_location("collect_sweep", repository / "scripts/collect_sweep.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+
+    def run(folder):
+        monkeypatch.setattr(sys, "argv", ["collect_sweep.py", str(folder)])
+        return script.main(), *capsys.readouterr()
+
+    return run
+
+
+def test_training_writes_the_curve(tmp_path):
+    """Also over an interruption: the steps that a resumed run repeats appear once."""
+    trainer = SimpleNamespace(callback_metrics={"val/psnr": torch.tensor(20.0)}, is_global_zero=True, global_step=100)
+    curve = ValidationCurve(tmp_path, SimpleNamespace(seconds=90.0))
+    curve.on_validation_end(trainer, None)
+    trainer.global_step, trainer.callback_metrics["val/psnr"] = 200, torch.tensor(21.5)
+    curve.on_validation_end(trainer, None)
+    curve.on_validation_end(trainer, None)
+    assert read_curve(tmp_path / "validation.csv") == [(100, 1.5, 20.0), (200, 1.5, 21.5)]
+
+
+def test_a_table_with_mean_and_spread_over_seeds(collect, sweep):
+    status, printed, _ = collect(sweep)
+    assert status == 0
+    rows = list(csv.DictReader((sweep / "sweep.csv").open()))
+    assert [row["setting"] for row in rows] == ["model.field.width=16", "model.field.width=32"]
+    assert rows[0]["psnr"] == "21.00"
+    assert rows[0]["psnr_spread"] == "1.41"
+    assert rows[1]["psnr_spread"] == "0.00"
+    assert rows[0]["seeds"] == "2"
+    assert rows[0]["steps"] == "200"
+    assert (sweep / "sweep.md").read_text() == printed
+    assert printed.index("width=32") < printed.index("width=16")
+    assert (sweep / "sweep.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_that_has_not_been_validated_is_left_out(sweep):
+    write_run(sweep / "4", ["experiment=some", "model.field.width=64", "seed=0"], [])
+    assert len(read_sweep(sweep)) == 2
+
+
+def test_a_folder_without_runs_is_one_line(collect, tmp_path):
+    status, _, errors = collect(tmp_path)
+    assert status == 2
+    assert str(tmp_path) in errors
+    assert len(errors.strip().splitlines()) == 1
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0/validation.csv").write_text("step,minutes,psnr\n1,1,1\n")
+    with pytest.raises(UserError, match="overrides"):
+        read_sweep(tmp_path)
