@@ -17,7 +17,9 @@ def main(composed: dict[str, Any]) -> None:
     if result.interrupted:
         raise KeyboardInterrupt(f"interrupted at step {result.step}; go on with resume={last}")
     score = "no validation" if result.best_psnr is None else f"best validation {result.best_psnr:.2f} dB"
-    Console(stderr=True).print(f"step {result.step}, {result.minutes:.1f} min, {score}; run folder: {result.run_dir}")
+    Console(stderr=True).print(
+        f"step {result.step}, {result.minutes:.1f} min, {score}; run folder: {result.run_dir}", soft_wrap=True
+    )
 
 
 if __name__ == "__main__":
