@@ -72,6 +72,14 @@ def test_a_run_that_has_not_been_validated_is_left_out(sweep):
     assert len(read_sweep(sweep)) == 2
 
 
+def test_runs_that_differ_in_their_seed_alone_are_one_setting(sweep):
+    for job in ("2", "3"):
+        (sweep / job / "validation.csv").unlink()
+    (only,) = read_sweep(sweep)
+    assert only.name == "all runs"
+    assert only.last_psnr == [20.0, 22.0]
+
+
 def test_a_folder_without_runs_is_one_line(collect, tmp_path):
     status, _, errors = collect(tmp_path)
     assert status == 2

@@ -18,8 +18,6 @@ from datasets.rendering.atomic import write_atomically
 from pixelnerf.errors import UserError
 from pixelnerf.training.curve import CURVE_FILE, CurvePoint, read_curve
 
-COLUMNS = ("setting", "seeds", "psnr", "psnr_spread", "best_psnr", "steps", "minutes")
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -68,7 +66,7 @@ def write_sweep(folder: Path, settings: list[Setting]) -> None:
     """Writes `sweep.csv`, `sweep.md` and `sweep.png`."""
     rows = [setting.row() for setting in settings]
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(folder / "sweep.csv", buffer.getvalue().encode())
@@ -121,6 +119,7 @@ def _shortened(curves: dict[str, list[tuple[CurvePoint, ...]]]) -> dict[str, lis
     """Names without the overrides that all settings share."""
     parts = {name: name.split(", ") for name in curves}
     shared = set.intersection(*(set(found) for found in parts.values()))
-    if len(curves) == 1:
-        shared = set()
-    return {", ".join(p for p in parts[name] if p not in shared): found for name, found in curves.items()}
+    return {
+        ", ".join(part for part in parts[name] if part not in shared) or "all runs": found
+        for name, found in curves.items()
+    }
