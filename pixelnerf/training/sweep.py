@@ -66,7 +66,7 @@ def write_sweep(folder: Path, settings: list[Setting]) -> None:
     """Writes `sweep.csv`, `sweep.md` and `sweep.png`."""
     rows = [setting.row() for setting in settings]
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [str(column) for column in rows[0]], lineterminator="\n")
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(folder / "sweep.csv", buffer.getvalue().encode())
