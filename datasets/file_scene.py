@@ -101,17 +101,17 @@ class FileScene(Scene):
         columns: Int[Tensor, "ray"],
         rows: Int[Tensor, "ray"],
         block: Int[Tensor, "ray"],
-    ) -> Float[Tensor, "ray 3"]:
-        colors = np.empty((len(views), 3), np.float32)
+    ) -> tuple[Float[Tensor, "ray 3"], Float[Tensor, "ray"]]:
+        values = np.full((len(views), 4), np.nan, np.float32)
         blocks = block.numpy()
         for size in np.unique(blocks).tolist():
             chosen = np.flatnonzero(blocks == size)
             # Sorted by view, so that each is looked up once.
             chosen = chosen[np.argsort(views.numpy()[chosen], kind="stable")]
-            colors[chosen] = self._block_means(
-                views.numpy()[chosen], columns.numpy()[chosen], rows.numpy()[chosen], size
-            )
-        return torch.from_numpy(colors / 255)
+            means = self._block_means(views.numpy()[chosen], columns.numpy()[chosen], rows.numpy()[chosen], size)
+            values[chosen, : means.shape[1]] = means
+        values = torch.from_numpy(values / 255)
+        return values[:, :3], values[:, 3]
 
     def _block_means(
         self,
@@ -119,16 +119,16 @@ class FileScene(Scene):
         columns: Int[np.ndarray, "ray"],
         rows: Int[np.ndarray, "ray"],
         size: int,
-    ) -> Float[np.ndarray, "ray 3"]:
-        """Mean 8-bit colours of size x size blocks; rays lie sorted by view."""
+    ) -> Float[np.ndarray, "ray channel"]:
+        """Mean 8-bit colours, and coverages where there are any, of size x size blocks; rays lie sorted by view."""
         offsets = np.arange(size)
         tall = rows[:, None, None] * size + offsets[:, None]
         wide = columns[:, None, None] * size + offsets
-        gathered = np.empty((len(views), size, size, 3), np.uint8)
+        gathered = np.empty((len(views), size, size, self._decoded(int(views[0])).shape[-1]), np.uint8)
         starts = np.flatnonzero(np.diff(views, prepend=-1)).tolist()
         for start, stop in zip(starts, [*starts[1:], len(views)], strict=True):
             decoded = self._decoded(int(views[start]))
-            gathered[start:stop] = decoded[tall[start:stop], wide[start:stop], :3]
+            gathered[start:stop] = decoded[tall[start:stop], wide[start:stop]]
         return gathered.mean(axis=(1, 2), dtype=np.float32)
 
     @override

@@ -67,11 +67,15 @@ class BatchConfig(Config):
 
 @dataclass(frozen=True)
 class TrainBatch(TensorRecord):
-    """Photos that are given, rays that are asked for, and their true colours in [0, 1]."""
+    """Photos that are given, rays that are asked for, and their true colours and coverages in [0, 1].
+
+    A coverage is the share of the ray's pixel that the object's mask covers, NaN where the scene has no masks.
+    """
 
     photos: Photos
     rays: Rays
     colors: Float[Tensor, "batch ray 3"]
+    coverage: Float[Tensor, "batch ray"]
     background: Float[Tensor, "batch 3"]
     names: tuple[str, ...]
 
@@ -94,6 +98,7 @@ class SceneChoice:
     sources: list[int]
     pixels: PixelChoice
     colors: Float[Tensor, "ray 3"]
+    coverage: Float[Tensor, "ray"]
     photos: list[Float[Tensor, "3 height width"]]
 
 
@@ -136,6 +141,7 @@ class BatchSampler:
             photos=stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen]),
             rays=_stack_rays(chosen),
             colors=torch.stack([choice.colors for choice in chosen]),
+            coverage=torch.stack([choice.coverage for choice in chosen]),
             background=torch.tensor([scene.background for scene in scenes]),
             names=tuple(scene.name for scene in scenes),
         )
@@ -162,12 +168,12 @@ class BatchSampler:
             )
         sources = order[:source_count].tolist()
         pixels = self._choose_pixels(random, scene, random.permutation(targets)[: self._config.target_views], step)
-        colors = scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.block)
+        colors, coverage = scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.block)
         photos = [scene.images([view])[0] for view in sources]
         if self._config.color_jitter > 0:
             change = draw_color_map(random, self._config.color_jitter, colors.mean(dim=0))
             colors, photos = change(colors), [change(photo.movedim(0, -1)).movedim(-1, 0) for photo in photos]
-        return SceneChoice(scene, sources, pixels, colors, photos)
+        return SceneChoice(scene, sources, pixels, colors, coverage, photos)
 
     def _choose_pixels(self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int) -> PixelChoice:
         count = self._config.rays

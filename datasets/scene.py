@@ -73,10 +73,11 @@ class Scene(ABC):
         columns: Int[Tensor, "ray"],
         rows: Int[Tensor, "ray"],
         block: Int[Tensor, "ray"],
-    ) -> Float[Tensor, "ray 3"]:
-        """Colours of single pixels, without converting whole photos.
+    ) -> tuple[Float[Tensor, "ray 3"], Float[Tensor, "ray"]]:
+        """Colours and coverages of single pixels, without converting whole photos.
 
-        Pixel (column, row) is of the photo shrunk by the whole number `block`: the mean over its block x block pixels.
+        A coverage is the share of a pixel that the object's mask covers, NaN where there is no mask. Pixel (column,
+        row) is of the photo shrunk by the whole number `block`: the mean over its block x block pixels.
         """
 
     @abstractmethod

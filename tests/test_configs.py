@@ -14,7 +14,7 @@ from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.net import Net
 from pixelnerf.training.experiment import ExperimentConfig
-from pixelnerf.training.losses import photometric_loss
+from pixelnerf.training.losses import training_loss
 
 
 def options(group: str) -> list[str]:
@@ -38,7 +38,7 @@ def run_both_ways(config: ExperimentConfig) -> None:
     rays = image_rays(cameras[0, 0], 1.2, 4.0)[slice(500, 506)].map_tensors(lambda tensor: tensor[None])
     generator = torch.Generator().manual_seed(0)
     output = net.render(net.encode(photos), rays, torch.ones(1, 3), generator)
-    loss = photometric_loss(output, torch.rand(1, 6, 3), config.trainer.loss)
+    loss = training_loss(output, torch.rand(1, 6, 3), torch.ones(1, 6), config.trainer.loss)
     loss.backward()
     assert torch.isfinite(loss)
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())

@@ -65,7 +65,7 @@ def _groups(results: Sequence[SceneScores], count: int, method: Method) -> dict[
             by_category.setdefault(result.category, []).append(result.scores[count][method])
         groups[group] = {
             **mean_scores([result.scores[count][method] for result in members]),
-            "categories": {name: mean_scores(scores) for name, scores in sorted(by_category.items()) if name},
+            "categories": {name: mean_scores(scores) for name, scores in by_category.items() if name},
         }
     return groups
 

@@ -57,6 +57,9 @@ def results_table(metrics: dict[str, Any], comparable: bool) -> Table:
     for group in groups_of(metrics, next(iter(metrics["views"]))):
         for views, numbers in metrics["views"].items():
             _add(table, group, views, TITLES["model"], numbers[group])
+            # Scenes without categories have them only where a protocol measures several sizes.
+            for size, scores in numbers[group]["categories"].items() if group == "all" else ():
+                _add(table, group, views, f"  at {size}", scores)
             for method, scores in numbers["baselines"].items():
                 _add(table, group, views, TITLES[method], scores[group])
             objects = numbers[group]["objects"]

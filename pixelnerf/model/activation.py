@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixelnerf.config import Config
 
@@ -22,6 +22,20 @@ class ActivationConfig(Config):
     density_activation: Literal["softplus_shifted", "softplus", "relu"]
     density_noise: float = Field(ge=0.0)
     color_padding: float = Field(ge=0.0, lt=0.5)
+
+
+# Raw density of a young ReLU field, in inverse units of its length: a haze thin enough to see through.
+YOUNG_RELU_DENSITY = 0.1
+
+
+def initialize_density_head(head: nn.Linear, config: ActivationConfig) -> None:
+    """A ReLU field starts as the same thin haze everywhere.
+
+    With random weights about every other seed makes it negative along all rays: no light, no gradient, for ever.
+    """
+    if config.density_activation == "relu":
+        nn.init.zeros_(head.weight)
+        nn.init.constant_(head.bias, YOUNG_RELU_DENSITY)
 
 
 def activate(

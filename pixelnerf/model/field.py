@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from typing_extensions import override
 
-from pixelnerf.model.activation import ActivationConfig
+from pixelnerf.model.activation import ActivationConfig, initialize_density_head
 
 Upsample = Callable[[Tensor, tuple[int, int]], Tensor]
 
@@ -88,6 +88,7 @@ class ResidualField(nn.Module):
         nn.init.zeros_(self.input.bias)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(config.blocks))
         self.density = nn.Linear(width, 1)
+        initialize_density_head(self.density, config)
         if at_input:
             self.color = nn.Linear(width, 3)
         else:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from pixelnerf.model.activation import ActivationConfig
+from pixelnerf.model.activation import ActivationConfig, initialize_density_head
 
 
 class MlpFieldConfig(ActivationConfig):
@@ -55,6 +55,7 @@ class MlpField(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
+        initialize_density_head(self.density, config)
 
     def forward(
         self,

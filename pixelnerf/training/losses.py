@@ -1,4 +1,4 @@
-"""The photometric loss over both levels."""
+"""The training loss over both levels: colour, and opacity where masks are to be used."""
 
 from typing import Literal
 
@@ -8,26 +8,56 @@ from pydantic import Field
 from torch import Tensor
 
 from pixelnerf.config import Config
+from pixelnerf.errors import UserError
 from pixelnerf.types import RenderOutput
 
 
 class LossConfig(Config):
-    """`coarse_weight` is 1 for NeRF and pixelNeRF, 0.1 for mip-NeRF. `smooth_l1_beta` is where the L1 part begins."""
+    """`coarse_weight` is 1 for NeRF and pixelNeRF, 0.1 for mip-NeRF. `smooth_l1_beta` is where the L1 part begins.
+
+    `opacity_weight` counts the squared difference of opacity and mask. Colours alone cannot tell a white haze from
+    empty space in front of a white background; masks can. Zero, as in the papers, needs none.
+    """
 
     name: Literal["mse", "smooth_l1"]
     coarse_weight: float = Field(ge=0.0)
     smooth_l1_beta: float = Field(gt=0.0)
+    opacity_weight: float = Field(ge=0.0)
 
 
-def photometric_loss(
-    output: RenderOutput, colors: Float[Tensor, "batch ray 3"], config: LossConfig
+def training_loss(
+    output: RenderOutput,
+    colors: Float[Tensor, "batch ray 3"],
+    coverage: Float[Tensor, "batch ray"],
+    config: LossConfig,
 ) -> Float[Tensor, ""]:
-    """Mean over rays and channels, of the fine level plus the weighted coarse one."""
+    """Mean over rays and channels, of the fine level plus the weighted coarse one.
 
-    def level(predicted: Tensor) -> Tensor:
+    Args:
+        output: what was rendered.
+        colors: the true ones, in [0, 1].
+        coverage: the share of each ray's pixel that the mask covers, NaN where there is no mask.
+        config: of the loss.
+
+    Raises:
+        UserError: the opacity counts, but no ray has a mask.
+    """
+    masked = coverage.isfinite()
+    if config.opacity_weight > 0 and not masked.any():
+        raise UserError(
+            "trainer.loss.opacity_weight > 0 compares with masks, but these scenes have none: "
+            "set trainer.loss.opacity_weight=0"
+        )
+
+    def level(rendered: RenderOutput) -> Tensor:
         if config.name == "mse":
-            return F.mse_loss(predicted, colors)
-        return F.smooth_l1_loss(predicted, colors, beta=config.smooth_l1_beta)
+            loss = F.mse_loss(rendered.color, colors)
+        else:
+            loss = F.smooth_l1_loss(rendered.color, colors, beta=config.smooth_l1_beta)
+        if config.opacity_weight > 0:
+            error = (rendered.opacity - coverage.nan_to_num()).square() * masked
+            loss = loss + config.opacity_weight * error.sum() / masked.sum()
+        return loss
 
-    loss = level(output.color)
-    return loss if output.coarse is None else loss + config.coarse_weight * level(output.coarse.color)
+    loss = level(output)
+    return loss if output.coarse is None else loss + config.coarse_weight * level(output.coarse)

@@ -15,7 +15,7 @@ from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
 from pixelnerf.training.experiment import ExperimentConfig
-from pixelnerf.training.losses import photometric_loss
+from pixelnerf.training.losses import training_loss
 from pixelnerf.training.optimization import build_optimizer
 
 
@@ -41,7 +41,7 @@ class FewShotModule(pl.LightningModule):
         generator = torch.Generator(self.device).manual_seed(self._step_seed())
         features = self.net.encode(batch.photos)
         output = self.net.render(features, batch.rays, batch.background, generator)
-        loss = photometric_loss(output, batch.colors, self.config.trainer.loss)
+        loss = training_loss(output, batch.colors, batch.coverage, self.config.trainer.loss)
         if not torch.isfinite(loss):
             raise NonFiniteLossError(
                 f"the loss is {loss.item()} at step {self.global_step}, objects {', '.join(batch.names)}"
