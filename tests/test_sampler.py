@@ -57,8 +57,8 @@ def test_batches_depend_on_seed_step_and_rank_only(dataset):
 
 
 @pytest.mark.parametrize("scales", [(1.0,), (0.5,), (0.25,)])
-def test_colors_are_what_the_rays_see(dataset, scales):
-    """Each ray starts at a camera, falls on the centre of a (shrunk) pixel, and has that pixel's mean colour."""
+def test_colors_and_coverages_are_what_the_rays_see(dataset, scales):
+    """Each ray starts at a camera, falls on the centre of a (shrunk) pixel, and has that pixel's mean colour and mask."""
     batch = make_sampler(dataset, resolution_scales=scales).batch(0)
     block = round(1 / scales[0])
     for element, name in enumerate(batch.names):
@@ -72,6 +72,8 @@ def test_colors_are_what_the_rays_see(dataset, scales):
             image = scene.images([view])[0]
             patch = image[:, row * block : (row + 1) * block, column * block : (column + 1) * block]
             torch.testing.assert_close(batch.colors[element, ray], patch.mean(dim=(1, 2)))
+            mask = scene.masks([view])[0, row * block : (row + 1) * block, column * block : (column + 1) * block]
+            torch.testing.assert_close(batch.coverage[element, ray], mask.float().mean())
 
 
 def test_cones_widen_with_the_pixels(dataset):

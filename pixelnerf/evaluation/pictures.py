@@ -31,11 +31,11 @@ def color_map(values: Float[ndarray, "height width"]) -> Float[ndarray, "height 
 
 
 def depth_picture(
-    distance: Float[ndarray, "height width"], bounds: tuple[float, float]
+    distance: Float[ndarray, "height width"], opacity: Float[ndarray, "height width"], bounds: tuple[float, float]
 ) -> Float[ndarray, "height width 3"]:
-    """Near is bright, far is dark."""
+    """Near is bright, far is dark, and so is what light passes through: a haze darkens by its opacity."""
     near, far = bounds
-    return color_map((far - distance) / (far - near))
+    return color_map(opacity * (far - distance) / (far - near))
 
 
 def error_picture(
@@ -59,8 +59,9 @@ def comparison_strip(
     prediction: Float[ndarray, "height width 3"],
     truth: Float[ndarray, "height width 3"],
     distance: Float[ndarray, "height width"],
+    opacity: Float[ndarray, "height width"],
     bounds: tuple[float, float],
 ) -> UInt8[ndarray, "strip_height strip_width 3"]:
     """input | prediction | truth | depth | error, the input left out where the model has none."""
-    pictures = [prediction, truth, depth_picture(distance, bounds), error_picture(prediction, truth)]
+    pictures = [prediction, truth, depth_picture(distance, opacity, bounds), error_picture(prediction, truth)]
     return side_by_side(pictures if photo is None else [photo, *pictures])

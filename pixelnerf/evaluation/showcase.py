@@ -49,7 +49,7 @@ def save_pictures(folder: Path, item: Item, evaluation: Evaluation) -> None:
             _write(path, photo.numpy())
         _write(render.prediction, color)
         _write(render.truth, truth)
-        _write(render.depth, depth_picture(shown.output.distance.numpy(), bounds))
+        _write(render.depth, depth_picture(shown.output.distance.numpy(), shown.output.opacity.numpy(), bounds))
         _write(render.error, error_picture(color, truth))
 
 

@@ -26,6 +26,7 @@ class ValidationPanels(pl.Callback):
                 render.color.numpy(),
                 item.images[0].movedim(0, -1).numpy(),
                 render.distance.numpy(),
+                render.opacity.numpy(),
                 (item.near, item.far),
             )
             for item, render in renders
