@@ -58,7 +58,7 @@ def test_batches_depend_on_seed_step_and_rank_only(dataset):
 
 @pytest.mark.parametrize("scales", [(1.0,), (0.5,), (0.25,)])
 def test_colors_and_coverages_are_what_the_rays_see(dataset, scales):
-    """Each ray starts at a camera, falls on the centre of a (shrunk) pixel, and has that pixel's mean colour and mask."""
+    """Each ray starts at a camera, falls on the centre of a (shrunk) pixel, and has its mean colour and mask."""
     batch = make_sampler(dataset, resolution_scales=scales).batch(0)
     block = round(1 / scales[0])
     for element, name in enumerate(batch.names):

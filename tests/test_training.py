@@ -139,6 +139,30 @@ def test_bad_checkpoints_are_one_line(finished, tmp_path, data):
         train(tiny_config(tmp_path / "run", data, f"resume={good}", "model.field.width=24"))
 
 
+def test_a_new_run_starts_from_shared_weights(finished, tmp_path, data):
+    loaded = load_checkpoint(finished.run_dir / "checkpoints/best.ckpt")
+    path = tmp_path / "model.safetensors"
+    save_shared(path, loaded.net, loaded.config, loaded.step)
+    result = train(
+        tiny_config(
+            tmp_path / "run",
+            data,
+            f"start_from={path}",
+            "trainer.max_steps=3",
+            "trainer.optimizer.learning_rate=1e-12",
+            "trainer.optimizer.weight_decay=0",
+        )
+    )
+    assert result.step == 3
+    after = dict(load_checkpoint(result.run_dir / "checkpoints/last.ckpt").net.named_parameters())
+    for name, parameter in loaded.net.named_parameters():
+        torch.testing.assert_close(after[name], parameter, rtol=0, atol=1e-6, msg=name)
+    with pytest.raises(UserError, match=r"cannot start from .*model\.field\.width is 16 there and 24 here"):
+        train(tiny_config(tmp_path / "other", data, f"start_from={path}", "model.field.width=24"))
+    with pytest.raises(UserError, match="set only one of them"):
+        tiny_config(tmp_path / "other", data, f"start_from={path}", f"resume={path}")
+
+
 def test_nothing_in_a_checkpoint_is_executed(tmp_path):
     class Bomb:
         def __reduce__(self):

@@ -85,9 +85,24 @@ def check_resumable(path: Path, model: ModelConfig) -> None:
     if not path.is_file():
         raise UserError(f"no such checkpoint to resume from: {path}")
     config, _, _ = _read_lightning(path)
-    difference = _first_difference(config["model"], model.model_dump(mode="json"), "model")
+    _check_same_model(path, config["model"], model, "resume")
+
+
+def load_start(path: Path, net: Net) -> None:
+    """Fills a net with the weights of a checkpoint or a shared file, to train on from them.
+
+    Raises:
+        UserError: as `load_checkpoint`, or it is of another model; the message names the first difference.
+    """
+    loaded = load_checkpoint(path)
+    _check_same_model(path, loaded.config["model"], net.config, "start")
+    net.load_state_dict(loaded.net.state_dict())
+
+
+def _check_same_model(path: Path, theirs: dict[str, Any], ours: ModelConfig, purpose: str) -> None:
+    difference = _first_difference(theirs, ours.model_dump(mode="json"), "model")
     if difference is not None:
-        raise UserError(f"cannot resume from {path}: it is of another model ({difference})")
+        raise UserError(f"cannot {purpose} from {path}: it is of another model ({difference})")
 
 
 def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:

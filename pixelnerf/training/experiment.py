@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from datasets.module import LoaderConfig
 from datasets.registry import DatasetConfig
@@ -37,13 +37,20 @@ class TrainerConfig(Config):
 
 
 class ExperimentConfig(Config):
-    """`name` is the folder under `runs/`; `resume` a checkpoint to go on from."""
+    """`name` is the folder under `runs/`; `resume` is a checkpoint to go on from, `start_from` one to begin with."""
 
     name: str
     seed: int = Field(ge=0)
     run_dir: Path
     resume: Path | None
+    start_from: Path | None
     model: ModelConfig
     dataset: DatasetConfig
     trainer: TrainerConfig
     logger: LoggerConfig
+
+    @model_validator(mode="after")
+    def _begins_in_one_way(self) -> "ExperimentConfig":
+        if self.resume is not None and self.start_from is not None:
+            raise ValueError("resume goes on with a run and start_from begins a new one: set only one of them")
+        return self

@@ -17,7 +17,7 @@ from datasets.registry import build_dataset
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import Net
 from pixelnerf.training.budget import Budget
-from pixelnerf.training.checkpoint import AtomicCheckpointIO, check_resumable
+from pixelnerf.training.checkpoint import AtomicCheckpointIO, check_resumable, load_start
 from pixelnerf.training.curve import ValidationCurve
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.logging import build_logger, log_best_checkpoint
@@ -53,7 +53,10 @@ def train(config: ExperimentConfig) -> TrainingResult:
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
     budget = Budget(config.trainer.max_steps, config.trainer.max_minutes, checkpoints / "last.ckpt")
     data = SceneDataModule(build_dataset(config.dataset), config.trainer.loader, config.seed)
-    module = FewShotModule(Net(config.model, load_pretrained=config.resume is None), config, lambda: budget.progress)
+    net = Net(config.model, load_pretrained=config.resume is None and config.start_from is None)
+    if config.start_from is not None:
+        load_start(config.start_from, net)
+    module = FewShotModule(net, config, lambda: budget.progress)
     logger = build_logger(config.logger, config.name, config.run_dir, config.model_dump(mode="json"))
     best = ModelCheckpoint(checkpoints, "best", "val/psnr", mode="max", enable_version_counter=False)
     callbacks: list[pl.Callback] = [
