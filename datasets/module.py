@@ -18,6 +18,7 @@ from datasets.sampler import BatchConfig, BatchSampler, TrainBatch
 from datasets.scene import Scene, SceneDataset
 from datasets.skipping import DamagedScenes
 from pixelnerf.config import Config
+from pixelnerf.errors import UserError
 from pixelnerf.types import Cameras, Photos, TensorRecord
 
 
@@ -54,19 +55,25 @@ class ValidationItem(TensorRecord):
     ndc: tuple[float, float] | None
 
 
-class TrainBatches(IterableDataset[TrainBatch]):
-    """The batches of all steps from the first on, without end; workers share the steps out among themselves."""
+class TrainBatches(IterableDataset[TrainBatch | UserError]):
+    """The batches of all steps from the first on, without end; workers share the steps out among themselves.
+
+    A user's mistake is handed over like a batch, because a worker's exceptions arrive wrapped in its traceback.
+    """
 
     def __init__(self, sampler: BatchSampler, first_step: int) -> None:
         self._sampler = sampler
         self._first_step = first_step
 
     @override
-    def __iter__(self) -> Iterator[TrainBatch]:
+    def __iter__(self) -> Iterator[TrainBatch | UserError]:
         worker = get_worker_info()
         step, stride = (self._first_step, 1) if worker is None else (self._first_step + worker.id, worker.num_workers)
         while True:
-            yield self._sampler.batch(step)
+            try:
+                yield self._sampler.batch(step)
+            except UserError as error:
+                yield error
             step += stride
 
 
@@ -117,7 +124,7 @@ class SceneDataModule(pl.LightningDataModule):
         self._seed = seed
 
     @override
-    def train_dataloader(self) -> DataLoader[TrainBatch]:
+    def train_dataloader(self) -> DataLoader[TrainBatch | UserError]:
         assert self.trainer is not None, "the data module belongs to a trainer by now"
         sampler = BatchSampler(
             self._dataset.groups("train"),
@@ -135,6 +142,8 @@ class SceneDataModule(pl.LightningDataModule):
 
     @override
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        if isinstance(batch, UserError):
+            raise batch
         # Lightning's own transfer writes into dataclasses, which frozen ones refuse.
         return batch.to(device)
 

@@ -19,13 +19,15 @@ from typing import Literal
 import numpy as np
 from typing_extensions import override
 
-from datasets.camera_files import inverted, make_cameras, read_archive, square_pose
+from datasets.camera_files import check_pose, inverted, make_cameras, read_archive, square_pose
 from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import BoundedConfig, FolderDataset, check_categories, present_names, read_list
 from datasets.image_files import read_size
 from datasets.scene import Scene, SceneList, Split
 from pixelnerf.errors import UserError
 
+# Files have float32 numbers of a few units; published ones agree to 1e-6.
+INVERSE_TOLERANCE = 1e-3
 WORLD_TURN = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 
@@ -133,12 +135,19 @@ def _read_matrices(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _pose(arrays: dict[str, np.ndarray], view: int, path: Path) -> np.ndarray:
     where = f"view {view} in '{path}'"
-    inverse = arrays.get(f"world_mat_inv_{view}")
-    return (
-        inverted(square_pose(arrays[f"world_mat_{view}"], where), where)
-        if inverse is None
-        else square_pose(inverse, where)
-    )
+    stored = {
+        name: square_pose(arrays[f"{name}_{view}"], where)
+        for name in ("world_mat", "world_mat_inv")
+        if f"{name}_{view}" in arrays
+    }
+    for matrix in stored.values():
+        check_pose(matrix, where)
+    if "world_mat_inv" not in stored:
+        return inverted(stored["world_mat"], where)
+    pose = stored["world_mat_inv"]
+    if "world_mat" in stored and np.abs(stored["world_mat"] @ pose - np.eye(4)).max() > INVERSE_TOLERANCE:
+        raise UserError(f"'world_mat' and 'world_mat_inv' of {where} are not inverse to each other")
+    return pose
 
 
 def _pixel_intrinsics(camera_matrices: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -136,12 +136,21 @@ def mirrored(matrix):
         (lambda matrix: matrix[:2], "4x4"),
     ],
 )
-def test_bad_pose(root, change, word):
+@pytest.mark.parametrize("name", ["world_mat", "world_mat_inv"])
+def test_bad_pose(root, name, change, word):
     folder = root / "02691156/train0"
-    edit_cameras(folder, world_mat_inv_1=change)
+    edit_cameras(folder, **{f"{name}_1": change})
     with pytest.raises(UserError) as caught:
         read_first(root)
     assert_one_line(caught, folder / "cameras.npz", "view 1", word)
+
+
+def test_a_pose_that_its_inverse_contradicts(root):
+    folder = root / "02691156/train0"
+    edit_cameras(folder, world_mat_1=lambda matrix: matrix[[0, 2, 1, 3]] * np.array([[1], [-1], [1], [1]]))
+    with pytest.raises(UserError) as caught:
+        read_first(root)
+    assert_one_line(caught, folder / "cameras.npz", "view 1", "world_mat_inv", "inverse")
 
 
 @pytest.mark.parametrize(("change", "word"), [(lambda matrix: -matrix, "positive"), (with_nan, "finite")])

@@ -188,6 +188,17 @@ def test_a_loss_that_is_not_a_number_stops_with_step_objects_and_checkpoint(tmp_
     assert (tmp_path / "checkpoints/nan.ckpt").is_file()
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_photo_is_one_line_from_a_worker_too(tmp_path, workers):
+    root = write_nmr(tmp_path / "data", views=5, size=32)
+    for image in root.glob("*/*/image/*.png"):
+        image.write_bytes(image.read_bytes()[:100])
+    config = tiny_config(tmp_path / "run", root, f"trainer.loader.num_workers={workers}", "trainer.loader.val_scenes=0")
+    with pytest.raises(UserError, match=r"cannot read image '.*\.png'") as caught:
+        train(config)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_unwritable_run_folder_is_one_line(tmp_path, data):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write"):
@@ -251,7 +262,15 @@ def start_program(run_dir, data, *overrides):
         *TINY,
         *overrides,
     ]
-    return subprocess.Popen(arguments, cwd=REPOSITORY, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # A session of its own, so that a signal can reach its workers, too, as a terminal's Ctrl-C does.
+    return subprocess.Popen(
+        arguments,
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 UNUSED_CATEGORIES = (
@@ -260,12 +279,14 @@ UNUSED_CATEGORIES = (
 
 
 def test_ctrl_c_writes_the_checkpoint_and_exits_130(tmp_path, data):
-    process = start_program(tmp_path, data, "trainer.max_steps=100000", "trainer.checkpoint_every=2")
+    process = start_program(
+        tmp_path, data, "trainer.max_steps=100000", "trainer.checkpoint_every=2", "trainer.loader.num_workers=1"
+    )
     last = tmp_path / "checkpoints/last.ckpt"
     deadline = time.monotonic() + 120
     while not last.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "interrupted at step" in errors

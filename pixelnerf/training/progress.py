@@ -37,8 +37,6 @@ class ProgressLine(pl.Callback):
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._first_step, self._first_second = trainer.global_step, self._budget.seconds
-        if trainer.is_global_zero:
-            self._progress.start()
 
     @override
     def on_train_batch_end(
@@ -51,6 +49,9 @@ class ProgressLine(pl.Callback):
         if value is not None:
             latest = float(value)
             self._psnr = latest if self._psnr is None else SMOOTHING * self._psnr + (1 - SMOOTHING) * latest
+        if trainer.is_global_zero:
+            # Not before there is something to show: a mistake in the first batch is then the only line.
+            self._progress.start()
         self._progress.update(
             self._task,
             completed=self._budget.progress,

@@ -51,6 +51,7 @@ def train(config: ExperimentConfig) -> TrainingResult:
     # Advertising, and notes on internals that no user can act on.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     budget = Budget(config.trainer.max_steps, config.trainer.max_minutes, checkpoints / "last.ckpt")
     data = SceneDataModule(build_dataset(config.dataset), config.trainer.loader, config.seed)
     net = Net(config.model, load_pretrained=config.resume is None and config.start_from is None)
