@@ -36,6 +36,8 @@ class BatchConfig(Config):
         box_until_step: before this step rays go through the bounding box of the object's mask.
         resolution_scales: each ray's view is shrunk by one of these, drawn uniformly; 1 over a whole number. Drawing
             scales alike is mip-NeRF's multiscale loss, whose weights make up for drawing them by their pixel counts.
+        supersample: each pixel is the mean of this many by this many sub-pixels' renders, whose cones are as much
+            thinner (NeRF-SR); the model can then render at as many times the photos' resolution.
         color_jitter: strength of a random change of each scene's colours, photos and targets alike; for photos of real
             scenes, since it changes a plain background, too.
     """
@@ -48,6 +50,7 @@ class BatchConfig(Config):
     include_source_targets: bool = True
     box_until_step: int = Field(default=0, ge=0)
     resolution_scales: tuple[float, ...] = Field(default=(1.0,), min_length=1)
+    supersample: int = Field(default=1, ge=1, le=8)
     color_jitter: float = Field(default=0.0, ge=0, le=0.5)
 
     @field_validator("resolution_scales")
@@ -67,15 +70,15 @@ class BatchConfig(Config):
 
 @dataclass(frozen=True)
 class TrainBatch(TensorRecord):
-    """Photos that are given, rays that are asked for, and their true colours and coverages in [0, 1].
+    """Photos that are given, rays that are asked for, and the true colours and coverages of their pixels in [0, 1].
 
-    A coverage is the share of the ray's pixel that the object's mask covers, NaN where the scene has no masks.
+    The rays of a pixel's sub-pixels follow each other. A coverage is the share of the ray's pixel that the object's mask covers, NaN where the scene has no masks.
     """
 
     photos: Photos
     rays: Rays
-    colors: Float[Tensor, "batch ray 3"]
-    coverage: Float[Tensor, "batch ray"]
+    colors: Float[Tensor, "batch pixel 3"]
+    coverage: Float[Tensor, "batch pixel"]
     background: Float[Tensor, "batch 3"]
     names: tuple[str, ...]
 
@@ -139,7 +142,7 @@ class BatchSampler:
         scenes = [choice.scene for choice in chosen]
         return TrainBatch(
             photos=stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen]),
-            rays=_stack_rays(chosen),
+            rays=_stack_rays(chosen, self._config.supersample),
             colors=torch.stack([choice.colors for choice in chosen]),
             coverage=torch.stack([choice.coverage for choice in chosen]),
             background=torch.tensor([scene.background for scene in scenes]),
@@ -193,24 +196,26 @@ class BatchSampler:
         )
 
 
-def _stack_rays(chosen: Sequence[SceneChoice]) -> Rays:
+def _stack_rays(chosen: Sequence[SceneChoice], supersample: int) -> Rays:
     """Each ray from the camera of its own view, shrunk by its own block; one call for the whole batch."""
     views = [choice.pixels.views for choice in chosen]
     cameras = [choice.scene.cameras() for choice in chosen]
     block = torch.stack([choice.pixels.block for choice in chosen])
     pixels = torch.stack([torch.stack([choice.pixels.columns, choice.pixels.rows], dim=-1) for choice in chosen])
     intrinsics = torch.stack([camera.intrinsics[view] for camera, view in zip(cameras, views, strict=True)])
-    shrink = torch.stack([1 / block, 1 / block, torch.ones_like(block)], dim=-1)
+    shrink = torch.stack([supersample / block, supersample / block, torch.ones_like(block)], dim=-1)
+    sizes = torch.stack([camera.sizes[view] for camera, view in zip(cameras, views, strict=True)])
     ray_cameras = Cameras(
         torch.stack([camera.poses[view] for camera, view in zip(cameras, views, strict=True)]),
         intrinsics * shrink[..., None],
-        torch.stack([camera.sizes[view] for camera, view in zip(cameras, views, strict=True)]) // block[..., None],
+        sizes // block[..., None] * supersample,
     )
+    inside = torch.arange(supersample)
+    offsets = torch.stack(torch.meshgrid(inside, inside, indexing="xy"), dim=-1).flatten(0, 1)
     bounds = torch.tensor([[choice.scene.near, choice.scene.far] for choice in chosen])[:, None].expand(*block.shape, 2)
-    rays = rays_through_pixels(ray_cameras, pixels[:, :, None] + 0.5, bounds[..., 0], bounds[..., 1])
-    rays = Rays(
-        rays.origins[:, :, 0], rays.directions[:, :, 0], rays.radii[:, :, 0], rays.near[:, :, 0], rays.far[:, :, 0]
-    )
+    sub_pixels = pixels[:, :, None] * supersample + offsets + 0.5
+    rays = rays_through_pixels(ray_cameras, sub_pixels, bounds[..., 0], bounds[..., 1])
+    rays = rays.map_tensors(lambda tensor: tensor.flatten(1, 2))
     return _in_ndc(rays, [choice.scene for choice in chosen])
 
 

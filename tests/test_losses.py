@@ -1,5 +1,7 @@
 """The training loss by hand, and what masks add to it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -38,6 +40,13 @@ def test_only_masks_tell_a_white_haze_from_empty_space():
         loss.backward()
         assert loss.item() == pytest.approx(expected, abs=1e-6)
         assert (weights.grad > 1e-3).all() == (weight > 0)
+
+
+def test_a_pixel_is_the_mean_of_its_rays():
+    rendered, _ = white_haze(0.5)
+    bright = replace(rendered, color=torch.tensor([0.2, 0.6, 0.5, 0.9])[None, :, None].expand(1, 4, 3))
+    loss = training_loss(bright, torch.tensor([0.4, 0.8])[None, :, None].expand(1, 2, 3), NO_MASK[:, :2], config())
+    assert loss.item() == pytest.approx((0.0**2 + 0.1**2) / 2, abs=1e-7)
 
 
 def test_rays_without_a_mask_do_not_count():

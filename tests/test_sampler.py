@@ -76,6 +76,25 @@ def test_colors_and_coverages_are_what_the_rays_see(dataset, scales):
             torch.testing.assert_close(batch.coverage[element, ray], mask.float().mean())
 
 
+@pytest.mark.parametrize("scales", [(1.0,), (0.5,)])
+def test_sub_pixels_tile_their_pixel_with_thinner_cones(dataset, scales):
+    pixels = make_sampler(dataset, resolution_scales=scales).batch(0)
+    parts = make_sampler(dataset, resolution_scales=scales, supersample=4).batch(0)
+    assert torch.equal(parts.colors, pixels.colors)
+    torch.testing.assert_close(
+        parts.rays.radii.unflatten(1, (-1, 16)), (pixels.rays.radii / 4)[..., None].expand(-1, -1, 16)
+    )
+    centres = parts.rays.directions.unflatten(1, (-1, 16)).mean(2)
+    torch.testing.assert_close(centres, pixels.rays.directions, atol=1e-5, rtol=0)
+    scene = scene_of(dataset, pixels.names[0])
+    view = view_of(scene, pixels.rays.origins[0, 0])
+    first = parts.rays.map_tensors(lambda tensor: tensor[0, :16])
+    whole = pixels.rays.map_tensors(lambda tensor: tensor[0, :1])
+    steps = (pixels_of(scene, view, first) - pixels_of(scene, view, whole)) * scales[0]
+    expected = torch.tensor([-3.0, -1.0, 1.0, 3.0]) / 8
+    torch.testing.assert_close(steps, torch.cartesian_prod(expected, expected).flip(-1), atol=1e-4, rtol=0)
+
+
 def test_cones_widen_with_the_pixels(dataset):
     full = make_sampler(dataset).batch(0).rays.radii
     half = make_sampler(dataset, resolution_scales=(0.5,)).batch(0).rays.radii

@@ -27,20 +27,20 @@ class LossConfig(Config):
 
 def training_loss(
     output: RenderOutput,
-    colors: Float[Tensor, "batch ray 3"],
-    coverage: Float[Tensor, "batch ray"],
+    colors: Float[Tensor, "batch pixel 3"],
+    coverage: Float[Tensor, "batch pixel"],
     config: LossConfig,
 ) -> Float[Tensor, ""]:
-    """Mean over rays and channels, of the fine level plus the weighted coarse one.
+    """Mean over pixels and channels, of the fine level plus the weighted coarse one.
 
     Args:
-        output: what was rendered.
-        colors: the true ones, in [0, 1].
-        coverage: the share of each ray's pixel that the mask covers, NaN where there is no mask.
+        output: what was rendered; the rays of a pixel follow each other.
+        colors: the pixels' true ones, in [0, 1].
+        coverage: the share of each pixel that the mask covers, NaN where there is no mask.
         config: of the loss.
 
     Raises:
-        UserError: the opacity counts, but no ray has a mask.
+        UserError: the opacity counts, but no pixel has a mask.
     """
     masked = coverage.isfinite()
     if config.opacity_weight > 0 and not masked.any():
@@ -50,14 +50,21 @@ def training_loss(
         )
 
     def level(rendered: RenderOutput) -> Tensor:
+        color = pixel_means(rendered.color, colors.shape[1])
         if config.name == "mse":
-            loss = F.mse_loss(rendered.color, colors)
+            loss = F.mse_loss(color, colors)
         else:
-            loss = F.smooth_l1_loss(rendered.color, colors, beta=config.smooth_l1_beta)
+            loss = F.smooth_l1_loss(color, colors, beta=config.smooth_l1_beta)
         if config.opacity_weight > 0:
-            error = (rendered.opacity - coverage.nan_to_num()).square() * masked
+            opacity = pixel_means(rendered.opacity, colors.shape[1])
+            error = (opacity - coverage.nan_to_num()).square() * masked
             loss = loss + config.opacity_weight * error.sum() / masked.sum()
         return loss
 
     loss = level(output)
     return loss if output.coarse is None else loss + config.coarse_weight * level(output.coarse)
+
+
+def pixel_means(values: Float[Tensor, "batch ray *channel"], pixels: int) -> Float[Tensor, "batch pixel *channel"]:
+    """Means over the rays of each pixel, of which there are equally many (the super-sampling of NeRF-SR)."""
+    return values if values.shape[1] == pixels else values.unflatten(1, (pixels, -1)).mean(2)

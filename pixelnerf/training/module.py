@@ -15,7 +15,7 @@ from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
 from pixelnerf.training.experiment import ExperimentConfig
-from pixelnerf.training.losses import training_loss
+from pixelnerf.training.losses import pixel_means, training_loss
 from pixelnerf.training.optimization import build_optimizer
 
 
@@ -47,7 +47,7 @@ class FewShotModule(pl.LightningModule):
                 f"the loss is {loss.item()} at step {self.global_step}, objects {', '.join(batch.names)}"
             )
         with torch.no_grad():
-            error = (output.color.detach() - batch.colors).square().mean()
+            error = (pixel_means(output.color.detach(), batch.colors.shape[1]) - batch.colors).square().mean()
             self.log("train/loss", loss.detach())
             self.log("train/psnr", -10 * torch.log10(error))
             self.log("train/opacity", output.opacity.detach().mean())
