@@ -72,7 +72,8 @@ class BatchConfig(Config):
 class TrainBatch(TensorRecord):
     """Photos that are given, rays that are asked for, and the true colours and coverages of their pixels in [0, 1].
 
-    The rays of a pixel's sub-pixels follow each other. A coverage is the share of the ray's pixel that the object's mask covers, NaN where the scene has no masks.
+    The rays of a pixel's sub-pixels follow each other. A coverage is the share of the pixel that the object's mask
+    covers, NaN where the scene has no masks.
     """
 
     photos: Photos
