@@ -1,8 +1,10 @@
 """Given photos of several scenes in one record, padded to a common size and number of views."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -10,9 +12,13 @@ from datasets.scene import Scene
 from pixelnerf.types import Cameras, Photos
 
 
-def scene_photos(scene: Scene, views: Sequence[int]) -> Photos:
-    """Views of one scene, as a batch of one."""
-    return stack_photos([scene], [views], [[scene.images([view])[0] for view in views]])
+def scene_photos(scene: Scene, views: Sequence[int], shrink: int = 1) -> Photos:
+    """Views of one scene, as a batch of one, shrunk by a whole number (means over squares of pixels)."""
+    photos = stack_photos([scene], [views], [[scene.images([view])[0] for view in views]])
+    if shrink == 1 or not views:
+        return photos
+    images = F.avg_pool2d(photos.images.flatten(0, 1), shrink).unflatten(0, photos.present.shape)
+    return replace(photos, images=images, cameras=photos.cameras.scaled(1 / shrink))
 
 
 def stack_photos(

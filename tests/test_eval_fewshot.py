@@ -93,7 +93,7 @@ def test_the_number_is_that_of_training(program, tmp_path, checkpoint, root):
         ("protocol=shapenet_31", "unknown protocol 'shapenet_31'; did you mean 'shapenet_13'?"),
         ("protocol.groups.seen.categories=[chairs]", "unknown category 'chairs'; did you mean 'chair'?"),
         ("dataset.root=nowhere", "no data folder 'nowhere'"),
-        ("protocol.downscale=0", "config key 'protocol.downscale' = 0"),
+        ("protocol.downscale=[0]", "config key 'protocol.downscale.0' = 0"),
         ("protocol.downscal=1", "unknown config key 'protocol.downscal'; did you mean 'downscale'?"),
         ("device=abacus", "device=abacus cannot be used here"),
         ("rays_per_chunk=-1", "config key 'rays_per_chunk' = -1"),

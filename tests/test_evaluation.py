@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 import re
 
@@ -6,11 +7,13 @@ import pytest
 import torch
 from ball_scene import write_nmr
 from evaluation_builders import constant_net, open_dataset, oracle_net, protocol, protocol_values, run_fake
+from rich.console import Console
 
 from datasets.photos import scene_photos
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import mean_scores, metrics_json
-from pixelnerf.evaluation.evaluator import Evaluator, SceneScores, Scores, shown_target
+from pixelnerf.evaluation.console import results_table
+from pixelnerf.evaluation.evaluator import Evaluator, SceneScores, Scores, scene_pictures, shown_target
 from pixelnerf.evaluation.manifest import resolve
 from pixelnerf.evaluation.metrics import PSNR_CEILING, psnr
 from pixelnerf.evaluation.report import report_html
@@ -67,19 +70,62 @@ def test_photos_are_encoded_once_for_each_number_of_views(root):
 def test_copying_the_input_is_perfect_for_the_input(root):
     """With one target beside the input, and the input asked for: the copy is exact."""
     item = first_item(root)
-    evaluator = Evaluator(constant_net(0.5), protocol(), CPU, 100)
-    truths = evaluator.truths(item.scene, item.inputs[1])
+    truths = scene_pictures(item.scene, item.inputs[1], 1)
     assert torch.equal(truths, scene_photos(item.scene, item.inputs[1]).images[0].movedim(1, -1))
 
 
 def test_downscaled_truths_are_box_means_and_renders_fit_them(root):
-    item = first_item(root, downscale=2)
-    evaluator = Evaluator(constant_net(0.5), protocol(downscale=2), CPU, 100)
+    item = first_item(root, downscale=[2])
+    evaluator = Evaluator(constant_net(0.5), protocol(downscale=[2]), CPU, 100)
     full = item.scene.images(item.targets[1])
     means = torch.nn.functional.avg_pool2d(full, 2).movedim(1, -1)
-    torch.testing.assert_close(evaluator.truths(item.scene, item.targets[1]), means)
-    render = evaluator.render(item.scene, item.inputs[1], item.targets[1][:1])[0]
+    torch.testing.assert_close(scene_pictures(item.scene, item.targets[1], 2), means)
+    render = evaluator.render(item.scene, item.inputs[1], item.targets[1][:1], 2)[0]
     assert render.color.shape == means[0].shape == (8, 8, 3)
+
+
+def test_photos_are_given_shrunk(root):
+    given = []
+
+    class Net(type(constant_net(0.5))):
+        def encode(self, photos):
+            given.append(photos)
+            return super().encode(photos)
+
+    net = Net(constant_net(0.5).colors)
+    item = first_item(root, input_downscale=2)
+    evaluation = Evaluator(net, protocol(input_downscale=2), CPU, 100).evaluate(item)
+    (view,) = item.inputs[1]
+    means = torch.nn.functional.avg_pool2d(item.scene.images([view]), 2)
+    torch.testing.assert_close(given[0].images[0], means)
+    assert given[0].cameras.sizes.tolist() == [[[8, 8]]]
+    torch.testing.assert_close(given[0].cameras.intrinsics[0, 0, :2], item.scene.cameras().intrinsics[view, :2] / 2)
+    # The copied photo has the size of the targets, and not more detail than the model was given.
+    repeated = means.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    torch.testing.assert_close(evaluation.shown[1].inputs, repeated.movedim(1, -1))
+    assert evaluation.shown[1].truth.shape == (16, 16, 3)
+
+
+def test_several_sizes_stand_beside_their_mean(monkeypatch, root, checkpoint, tmp_path):
+    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path, checkpoint, downscale=[2, 1])
+    single = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "single", checkpoint, downscale=[2])
+    for count in ("1", "2"):
+        numbers = result.metrics["views"][count]["seen"]
+        assert list(numbers["sizes"]) == ["16x16", "8x8"]
+        for scores in (numbers, numbers["sizes"]["8x8"], numbers["categories"]["airplane"]):
+            assert scores["objects"] == 2
+        assert numbers["psnr"] == pytest.approx(sum(size["psnr"] for size in numbers["sizes"].values()) / 2)
+        alone = single.metrics["views"][count]["seen"]
+        assert "sizes" not in alone
+        assert numbers["sizes"]["8x8"]["psnr"] == pytest.approx(alone["psnr"])
+        assert result.metrics["views"][count]["baselines"]["background"]["unseen"]["sizes"].keys() == {"16x16", "8x8"}
+    rows = list(csv.DictReader((tmp_path / "per_object.csv").open()))
+    assert {row["size"] for row in rows} == {"16x16", "8x8"}
+    console = Console(width=200, file=io.StringIO())
+    console.print(results_table(result.metrics, comparable=False))
+    text = console.file.getvalue()
+    assert text.count("at 16x16") == text.count("at 8x8") == 4
+    assert "<td>8x8</td>" in (tmp_path / "report.html").read_text()
 
 
 def test_without_8_bits_the_value_is_kept(root):
@@ -100,10 +146,10 @@ def test_a_model_without_photos_has_no_photo_to_copy(monkeypatch, root, checkpoi
     assert "input 1" not in html
 
 
-def scene_result(category, value, group="seen", lpips=None):
+def scene_result(category, value, group="seen", lpips=None, name="", size="8x8"):
     scores = {"model": Scores(value, value / 100, lpips)}
     scores["nearest_view"] = scores["background"] = Scores(1.0, 0.1, lpips)
-    return SceneScores(group, category, f"{category}/{value}", {1: 5}, {1: scores})
+    return SceneScores(group, category, f"{category}/{value}{name}", size, {1: 5}, {1: scores})
 
 
 def test_means_are_weighted_by_instances():
@@ -121,6 +167,19 @@ def test_means_are_weighted_by_instances():
 def test_lpips_is_null_if_a_scene_has_none():
     assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, 0.4)])["lpips"] == pytest.approx(0.3)
     assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, None)])["lpips"] is None
+
+
+def test_the_tables_average_is_there_where_lpips_is():
+    def header(lpips):
+        metrics = metrics_json("p", "c", [scene_result("chair", 20.0, lpips=lpips)], {})
+        console = Console(width=200, file=io.StringIO())
+        console.print(results_table(metrics, comparable=False))
+        return console.file.getvalue()
+
+    assert "Avg" not in header(None)
+    assert "Avg" in header(0.1)
+    # MSE 0.01, sqrt(1 - 0.2), LPIPS 0.1
+    assert f"{(0.01 * 0.8**0.5 * 0.1) ** (1 / 3):.4f}" in header(0.1)
 
 
 def test_the_shown_target_is_one_of_all_numbers_of_photos(root):
@@ -198,7 +257,9 @@ def test_names_are_escaped_in_the_report():
 
 
 def test_published_rows_stay_out_of_an_altered_protocol():
-    metrics = metrics_json("shapenet_13", "c", [scene_result("chair", 10.0)] * 8762, {})
+    metrics = metrics_json(
+        "shapenet_13", "c", [scene_result("chair", 10.0, name=f"/{number}") for number in range(8762)], {}
+    )
     assert "26.80" in report_html(metrics, [], {}, comparable=True)
     assert "26.80" not in report_html(metrics, [], {}, comparable=False)
     assert "26.80" not in report_html({**metrics, "protocol": "shapes13_unseen"}, [], {}, comparable=True)

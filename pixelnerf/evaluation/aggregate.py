@@ -1,11 +1,12 @@
 """From scores of scenes to the numbers that are reported.
 
-The mean over scenes is instance-weighted, as the papers' is: a category counts as often as it has objects.
+The mean over scenes is instance-weighted, as the papers' is: a category counts as often as it has objects. Where each
+scene is measured at several sizes, the mean is over scenes and then sizes, as mip-NeRF's.
 """
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -35,39 +36,58 @@ def per_object_csv(results: Sequence[SceneScores]) -> str:
     """One line for each scene, number of input views and method; an empty field was not measured."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["group", "category", "object", "views", "targets", "method", *METRICS])
+    writer.writerow(["group", "category", "object", "size", "views", "targets", "method", *METRICS])
     for result in results:
         for count, methods in sorted(result.scores.items()):
             for method, scores in sorted(methods.items(), key=lambda entry: METHODS.index(entry[0])):
                 values = [_rounded(value) for value in asdict(scores).values()]
                 writer.writerow(
-                    [result.group, result.category, result.scene, count, result.targets[count], method, *values]
+                    [
+                        *(result.group, result.category, result.scene, result.size),
+                        *(count, result.targets[count], method, *values),
+                    ]
                 )
     return buffer.getvalue()
 
 
 def mean_scores(scores: Sequence[Scores]) -> dict[str, Any]:
-    """The mean of each metric over scenes, None where a scene has none, and the number of scenes."""
+    """The mean of each metric over scenes, None where a scene has none."""
     means: dict[str, Any] = {}
     for metric in METRICS:
         values = [getattr(score, metric) for score in scores]
         means[metric] = None if None in values else sum(values) / len(values)
-    return {**means, "objects": len(scores)}
+    return means
 
 
 def _groups(results: Sequence[SceneScores], count: int, method: Method) -> dict[str, Any]:
-    """By group in the protocol's order: the mean over scenes, and the same for each category."""
+    """By group in the protocol's order: the mean over scenes, and the same for each category and of several sizes."""
     groups = {}
     for group in dict.fromkeys(result.group for result in results):
         members = [result for result in results if result.group == group]
-        by_category: dict[str, list[Scores]] = {}
-        for result in members:
-            by_category.setdefault(result.category, []).append(result.scores[count][method])
+        categories = _parts(members, count, method, lambda result: result.category)
+        sizes = _parts(members, count, method, lambda result: result.size)
         groups[group] = {
-            **mean_scores([result.scores[count][method] for result in members]),
-            "categories": {name: mean_scores(scores) for name, scores in by_category.items() if name},
+            **_mean(members, count, method),
+            "categories": {name: means for name, means in categories.items() if name},
+            **({"sizes": sizes} if len(sizes) > 1 else {}),
         }
     return groups
+
+
+def _parts(
+    results: Sequence[SceneScores], count: int, method: Method, part_of: Callable[[SceneScores], str]
+) -> dict[str, dict[str, Any]]:
+    """The means of the parts that results fall into, in the order of their first ones."""
+    parts: dict[str, list[SceneScores]] = {}
+    for result in results:
+        parts.setdefault(part_of(result), []).append(result)
+    return {name: _mean(members, count, method) for name, members in parts.items()}
+
+
+def _mean(results: Sequence[SceneScores], count: int, method: Method) -> dict[str, Any]:
+    """Means over results, and the number of scenes that they are of."""
+    means = mean_scores([result.scores[count][method] for result in results])
+    return {**means, "objects": len({result.scene for result in results})}
 
 
 def _rounded(value: float | None) -> str:

@@ -16,6 +16,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from pixelnerf.evaluation.metrics import average_error
 from pixelnerf.evaluation.published import published_rows
 from pixelnerf.evaluation.report import TITLES, groups_of
 
@@ -48,27 +49,45 @@ def progress_bar(console: Console, title: str, total: int) -> Iterator[Bar]:
 
 
 def results_table(metrics: dict[str, Any], comparable: bool) -> Table:
-    """The summary of `metrics.json`, with published rows where they are comparable."""
+    """The summary of `metrics.json`, with published rows where they are comparable.
+
+    Where LPIPS was measured, "Avg" is mip-NeRF's one number of the three means in its row.
+    """
+    views = metrics["views"]
+    groups = groups_of(metrics, next(iter(views)))
+    with_average = any(numbers[group]["lpips"] is not None for numbers in views.values() for group in groups)
     table = Table(title=metrics["protocol"])
     for name in ("scenes", "photos", "method"):
         table.add_column(name)
-    for name in ("PSNR", "SSIM", "LPIPS", "objects"):
+    for name in ("PSNR", "SSIM", "LPIPS", *(["Avg"] if with_average else []), "objects"):
         table.add_column(name, justify="right")
-    for group in groups_of(metrics, next(iter(metrics["views"]))):
-        for views, numbers in metrics["views"].items():
-            _add(table, group, views, TITLES["model"], numbers[group])
-            # Scenes without categories have them only where a protocol measures several sizes.
-            for size, scores in numbers[group]["categories"].items() if group == "all" else ():
-                _add(table, group, views, f"  at {size}", scores)
-            for method, scores in numbers["baselines"].items():
-                _add(table, group, views, TITLES[method], scores[group])
-            objects = numbers[group]["objects"]
-            for row in published_rows(metrics["protocol"], int(views), group, objects) if comparable else ():
-                _add(table, group, views, f"{row.method} (published)", row.model_dump())
+    for group in groups:
+        for count, numbers in views.items():
+            for method, scores in _rows(metrics["protocol"], count, group, numbers, comparable):
+                table.add_row(group, count, method, *_cells(scores, with_average))
         table.add_section()
     return table
 
 
-def _add(table: Table, group: str, views: str, method: str, scores: dict[str, Any]) -> None:
-    numbers = ["-" if scores[name] is None else f"{scores[name]:.3f}" for name in ("ssim", "lpips")]
-    table.add_row(group, views, method, f"{scores['psnr']:.2f}", *numbers, str(scores["objects"] or ""))
+def _rows(
+    protocol: str, count: str, group: str, numbers: dict[str, Any], comparable: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Methods and their scores for a number of photos: the model, also by size, the baselines, the papers."""
+    yield TITLES["model"], numbers[group]
+    for size, scores in numbers[group].get("sizes", {}).items():
+        yield f"  at {size}", scores
+    for method, scores in numbers["baselines"].items():
+        yield TITLES[method], scores[group]
+    for row in published_rows(protocol, int(count), group, numbers[group]["objects"]) if comparable else ():
+        yield f"{row.method} (published)", row.model_dump()
+        for size, scores in row.sizes.items():
+            yield f"  at {size}", scores.model_dump()
+
+
+def _cells(scores: dict[str, Any], with_average: bool) -> list[str]:
+    numbers = [f"{scores['psnr']:.2f}"]
+    numbers += ["-" if scores[name] is None else f"{scores[name]:.3f}" for name in ("ssim", "lpips")]
+    if with_average:
+        three = [scores[name] for name in ("psnr", "ssim", "lpips")]
+        numbers.append("-" if None in three else f"{average_error(*three):.4f}")
+    return [*numbers, str(scores["objects"] or "")]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from datasets.image_files import area_mean
 from datasets.photos import scene_photos
 from datasets.scene import Scene
 from pixelnerf.evaluation.baselines import Method, baseline_pictures
@@ -29,11 +29,12 @@ class Scores:
 
 @dataclass(frozen=True)
 class SceneScores:
-    """A scene's scores, by the number of input views and then by the method."""
+    """A scene's scores at one size of its targets, by the number of input views and then by the method."""
 
     group: str
     category: str
     scene: str
+    size: str
     targets: dict[int, int]
     scores: dict[int, dict[Method, Scores]]
 
@@ -78,26 +79,29 @@ class Evaluator:
         scores, shown = {}, {}
         for count, inputs in item.inputs.items():
             targets = item.targets[count]
-            truths = self.truths(item.scene, targets)
-            renders = self.render(item.scene, inputs, targets)
+            truths = scene_pictures(item.scene, targets, item.downscale)
+            renders = self.render(item.scene, inputs, targets, item.downscale)
             model = torch.stack([render.color for render in renders])
             if self._protocol.eight_bits:
                 model = truncate_to_8_bits(model)
             poses = item.scene.cameras().poses
-            photos = self.truths(item.scene, inputs) if inputs else truths[:0]
+            photos = self._given_photos(item.scene, inputs, truths)
             pictures = baseline_pictures(photos, poses[list(inputs)], poses[list(targets)], item.scene.background)
             scores[count] = {method: self._measure(images, truths) for method, images in pictures.items()}
             scores[count]["model"] = self._measure(model, truths)
             place = targets.index(shown_target(item, count))
             shown[count] = ShownView(targets[place], photos, truths[place], renders[place])
         counts = {count: len(targets) for count, targets in item.targets.items()}
-        return Evaluation(SceneScores(item.group, item.category, item.scene.name, counts, scores), shown)
+        return Evaluation(SceneScores(item.group, item.category, item.scene.name, item.size, counts, scores), shown)
 
     @torch.inference_mode()
-    def render(self, scene: Scene, inputs: Sequence[int], targets: Sequence[int]) -> list[ImageOutput]:
+    def render(
+        self, scene: Scene, inputs: Sequence[int], targets: Sequence[int], downscale: int = 1
+    ) -> list[ImageOutput]:
         """The targets as the model renders them from the input views, which are encoded once; on the CPU."""
-        features = self._net.encode(scene_photos(scene, inputs).to(self._device))
-        cameras = scene.cameras().scaled(1 / self._protocol.downscale).to(self._device)
+        photos = scene_photos(scene, inputs, self._protocol.input_downscale)
+        features = self._net.encode(photos.to(self._device))
+        cameras = scene.cameras().scaled(1 / downscale).to(self._device)
         background = torch.tensor(scene.background, device=self._device)
         return [
             render_image(
@@ -113,12 +117,15 @@ class Evaluator:
             for target in targets
         ]
 
-    def truths(self, scene: Scene, views: Sequence[int]) -> Float[Tensor, "view height width 3"]:
-        """Photos at the size at which they are compared."""
-        images = scene.images(views).movedim(1, -1)
-        if self._protocol.downscale == 1:
-            return images
-        return torch.stack([torch.from_numpy(area_mean(image.numpy(), self._protocol.downscale)) for image in images])
+    def _given_photos(
+        self, scene: Scene, inputs: Sequence[int], truths: Float[Tensor, "target height width 3"]
+    ) -> Float[Tensor, "view height width 3"]:
+        """The photos as the model gets them, brought to the size of the truths; larger by repeating their pixels."""
+        if not inputs:
+            return truths[:0]
+        photos = [scene_pictures(scene, [view], self._protocol.input_downscale).movedim(-1, 1) for view in inputs]
+        height, width = truths.shape[1:3]
+        return torch.cat([F.interpolate(photo, (height, width), mode="area") for photo in photos]).movedim(1, -1)
 
     def _measure(
         self, images: Float[Tensor, "target height width 3"], truths: Float[Tensor, "target height width 3"]
@@ -130,6 +137,12 @@ class Evaluator:
             ssim=_mean([ssim(image, truth, self._protocol.ssim) for image, truth in pairs]),
             lpips=_mean(self._lpips(images, truths)) if use_lpips and self._lpips is not None else None,
         )
+
+
+def scene_pictures(scene: Scene, views: Sequence[int], downscale: int) -> Float[Tensor, "view height width 3"]:
+    """Photos of one size, shrunk by a whole number (means over squares of pixels)."""
+    images = scene.images(views)
+    return (images if downscale == 1 else F.avg_pool2d(images, downscale)).movedim(1, -1)
 
 
 def shown_target(item: Item, count: int) -> int:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from jaxtyping import Int
+from torch import Tensor
+
 from datasets.module import spread
 from datasets.scene import Scene, SceneDataset
 from pixelnerf.errors import UserError
@@ -18,9 +21,9 @@ from pixelnerf.evaluation.protocol import GroupConfig, GroupName, ProtocolConfig
 
 @dataclass(frozen=True)
 class Item:
-    """One scene of a manifest: its views by the number of inputs; targets are of one size.
+    """One scene of a manifest: its views by the number of inputs; targets are of one size, shrunk by `downscale`.
 
-    A scene with targets of several sizes is one item for each size, and the size is its category ("400x300").
+    A scene with targets of several sizes is one item for each size, "400x300" after shrinking.
     """
 
     group: GroupName
@@ -28,6 +31,8 @@ class Item:
     scene: Scene
     inputs: dict[int, tuple[int, ...]]
     targets: dict[int, tuple[int, ...]]
+    downscale: int
+    size: str
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON values, with what decides the pictures: bounds and background belong to a protocol."""
@@ -40,6 +45,8 @@ class Item:
             "background": list(self.scene.background),
             "inputs": {str(count): list(views) for count, views in self.inputs.items()},
             "targets": {str(count): list(views) for count, views in self.targets.items()},
+            "downscale": self.downscale,
+            "size": self.size,
         }
 
 
@@ -54,7 +61,7 @@ class Manifest:
         """As JSON values."""
         return {
             "protocol": self.protocol.name,
-            "downscale": self.protocol.downscale,
+            "input_downscale": self.protocol.input_downscale,
             "eight_bits": self.protocol.eight_bits,
             "ssim": self.protocol.ssim,
             "items": [item.to_plain() for item in self.items],
@@ -101,21 +108,30 @@ def _items(protocol: ProtocolConfig, group: GroupName, scene: Scene) -> list[Ite
             )
     targets = protocol.targets.of(scene, inputs)
     sizes = scene.cameras().sizes
+    _check_sizes(protocol, scene, sizes)
+    items = []
+    for downscale in sorted(protocol.downscale):
+        for width, height in sorted({tuple(size) for size in sizes.tolist()}, reverse=True):
+            fitting = {
+                count: tuple(view for view in views if sizes[view].tolist() == [width, height])
+                for count, views in targets.items()
+            }
+            if all(fitting.values()):
+                size = f"{width // downscale}x{height // downscale}"
+                items.append(Item(group, scene.category, scene, inputs, fitting, downscale, size))
+    return items
+
+
+def _check_sizes(protocol: ProtocolConfig, scene: Scene, sizes: Int[Tensor, "view 2"]) -> None:
     smallest = SMALLEST_SIDE[protocol.ssim]
-    if bool((sizes % protocol.downscale != 0).any()) or int(sizes.min()) < smallest * protocol.downscale:
+    for downscale in protocol.downscale:
+        if bool((sizes % downscale != 0).any()) or int(sizes.min()) < smallest * downscale:
+            raise UserError(
+                f"protocol.downscale={downscale} does not divide the images of scene '{scene.name}' "
+                f"into whole pixels, at least {smallest} wide and high"
+            )
+    if bool((sizes % protocol.input_downscale != 0).any()):
         raise UserError(
-            f"protocol.downscale={protocol.downscale} does not divide the images of scene '{scene.name}' "
-            f"into whole pixels, at least {smallest} wide and high"
+            f"protocol.input_downscale={protocol.input_downscale} does not divide the images of scene '{scene.name}' "
+            "into whole pixels"
         )
-    by_size: dict[tuple[int, int], dict[int, tuple[int, ...]]] = {}
-    for width, height in sorted({tuple(size) for size in sizes.tolist()}, reverse=True):
-        fitting = {
-            count: tuple(view for view in views if sizes[view].tolist() == [width, height])
-            for count, views in targets.items()
-        }
-        if all(fitting.values()):
-            by_size[width, height] = fitting
-    return [
-        Item(group, scene.category if len(by_size) == 1 else f"{width}x{height}", scene, inputs, views)
-        for (width, height), views in by_size.items()
-    ]

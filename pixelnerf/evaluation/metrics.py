@@ -49,6 +49,14 @@ def ssim(image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height wi
     return float(value)
 
 
+def average_error(psnr: float, ssim: float, lpips: float) -> float:
+    """One number of three, as mip-NeRF's tables have it: the geometric mean of MSE, sqrt(1 - SSIM) and LPIPS.
+
+    PSNR 30 dB, SSIM 0.96 and LPIPS 0.04 give 0.02.
+    """
+    return (10 ** (-psnr / 10) * math.sqrt(max(1 - ssim, 0.0)) * lpips) ** (1 / 3)
+
+
 class Lpips:
     """LPIPS (Zhang et al., 2018) on VGG16; smaller is more alike."""
 

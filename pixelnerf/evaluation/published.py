@@ -31,6 +31,7 @@ class PublishedRow(Config):
         group: the scenes that were averaged.
         objects: how many that were, where it is known; a run over fewer is not comparable.
         categories: the same of single categories.
+        sizes: the same of single sizes of the targets.
     """
 
     method: str
@@ -42,6 +43,7 @@ class PublishedRow(Config):
     ssim: float | None = None
     lpips: float | None = None
     categories: dict[str, PublishedCategory] = Field(default_factory=dict)
+    sizes: dict[str, PublishedCategory] = Field(default_factory=dict)
 
 
 def published_rows(protocol: str, views: int, group: str, objects: int) -> list[PublishedRow]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pixelnerf.evaluation.published import PublishedRow, published_rows
 from pixelnerf.evaluation.showcase import Shown, ShownRender
@@ -30,8 +30,9 @@ def report_html(metrics: dict[str, Any], shown: Sequence[Shown], facts: dict[str
         *(f'<p class="note">{escape(note)}</p>' for note in metrics["notes"].values()),
         "<h2>Results</h2>",
         *_summary(metrics, comparable),
-        "<h2>By category</h2>",
-        *_categories(metrics, comparable),
+        "<h2>By category and size</h2>",
+        *_parts(metrics, "categories", comparable),
+        *_parts(metrics, "sizes", comparable),
         "<h2>Pictures</h2>",
         "<p>Best, median and worst object of each category by PSNR from the fewest photos. Depth: near is bright. "
         "Error: mean absolute difference, the scale ends at 0.5. The number is the object's PSNR over all its targets."
@@ -88,24 +89,25 @@ def _row(views: str, method: str, scores: dict[str, Any], style: str) -> str:
     return f'<tr class="{style}">{cells}</tr>'
 
 
-def _categories(metrics: dict[str, Any], comparable: bool) -> Iterator[str]:
-    """PSNR by category: the model for each number of photos, then baselines and papers for the fewest."""
+def _parts(metrics: dict[str, Any], kind: Literal["categories", "sizes"], comparable: bool) -> Iterator[str]:
+    """PSNR by category or size: the model for each number of photos, then baselines and papers for the fewest."""
     counts = list(metrics["views"])
     first = metrics["views"][counts[0]]
     for group in groups_of(metrics, counts[0]):
-        names = list(first[group]["categories"])
+        names = list(first[group].get(kind, ()))
         if not names:
             continue
         head = "".join(f"<th>{count} photo{'s' if count != '1' else ''}</th>" for count in counts)
-        papers = [row for row in _papers(metrics, counts[0], group, comparable) if row.categories]
+        papers = [row for row in _papers(metrics, counts[0], group, comparable) if getattr(row, kind)]
         head += "".join(f"<th>{TITLES[method]}</th>" for method in first["baselines"])
         head += "".join(f"<th>{escape(row.method)}</th>" for row in papers)
         rows = [f"<tr><th>PSNR, {escape(GROUPS[group])}</th>{head}<th>objects</th></tr>"]
         for name in names:
-            numbers = [metrics["views"][count][group]["categories"][name] for count in counts]
-            copies = [scores[group]["categories"][name] for scores in first["baselines"].values()]
+            numbers = [metrics["views"][count][group][kind][name] for count in counts]
+            copies = [scores[group][kind][name] for scores in first["baselines"].values()]
             values = [scores["psnr"] for scores in (*numbers, *copies)]
-            values += [row.categories[name].psnr if name in row.categories else None for row in papers]
+            published = [getattr(row, kind).get(name) for row in papers]
+            values += [None if found is None else found.psnr for found in published]
             cells = "".join(f"<td>{_number(value, 2)}</td>" for value in values)
             rows.append(f"<tr><td>{escape(name)}</td>{cells}<td>{numbers[0]['objects']}</td></tr>")
         yield f'<table class="categories">{"".join(rows)}</table>'

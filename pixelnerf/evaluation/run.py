@@ -19,7 +19,7 @@ from pixelnerf.evaluation.aggregate import metrics_json, per_object_csv
 from pixelnerf.evaluation.console import progress_bar
 from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
 from pixelnerf.evaluation.manifest import Manifest, resolve
-from pixelnerf.evaluation.metrics import Lpips, lpips_problem
+from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.report import report_html
 from pixelnerf.evaluation.showcase import choose, save_pictures
@@ -78,12 +78,14 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     evaluator = Evaluator(model.net, config.protocol, device, config.rays_per_chunk, lpips)
     results = _evaluate_all(evaluator, manifest, store, output / "renders", console)
     shown = choose(output / "renders", manifest.items, results)
+    if lpips is not None and any(_is_too_small_for_lpips(result.size) for result in results):
+        problem = f"LPIPS is not defined for pictures below {LPIPS_SMALLEST_SIDE} pixels, so means over them have none"
     notes = _notes(problem, altered, model.config, config.protocol)
     metrics = metrics_json(config.protocol.name, str(config.checkpoint), results, notes)
     facts = {
         "model": str(model.config.get("model", {}).get("name", "")),
         "checkpoint": f"{config.checkpoint} (step {model.step})",
-        "scenes": str(len(results)),
+        "scenes": str(len({(result.group, result.scene) for result in results})),
         "manifest": manifest.digest(),
         "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
     }
@@ -128,6 +130,10 @@ def _evaluate_all(
         done = f"{len(results)} of {len(manifest.items)} scenes are done"
         raise KeyboardInterrupt(f"interrupted: {done}; the same command goes on from there") from None
     return results
+
+
+def _is_too_small_for_lpips(size: str) -> bool:
+    return min(int(side) for side in size.split("x")) < LPIPS_SMALLEST_SIDE
 
 
 def _notes(

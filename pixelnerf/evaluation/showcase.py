@@ -39,7 +39,7 @@ class Shown:
 
 
 def save_pictures(folder: Path, item: Item, evaluation: Evaluation) -> None:
-    """Writes the pictures of a scene to `<folder>/<group>/<category>/<scene>/`."""
+    """Writes the pictures of a scene to `<folder>/<group>/<category>/<scene>/<size>/`."""
     bounds = (item.scene.near, item.scene.far)
     for render in _files(folder, item, evaluation.result):
         shown = evaluation.shown[render.views]
@@ -54,10 +54,16 @@ def save_pictures(folder: Path, item: Item, evaluation: Evaluation) -> None:
 
 
 def choose(folder: Path, items: Sequence[Item], results: Sequence[SceneScores]) -> list[Shown]:
-    """Best, median and worst scene of each category of each group; of two the best and the worst, of one the best."""
+    """Best, median and worst scene of each category of each group; of two the best and the worst, of one the best.
+
+    Of several sizes of a scene the first, the largest, is shown; the files of all are there.
+    """
     categories: dict[tuple[str, str], list[int]] = {}
+    seen: set[tuple[str, str]] = set()
     for index, result in enumerate(results):
-        categories.setdefault((result.group, result.category), []).append(index)
+        if (result.group, result.scene) not in seen:
+            seen.add((result.group, result.scene))
+            categories.setdefault((result.group, result.category), []).append(index)
     chosen = []
     for members in categories.values():
         fewest = min(results[members[0]].scores)
@@ -76,7 +82,7 @@ def choose(folder: Path, items: Sequence[Item], results: Sequence[SceneScores]) 
 def _files(folder: Path, item: Item, result: SceneScores) -> list[ShownRender]:
     """Where a scene's pictures lie; truth and inputs are shared by the numbers of photos."""
     place = folder / result.group / (file_name(result.category) if result.category else "scenes")
-    place = place / file_name(result.scene)
+    place = place / file_name(result.scene) / result.size
     renders = []
     for count, inputs in sorted(item.inputs.items()):
         target = shown_target(item, count)

@@ -88,6 +88,7 @@ def _from_plain(plain: dict[str, Any]) -> SceneScores:
         plain["group"],
         plain["category"],
         plain["scene"],
+        plain["size"],
         {int(count): number for count, number in plain["targets"].items()},
         {
             int(count): {method: Scores(**scores) for method, scores in methods.items()}
