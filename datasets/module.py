@@ -78,19 +78,29 @@ class TrainBatches(IterableDataset[TrainBatch | UserError]):
 
 
 class ValidationItems(Dataset[ValidationItem]):
-    """The same few tasks at every validation."""
+    """The same few tasks at every validation; scenes that are damaged are found, and left out, beforehand."""
 
-    def __init__(self, scenes: Sequence[Scene], config: LoaderConfig) -> None:
+    def __init__(self, scenes: Sequence[Scene], config: LoaderConfig, damaged: DamagedScenes) -> None:
         self._scenes = scenes
         self._config = config
         self._indices = spread(len(scenes), config.val_scenes)
+        if damaged.on_error == "skip":
+            chosen = list(self._indices)
+            self._indices = []
+            for place, index in enumerate(chosen):
+                with damaged.guard(chosen, place):
+                    self._task(index)
+                    self._indices.append(index)
 
     def __len__(self) -> int:
         return len(self._indices)
 
     @override
     def __getitem__(self, index: int) -> ValidationItem:
-        scene = self._scenes[self._indices[index]]
+        return self._task(self._indices[index])
+
+    def _task(self, index: int) -> ValidationItem:
+        scene = self._scenes[index]
         listed = scene.input_views() or ()
         sources = list(listed[: self._config.val_source_views])
         others = [view for view in range(scene.num_views) if view not in sources]
@@ -138,7 +148,8 @@ class SceneDataModule(pl.LightningDataModule):
 
     @override
     def val_dataloader(self) -> DataLoader[ValidationItem]:
-        return DataLoader(ValidationItems(self._dataset.scenes("val"), self._config), batch_size=None)
+        items = ValidationItems(self._dataset.scenes("val"), self._config, DamagedScenes(self._dataset.on_error))
+        return DataLoader(items, batch_size=None)
 
     @override
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:

@@ -1,10 +1,10 @@
 """What becomes of scenes whose files are damaged: the run stops, or they are left out and counted."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 
-from datasets.scene import OnError, Scene
+from datasets.scene import OnError
 from pixelnerf.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -16,9 +16,11 @@ class DamagedScenes:
     def __init__(self, on_error: OnError) -> None:
         self.on_error = on_error
         self.messages: dict[tuple[int, int], str] = {}
+        # A sequence that is kept alive keeps its identity to itself.
+        self._kept: list[Sized] = []
 
     @contextmanager
-    def guard(self, scenes: Sequence[Scene], index: int) -> Iterator[None]:
+    def guard(self, scenes: Sized, index: int) -> Iterator[None]:
         """Runs the reading of one scene; swallows its UserError if damaged scenes are skipped.
 
         Raises:
@@ -31,11 +33,12 @@ class DamagedScenes:
                 raise
             self._add(scenes, index, str(error))
 
-    def _add(self, scenes: Sequence[Scene], index: int, message: str) -> None:
+    def _add(self, scenes: Sized, index: int, message: str) -> None:
         key = (id(scenes), index)
         if key in self.messages:
             return
         self.messages[key] = message
+        self._kept.append(scenes)
         logger.warning("skipped scene %d (%d so far): %s", index, len(self.messages), message)
         if sum(group == key[0] for group, _ in self.messages) == len(scenes):
             raise UserError(f"all {len(scenes)} scenes are damaged; the last one: {message}")

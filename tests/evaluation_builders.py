@@ -107,15 +107,18 @@ def protocol(**changes: Any) -> ProtocolConfig:
     return parse_config(ProtocolConfig, protocol_values(**changes), "protocol")
 
 
-def run_fake(monkeypatch, net: Net, root: Path, output: Path, checkpoint: Path, **changes: Any) -> EvaluationResult:
+def run_fake(
+    monkeypatch, net: Net, root: Path, output: Path, checkpoint: Path, on_error: str = "raise", **changes: Any
+) -> EvaluationResult:
     """A whole evaluation of a net that `checkpoint` (any file) stands for."""
-    loaded = LoadedModel(net, {"dataset": dataset_values(root)}, 7)
+    dataset = {**dataset_values(root), "on_error": on_error}
+    loaded = LoadedModel(net, {"dataset": dataset}, 7)
     monkeypatch.setattr(evaluation_run, "load_checkpoint", lambda path: loaded)
     values = {
         "checkpoint": checkpoint,
         "output": output,
         "protocol": protocol_values(**changes),
-        "dataset": dataset_values(root),
+        "dataset": dataset,
         "device": "cpu",
         "rays_per_chunk": 100,
     }

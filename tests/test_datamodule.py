@@ -10,6 +10,7 @@ from test_sampler import same, tensors
 from datasets.module import LoaderConfig, SceneDataModule, ValidationItem, spread
 from datasets.nmr import NmrDataset
 from datasets.sampler import TrainBatch
+from pixelnerf.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,27 @@ def test_validation_gives_the_published_view_and_asks_for_others(dataset):
         given = item.photos.cameras.poses[0, :, :3, 3]
         assert torch.cdist(given, item.targets.poses[:, :3, 3]).min() > 0.1
         assert item.images.shape == (2, 3, 16, 16)
+
+
+def test_damaged_validation_scenes_are_skipped_and_counted(tmp_path, caplog):
+    root = write_nmr(tmp_path, size=16)
+    whole = list(data_module(NmrDataset(nmr_config(root)), val_scenes=4).val_dataloader())
+    victim = whole[1].name
+    damaged = sorted((root / victim / "image").iterdir())
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(UserError, match=victim):
+        list(data_module(NmrDataset(nmr_config(root)), val_scenes=4).val_dataloader())
+    dataset = NmrDataset(nmr_config(root, on_error="skip"))
+    items = list(data_module(dataset, val_scenes=4).val_dataloader())
+    assert [item.name for item in items] == [item.name for item in whole if item.name != victim]
+    (record,) = caplog.records
+    assert "(1 so far)" in record.message
+    assert victim in record.message
+    for path in root.glob("*/*/cameras.npz"):
+        path.write_bytes(b"nothing")
+    with pytest.raises(UserError, match="all 4 scenes are damaged"):
+        data_module(NmrDataset(nmr_config(root, on_error="skip")), val_scenes=4).val_dataloader()
 
 
 def test_batches_move_to_the_device(dataset):

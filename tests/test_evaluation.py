@@ -10,6 +10,7 @@ from evaluation_builders import constant_net, open_dataset, oracle_net, protocol
 from rich.console import Console
 
 from datasets.photos import scene_photos
+from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import mean_scores, metrics_json
 from pixelnerf.evaluation.console import results_table
@@ -36,7 +37,7 @@ def checkpoint(tmp_path):
 
 
 def first_item(root, **changes):
-    return resolve(protocol(**changes), open_dataset(root)).items[0]
+    return resolve(protocol(**changes), open_dataset(root), DamagedScenes("raise")).items[0]
 
 
 def test_a_constant_picture_has_the_psnr_of_its_truncated_value(root):
@@ -309,6 +310,29 @@ def test_stored_results_of_another_run_are_not_used(monkeypatch, root, checkpoin
     damaged = next((tmp_path / "out/scenes").glob("*.json"))
     damaged.write_text(damaged.read_text()[:50])
     assert encodings(targets={"exclude": [0], "every": 1, "limit": None, "shared": True}) == 2
+
+
+def test_damaged_scenes_are_left_out_and_counted(monkeypatch, checkpoint, tmp_path):
+    """One that cannot be opened, and one whose photo cannot be read, at each of its sizes."""
+    root = write_nmr(tmp_path / "nmr", objects_per_split=3, views=4, size=16)
+    photo = root / "02691156/test0/image/0001.png"
+    photo.write_bytes(photo.read_bytes()[:60])
+    cameras = root / "03001627/test1/cameras.npz"
+    cameras.write_bytes(b"nothing")
+
+    def run(on_error):
+        output = tmp_path / on_error
+        return run_fake(monkeypatch, constant_net(0.9), root, output, checkpoint, on_error, downscale=[1, 2])
+
+    with pytest.raises(UserError, match=str(cameras)):
+        run("raise")
+    result = run("skip")
+    assert result.metrics["notes"]["damaged"].startswith("scenes left out as damaged: 2,")
+    assert not result.comparable
+    assert result.metrics["views"]["1"]["seen"]["objects"] == 2
+    assert result.metrics["views"]["1"]["unseen"]["objects"] == 2
+    assert "left out as damaged" in (tmp_path / "skip/report.html").read_text()
+    assert run("skip").metrics == result.metrics
 
 
 def test_a_folder_that_cannot_be_written_is_named(monkeypatch, root, checkpoint, tmp_path):

@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from datasets.blender import BlenderConfig, BlenderDataset
+from datasets.skipping import DamagedScenes
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import mean_scores
@@ -28,11 +29,11 @@ def dataset(tmp_path_factory):
 
 def targets_of(dataset, **targets):
     values = {"exclude": [], "every": 1, "limit": None, "shared": False, **targets}
-    return resolve(protocol(targets=values), dataset).items[0].targets
+    return resolve(protocol(targets=values), dataset, DamagedScenes("raise")).items[0].targets
 
 
 def test_a_manifest_lists_everything(dataset):
-    manifest = resolve(protocol(), dataset)
+    manifest = resolve(protocol(), dataset, DamagedScenes("raise"))
     assert [(item.group, item.category) for item in manifest.items] == [("seen", "airplane")] * 3 + [
         ("unseen", "chair")
     ] * 3
@@ -55,14 +56,14 @@ def test_targets_are_the_other_views(dataset):
 
 
 def test_offsets_go_round_the_circle(dataset):
-    manifest = resolve(protocol(inputs={"name": "view_list", "offsets": {2: [0, 5]}}), dataset)
+    manifest = resolve(protocol(inputs={"name": "view_list", "offsets": {2: [0, 5]}}), dataset, DamagedScenes("raise"))
     assert manifest.items[0].inputs == {2: (2, 1)}
 
 
 def test_the_limit_is_by_category_and_a_scene_counts_once(dataset):
     def scenes(**group):
         both = {"all": {**GROUP, "categories": ["airplane", "chair"], **group}}
-        return [item.scene.name for item in resolve(protocol(groups=both), dataset).items]
+        return [item.scene.name for item in resolve(protocol(groups=both), dataset, DamagedScenes("raise")).items]
 
     assert len(scenes()) == len(set(scenes())) == 6
     assert scenes(splits=["test", "test"]) == scenes()
@@ -73,11 +74,11 @@ def test_the_limit_is_by_category_and_a_scene_counts_once(dataset):
 
 
 def test_the_digest_is_of_what_is_evaluated(dataset):
-    digest = resolve(protocol(), dataset).digest()
-    assert resolve(protocol(), dataset).digest() == digest
-    assert resolve(protocol(targets={"exclude": [0], "every": 1, "limit": None, "shared": True}), dataset).digest() != (
-        digest
-    )
+    digest = resolve(protocol(), dataset, DamagedScenes("raise")).digest()
+    assert resolve(protocol(), dataset, DamagedScenes("raise")).digest() == digest
+    assert resolve(
+        protocol(targets={"exclude": [0], "every": 1, "limit": None, "shared": True}), dataset, DamagedScenes("raise")
+    ).digest() != (digest)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_the_digest_is_of_what_is_evaluated(dataset):
 )
 def test_a_protocol_that_does_not_fit_is_one_line(dataset, changes, message):
     with pytest.raises(UserError, match=message) as caught:
-        resolve(protocol(**changes), dataset)
+        resolve(protocol(**changes), dataset, DamagedScenes("raise"))
     assert "\n" not in str(caught.value)
 
 
@@ -102,7 +103,7 @@ def test_targets_of_several_sizes_are_items_of_their_own(tmp_path):
     values = {"name": "blender", "root": tmp_path, "near": 2, "far": 6, "background": [1, 1, 1], "shrink": [1, 2]}
     dataset = BlenderDataset(parse_config(BlenderConfig, values, "dataset"))
     groups = {"all": {**GROUP, "categories": None}}
-    items = resolve(protocol(groups=groups, inputs={"name": "none"}), dataset).items
+    items = resolve(protocol(groups=groups, inputs={"name": "none"}), dataset, DamagedScenes("raise")).items
     assert [(item.size, item.inputs, item.targets) for item in items] == [
         ("32x32", {0: ()}, {0: (0, 1, 2)}),
         ("16x16", {0: ()}, {0: (3, 4, 5)}),
@@ -114,7 +115,7 @@ def test_a_missing_view_list_is_named(tmp_path):
     root = write_nmr(tmp_path, objects_per_split=1, views=3, size=8)
     (root / "src_views.txt").write_text("02691156 other 1\n")
     with pytest.raises(UserError, match=r"02691156/test0.*no published input view.*dataset.input_view_list"):
-        resolve(protocol(), open_dataset(root))
+        resolve(protocol(), open_dataset(root), DamagedScenes("raise"))
 
 
 @pytest.mark.parametrize(

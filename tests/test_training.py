@@ -13,6 +13,7 @@ from wandb_files import read_offline_run
 
 from datasets.module import ValidationItems
 from datasets.registry import build_dataset
+from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import render_image
@@ -104,7 +105,7 @@ def test_training_learns(tmp_path, data):
 def test_evaluation_reproduces_the_logged_validation(finished, data):
     loaded = load_checkpoint(finished.run_dir / "checkpoints/best.ckpt")
     config = tiny_config(finished.run_dir, data)
-    items = ValidationItems(build_dataset(config.dataset).scenes("val"), config.trainer.loader)
+    items = ValidationItems(build_dataset(config.dataset).scenes("val"), config.trainer.loader, DamagedScenes("raise"))
     values = []
     for item in (items[index] for index in range(len(items))):
         with torch.no_grad():

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from datasets.module import spread
 from datasets.scene import Scene, SceneDataset
+from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.metrics import SMALLEST_SIDE
 from pixelnerf.evaluation.protocol import GroupConfig, GroupName, ProtocolConfig
@@ -72,23 +73,28 @@ class Manifest:
         return hashlib.sha256(json.dumps(self.to_plain(), sort_keys=True).encode()).hexdigest()
 
 
-def resolve(protocol: ProtocolConfig, dataset: SceneDataset) -> Manifest:
-    """Fixes scenes, inputs and targets.
+def resolve(protocol: ProtocolConfig, dataset: SceneDataset, damaged: DamagedScenes) -> Manifest:
+    """Fixes scenes, inputs and targets. Scenes that cannot be opened are left out and counted if `damaged` says so.
 
     Raises:
         UserError: the dataset lacks a category, a view or a published input view that the protocol needs.
     """
     items = []
     for name, group in protocol.groups.items():
-        scenes = _group_scenes(group, dataset)
+        scenes = _group_scenes(group, dataset, damaged)
         if not scenes:
             raise UserError(f"no scene for protocol.groups.{name}: its splits {', '.join(group.splits)} are empty")
         items += [item for scene in scenes for item in _items(protocol, name, scene)]
     return Manifest(protocol, tuple(items))
 
 
-def _group_scenes(group: GroupConfig, dataset: SceneDataset) -> list[Scene]:
-    found = [scene for split in group.splits for scene in dataset.scenes(split, group.categories)]
+def _group_scenes(group: GroupConfig, dataset: SceneDataset, damaged: DamagedScenes) -> list[Scene]:
+    found = []
+    for split in group.splits:
+        scenes = dataset.scenes(split, group.categories)
+        for index in range(len(scenes)):
+            with damaged.guard(scenes, index):
+                found.append(scenes[index])
     # A scene that two split lists name is evaluated once.
     scenes = sorted({scene.name: scene for scene in found}.values(), key=lambda scene: (scene.category, scene.name))
     chosen = []

@@ -13,12 +13,13 @@ from rich.console import Console
 
 from datasets.registry import DatasetConfig, build_dataset
 from datasets.rendering.atomic import write_atomically
+from datasets.skipping import DamagedScenes
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import metrics_json, per_object_csv
 from pixelnerf.evaluation.console import progress_bar
 from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
-from pixelnerf.evaluation.manifest import Manifest, resolve
+from pixelnerf.evaluation.manifest import Item, Manifest, resolve
 from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.report import report_html
@@ -69,18 +70,25 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     torch.set_flush_denormal(True)
     device = _device(config.device)
     model = load_checkpoint(config.checkpoint)
-    manifest = resolve(config.protocol, build_dataset(config.dataset))
+    dataset = build_dataset(config.dataset)
+    damaged = DamagedScenes(dataset.on_error)
+    manifest = resolve(config.protocol, dataset, damaged)
     problem = lpips_problem()
     output = config.output or default_output(config.checkpoint, config.protocol.name)
     circumstances = {"lpips": problem is None, "device": device.type, "torch": torch.__version__}
     store = ResultStore(output, manifest, result_key(config.checkpoint, manifest.digest(), circumstances))
     lpips = Lpips(device) if problem is None else None
     evaluator = Evaluator(model.net, config.protocol, device, config.rays_per_chunk, lpips)
-    results = _evaluate_all(evaluator, manifest, store, output / "renders", console)
-    shown = choose(output / "renders", manifest.items, results)
+    items, results = _evaluate_all(evaluator, manifest, store, output / "renders", console, damaged)
+    shown = choose(output / "renders", items, results)
     if lpips is not None and any(_is_too_small_for_lpips(result.size) for result in results):
         problem = f"LPIPS is not defined for pictures below {LPIPS_SMALLEST_SIDE} pixels, so means over them have none"
     notes = _notes(problem, altered, model.config, config.protocol)
+    if damaged.messages:
+        # A scene at several sizes has the same message for each.
+        messages = list(dict.fromkeys(damaged.messages.values()))
+        notes["damaged"] = f"scenes left out as damaged: {len(messages)}, the first: {messages[0]}"
+    comparable = not altered and not damaged.messages
     metrics = metrics_json(config.protocol.name, str(config.checkpoint), results, notes)
     facts = {
         "model": str(model.config.get("model", {}).get("name", "")),
@@ -90,9 +98,9 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
         "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
     }
     write_atomically(output / "per_object.csv", per_object_csv(results).encode())
-    write_atomically(output / "report.html", report_html(metrics, shown, facts, not altered).encode())
+    write_atomically(output / "report.html", report_html(metrics, shown, facts, comparable).encode())
     write_atomically(output / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False).encode())
-    return EvaluationResult(output, metrics, not altered)
+    return EvaluationResult(output, metrics, comparable)
 
 
 def default_output(checkpoint: Path, protocol: str) -> Path:
@@ -109,27 +117,35 @@ def training_categories(config: Mapping[str, Any]) -> set[str]:
 
 
 def _evaluate_all(
-    evaluator: Evaluator, manifest: Manifest, store: ResultStore, pictures: Path, console: Console
-) -> list[SceneScores]:
-    results = []
+    evaluator: Evaluator,
+    manifest: Manifest,
+    store: ResultStore,
+    pictures: Path,
+    console: Console,
+    damaged: DamagedScenes,
+) -> tuple[list[Item], list[SceneScores]]:
+    """The items that could be read, and their scores."""
+    items, results = [], []
     try:
         with progress_bar(console, "evaluate", len(manifest.items)) as bar:
             for index, item in enumerate(manifest.items):
                 result = store.load(index, item)
                 if result is None:
-                    evaluation = evaluator.evaluate(item)
-                    result = evaluation.result
-                    # Pictures first: a stored result says that they are there.
-                    save_pictures(pictures, item, evaluation)
-                    store.save(index, item, result)
-                results.append(result)
-                fewest = min(result.scores)
-                mean = sum(done.scores[fewest]["model"].psnr for done in results) / len(results)
-                bar.advance(f"PSNR {mean:.2f} dB")
+                    with damaged.guard(manifest.items, index):
+                        evaluation = evaluator.evaluate(item)
+                        result = evaluation.result
+                        # Pictures first: a stored result says that they are there.
+                        save_pictures(pictures, item, evaluation)
+                        store.save(index, item, result)
+                if result is not None:
+                    items.append(item)
+                    results.append(result)
+                values = [done.scores[min(done.scores)]["model"].psnr for done in results]
+                bar.advance(f"PSNR {sum(values) / len(values):.2f} dB" if values else "")
     except KeyboardInterrupt:
         done = f"{len(results)} of {len(manifest.items)} scenes are done"
         raise KeyboardInterrupt(f"interrupted: {done}; the same command goes on from there") from None
-    return results
+    return items, results
 
 
 def _is_too_small_for_lpips(size: str) -> bool:
