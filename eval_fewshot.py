@@ -1,21 +1,26 @@
-"""Evaluates a checkpoint under a protocol: `python eval_fewshot.py checkpoint=PATH protocol=shapes13_unseen`."""
+"""Evaluates a checkpoint under a protocol: `python eval_fewshot.py checkpoint=PATH protocol=shapes13_unseen`.
+
+What is slow to import waits until the configuration is composed, so that `--help` and a typo are answered at once.
+"""
 
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from rich.console import Console
 
-from pixelnerf.config import parse_config
 from pixelnerf.entry import run_entry
-from pixelnerf.evaluation.console import results_table
-from pixelnerf.evaluation.run import EvaluationConfig, evaluate
 
 # Where data lie and how they are read does not change what is evaluated.
 HARMLESS = ("dataset.root=", "dataset.cache_gib=", "dataset.generator.workers=", "dataset.how_to_get=")
 
 
 def main(composed: dict[str, Any]) -> None:
-    """Composes, validates, evaluates, prints the table."""
+    """Validates the composed configuration, evaluates, prints the table."""
+    from rich.console import Console
+
+    from pixelnerf.config import parse_config
+    from pixelnerf.evaluation.console import results_table
+    from pixelnerf.evaluation.run import EvaluationConfig, evaluate
+
     config = parse_config(EvaluationConfig, composed, "")
     overrides = [override.lstrip("+~") for override in HydraConfig.get().overrides.task]
     altered = tuple(

@@ -1,17 +1,21 @@
-"""Trains a model: `python train.py experiment=quickstart`; `python train.py -m model.field.width=128,256` sweeps."""
+"""Trains a model: `python train.py experiment=quickstart`; `python train.py -m model.field.width=128,256` sweeps.
+
+What is slow to import waits until the configuration is composed, so that `--help` and a typo are answered at once.
+"""
 
 from typing import Any
 
-from rich.console import Console
-
-from pixelnerf.config import parse_config
 from pixelnerf.entry import run_entry
-from pixelnerf.training.experiment import ExperimentConfig
-from pixelnerf.training.run import train
 
 
 def main(composed: dict[str, Any]) -> None:
     """Validates the composed configuration and trains."""
+    from rich.console import Console
+
+    from pixelnerf.config import parse_config
+    from pixelnerf.training.experiment import ExperimentConfig
+    from pixelnerf.training.run import train
+
     result = train(parse_config(ExperimentConfig, composed, ""))
     last = result.run_dir / "checkpoints" / "last.ckpt"
     if result.interrupted:

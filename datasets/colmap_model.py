@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pycolmap
 from jaxtyping import Float, Int
 
 from datasets.camera_files import pinhole
 from pixelnerf.errors import UserError
+
+if TYPE_CHECKING:
+    import pycolmap
 
 UNDISTORT = (
     "undistort it: python -c \"import pycolmap; pycolmap.undistort_images('undistorted', '{model}', 'IMAGES')\", "
@@ -64,8 +68,9 @@ def read_colmap_model(folder: Path, tolerance: float) -> ColmapModel:
     """
     if not any((folder / f"cameras.{suffix}").is_file() for suffix in ("bin", "txt")):
         raise UserError(f"no COLMAP model in '{folder}': it needs cameras, images and points3D as .bin or .txt")
+    library = _pycolmap()
     try:
-        model = pycolmap.Reconstruction(str(folder))
+        model = library.Reconstruction(str(folder))
     except Exception as error:  # pycolmap raises what its C++ side throws
         raise UserError(f"cannot read the COLMAP model in '{folder}': {str(error).splitlines()[0]}") from None
     images = sorted((image for image in model.images.values() if image.has_pose), key=lambda image: image.name)
@@ -93,17 +98,30 @@ def read_colmap_model(folder: Path, tolerance: float) -> ColmapModel:
     )
 
 
-def _pose(image: pycolmap.Image) -> Float[np.ndarray, "4 4"]:
+def _pycolmap() -> ModuleType:
+    """The library, imported when a model is read: no other reader needs it, and a broken build must not stop them."""
+    try:
+        import pycolmap
+    except ImportError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"COLMAP models need pycolmap ({reason}): pip install -U pycolmap") from None
+    # A method since 3.12; before, the pose itself.
+    if not callable(pycolmap.Image.cam_from_world):
+        raise UserError("COLMAP models need pycolmap 3.12 or newer: pip install -U pycolmap")
+    return pycolmap
+
+
+def _pose(image: "pycolmap.Image") -> Float[np.ndarray, "4 4"]:
     pose = np.eye(4)
     pose[:3] = image.cam_from_world().inverse().matrix()
     return pose
 
 
-def _intrinsics(camera: pycolmap.Camera) -> Float[np.ndarray, "3 3"]:
+def _intrinsics(camera: "pycolmap.Camera") -> Float[np.ndarray, "3 3"]:
     return pinhole(camera.focal_length_x, camera.focal_length_y, camera.principal_point_x, camera.principal_point_y)
 
 
-def _corner_shift(camera: pycolmap.Camera) -> float:
+def _corner_shift(camera: "pycolmap.Camera") -> float:
     """How far, in pixels, the corners move when the camera's distortion is left out."""
     corners = np.array([[x, y] for x in (0, camera.width) for y in (0, camera.height)], dtype=np.float64)
     rays = np.array([camera.cam_from_img(corner) for corner in corners])

@@ -21,7 +21,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pixelnerf.config import nearest
 from pixelnerf.errors import UserError
-from pixelnerf.process import prepare_process
 
 Task = Callable[[dict[str, Any]], None]
 """Takes the composed configuration, resolved to plain values."""
@@ -36,13 +35,16 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
 
     With `-m` the task runs once for each point of the sweep.
     """
-    prepare_process()
     # Hydra re-raises instead of printing its own report, and no library of ours may unpickle a file from outside.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> None:
+        # Late, since it imports torch, which takes seconds.
+        from pixelnerf.process import prepare_process
+
+        prepare_process()
         # Inside the task, because Hydra reports what a job raises in lines of its own.
         try:
             _require_values(config)

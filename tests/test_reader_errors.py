@@ -1,6 +1,8 @@
 """Bad files in every layout but NMR's (`test_dataset_errors.py`): one line with the path and the way out."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,6 +32,14 @@ def assert_user_error(name, root, *parts, **options):
     assert "\n" not in message
     for part in parts:
         assert str(part) in message
+
+
+@pytest.mark.parametrize(("method", "word"), [(None, "need pycolmap"), (property(), "3.12")])
+def test_a_missing_or_old_pycolmap(tmp_path, monkeypatch, method, word):
+    root = write_colmap(tmp_path)
+    old = type("Image", (), {"cam_from_world": method})
+    monkeypatch.setitem(sys.modules, "pycolmap", None if method is None else SimpleNamespace(Image=old))
+    assert_user_error("colmap", root, word, "pip install -U pycolmap")
 
 
 def edit_json(path, change):

@@ -32,6 +32,8 @@ def build_logger(config: LoggerConfig, name: str, run_dir: Path, resolved: dict[
         # The program's own progress lines are enough; W&B would wrap the terminal's output.
         settings=wandb.Settings(console="off", silent=True),
     )
+    # Lightning always hands this on, and W&B warns that it has no effect.
+    logger._wandb_init.pop("anonymous", None)
     logger.log_hyperparams(resolved)
     return logger
 
