@@ -9,8 +9,15 @@ from hydra.core.hydra_config import HydraConfig
 
 from pixelnerf.entry import run_entry
 
-# Where data lie and how they are read does not change what is evaluated.
-HARMLESS = ("dataset.root=", "dataset.cache_gib=", "dataset.generator.workers=", "dataset.how_to_get=")
+# Where data lie and how they are read does not change what is evaluated. Nor does the convention of pixel centres: it
+# is the one that the model was trained with, which for checkpoints of the original pixelNeRF is 0.0.
+HARMLESS = (
+    "dataset.root=",
+    "dataset.cache_gib=",
+    "dataset.generator.workers=",
+    "dataset.how_to_get=",
+    "dataset.pixel_center=",
+)
 
 
 def main(composed: dict[str, Any]) -> None:

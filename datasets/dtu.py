@@ -75,6 +75,7 @@ class DtuDataset(FolderDataset[DtuConfig]):
     def _open(self, name: str) -> Scene:
         folder = self._root / name
         images = listed_images(folder / "image")[: self._config.max_views]
+        _check_numbers(images)
         masks: Sequence[Path | None] = [None] * len(images)
         if self._config.use_masks and (folder / "mask").is_dir():
             masks = listed_images(folder / "mask")[: len(images)]
@@ -99,6 +100,13 @@ class DtuDataset(FolderDataset[DtuConfig]):
             self._cache,
             blend_masks=self._config.blend_masks,
         )
+
+
+def _check_numbers(images: Sequence[Path]) -> None:
+    """A camera belongs to a photo by its number alone, so a missing photo would move all that follow."""
+    for view, image in enumerate(images):
+        if image.stem.isdecimal() and int(image.stem) != view:
+            raise UserError(f"'{image}' is photo number {view} of its folder: photos are numbered from 0 without gaps")
 
 
 def _read_cameras(path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -78,14 +78,10 @@ class LlffDataset(FolderDataset[LlffConfig]):
             (_mean_camera(poses), 1 / (BOUND_MARGIN * bounds.min())) if self._config.scale_world else (np.eye(4), 1.0)
         )
         views = split_views(len(rows), split, self._config.test_every)
+        # All rows, so that a bad one is found in any split and called by its number.
         cameras = make_cameras(
-            _moved(poses, world, scale)[views],
-            intrinsics[views],
-            sizes[views],
-            path,
-            self._config.pixel_center,
-            self._config.shrink,
-        )
+            _moved(poses, world, scale), intrinsics, sizes, path, self._config.pixel_center, self._config.shrink
+        )[views]
         near, far = self._config.near or 0.9 * scale * bounds.min(), self._config.far or scale * bounds.max()
         return FileScene(
             scene_name(self._root, name),

@@ -12,6 +12,7 @@ from training_runs import REPOSITORY, compose_values
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
+from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import Net
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.losses import training_loss
@@ -115,3 +116,24 @@ def leaf(values: dict, key: str) -> object:
     for part in key.split("."):
         values = values[part]
     return values
+
+
+def test_the_comparison_is_of_equal_work():
+    ours, theirs = (composed(f"experiment=equal_work/{name}") for name in ("mip_pixelnerf", "pixelnerf"))
+    assert (ours.model.name, theirs.model.name) == ("mip_pixelnerf", "pixelnerf")
+    assert ours.trainer == theirs.trainer
+    assert ours.dataset == theirs.dataset
+    for key in ("backbone", "stages", "pretrained", "first_pool"):
+        assert getattr(ours.model.encoder, key) == getattr(theirs.model.encoder, key)
+    for key in ("width", "blocks", "injection_blocks"):
+        assert getattr(ours.model.field, key) == getattr(theirs.model.field, key)
+    work = [(model.renderer.coarse_samples, evaluations(model)) for model in (ours.model, theirs.model)]
+    assert work[0] == work[1]
+
+
+def evaluations(model: ModelConfig) -> int:
+    """How many samples of a ray the second pass asks the field for."""
+    net = Net(model).eval()
+    photos = random_photos(ring_cameras(1, 32)).map_tensors(lambda tensor: tensor[:, :1])
+    rays = image_rays(ring_cameras(1, 32)[0, 0], 1.2, 4.0)[slice(0, 4)].map_tensors(lambda tensor: tensor[None])
+    return net.render(net.encode(photos), rays, torch.ones(1, 3)).weights.shape[-1]
