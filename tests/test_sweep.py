@@ -67,6 +67,13 @@ def test_a_table_with_mean_and_spread_over_seeds(collect, sweep):
     assert (sweep / "sweep.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_variant_is_called_by_its_own_name(sweep):
+    for job, name in enumerate(("base", "base", "two_layers", "two_layers")):
+        overrides = [f"variant=tiny_nerf/{name}", f"seed={job % 2}", "experiment=ablation/tiny_nerf"]
+        (sweep / str(job) / ".hydra/overrides.yaml").write_text(yaml.safe_dump(overrides))
+    assert [setting.name for setting in read_sweep(sweep)] == ["base", "two_layers"]
+
+
 def test_a_run_that_has_not_been_validated_is_left_out(sweep):
     write_run(sweep / "4", ["experiment=some", "model.field.width=64", "seed=0"], [])
     assert len(read_sweep(sweep)) == 2

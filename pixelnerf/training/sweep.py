@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,9 @@ def _setting_name(run: Path) -> str:
     if not path.is_file():
         raise UserError(f"{run} is no run of train.py -m: it has no {path.name} in .hydra")
     overrides = yaml.safe_load(path.read_text("utf-8"))
-    return ", ".join(override for override in overrides if not override.startswith("seed="))
+    # A variant's folder is its ablation's name, which all its runs share.
+    named = [re.sub(r"^variant=([^/]*/)*", "", override) for override in overrides]
+    return ", ".join(override for override in named if not override.startswith("seed="))
 
 
 def _shortened(curves: dict[str, list[tuple[CurvePoint, ...]]]) -> dict[str, list[tuple[CurvePoint, ...]]]:
