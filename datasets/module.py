@@ -1,5 +1,6 @@
 """The Lightning data module: endless training batches and frozen validation items."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -144,7 +145,12 @@ class SceneDataModule(pl.LightningDataModule):
             DamagedScenes(self._dataset.on_error),
         )
         first_batch = self.trainer.global_step * self.trainer.accumulate_grad_batches
-        return DataLoader(TrainBatches(sampler, first_batch), batch_size=None, num_workers=self._config.num_workers)
+        return DataLoader(
+            TrainBatches(sampler, first_batch),
+            batch_size=None,
+            num_workers=self._config.num_workers,
+            worker_init_fn=_leave_stopping_to_the_trainer,
+        )
 
     @override
     def val_dataloader(self) -> DataLoader[ValidationItem]:
@@ -157,6 +163,12 @@ class SceneDataModule(pl.LightningDataModule):
             raise batch
         # Lightning's own transfer writes into dataclasses, which frozen ones refuse.
         return batch.to(device)
+
+
+def _leave_stopping_to_the_trainer(worker: int) -> None:
+    """A terminal's Ctrl-C reaches workers, too; one that dies of it takes along the batch being read from it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def spread(length: int, count: int) -> list[int]:
