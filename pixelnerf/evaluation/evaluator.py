@@ -14,8 +14,9 @@ from pixelnerf.evaluation.baselines import Method, baseline_pictures
 from pixelnerf.evaluation.manifest import Item
 from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, ssim, truncate_to_8_bits
 from pixelnerf.evaluation.protocol import ProtocolConfig
-from pixelnerf.model.image import ImageOutput, render_image
+from pixelnerf.model.image import ImageOutput, check_quality, render_image
 from pixelnerf.model.net import Net
+from pixelnerf.model.sparse import Quality, shared_grid
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,14 @@ class Evaluator:
         device: torch.device,
         rays_per_chunk: int | None = None,
         lpips: Lpips | None = None,
+        quality: Quality = "exact",
     ) -> None:
         self._net = net.to(device).eval()
         self._protocol = protocol
         self._device = device
         self._rays_per_chunk = rays_per_chunk
         self._lpips = lpips
+        self._quality: Quality = quality
 
     def evaluate(self, item: Item) -> Evaluation:
         """Renders and measures all targets of a scene for each number of input views."""
@@ -103,6 +106,8 @@ class Evaluator:
         features = self._net.encode(photos.to(self._device))
         cameras = scene.cameras().scaled(1 / downscale).to(self._device)
         background = torch.tensor(scene.background, device=self._device)
+        check_quality(self._net, self._quality, scene.ndc)
+        grid = shared_grid(self._net, features, cameras[list(targets)], scene.near, scene.far, self._quality)
         return [
             render_image(
                 self._net,
@@ -113,6 +118,8 @@ class Evaluator:
                 background,
                 self._rays_per_chunk,
                 scene.ndc,
+                self._quality,
+                grid,
             ).to("cpu")
             for target in targets
         ]

@@ -25,6 +25,8 @@ from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.report import report_html
 from pixelnerf.evaluation.showcase import choose, save_pictures
 from pixelnerf.evaluation.store import ResultStore, result_key
+from pixelnerf.model.image import check_quality
+from pixelnerf.model.sparse import Quality
 from pixelnerf.training.checkpoint import load_checkpoint
 
 
@@ -36,6 +38,7 @@ class EvaluationConfig(Config):
         output: the folder of the results; None for `evaluation/<protocol>` in the training run's own folder.
         device: a torch device, or "auto" for a GPU where there is one.
         rays_per_chunk: rays that are rendered at once, which bounds the memory that is used; None for what is fast.
+        quality: "exact", or "high" and "fast", which skip empty space and are noted in the results.
     """
 
     checkpoint: Path
@@ -44,6 +47,7 @@ class EvaluationConfig(Config):
     dataset: DatasetConfig
     device: str
     rays_per_chunk: int | None = Field(ge=1)
+    quality: Quality
 
 
 @dataclass(frozen=True)
@@ -70,15 +74,23 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     torch.set_flush_denormal(True)
     device = _device(config.device)
     model = load_checkpoint(config.checkpoint)
+    check_quality(model.net, config.quality, None)
+    if config.quality != "exact":
+        altered = (*altered, f"quality={config.quality}")
     dataset = build_dataset(config.dataset)
     damaged = DamagedScenes(dataset.on_error)
     manifest = resolve(config.protocol, dataset, damaged)
     problem = lpips_problem()
     output = config.output or default_output(config.checkpoint, config.protocol.name)
-    circumstances = {"lpips": problem is None, "device": device.type, "torch": torch.__version__}
+    circumstances = {
+        "lpips": problem is None,
+        "device": device.type,
+        "quality": config.quality,
+        "torch": torch.__version__,
+    }
     store = ResultStore(output, manifest, result_key(config.checkpoint, manifest.digest(), circumstances))
     lpips = Lpips(device) if problem is None else None
-    evaluator = Evaluator(model.net, config.protocol, device, config.rays_per_chunk, lpips)
+    evaluator = Evaluator(model.net, config.protocol, device, config.rays_per_chunk, lpips, config.quality)
     items, results = _evaluate_all(evaluator, manifest, store, output / "renders", console, damaged)
     shown = choose(output / "renders", items, results)
     if lpips is not None and any(_is_too_small_for_lpips(result.size) for result in results):

@@ -63,7 +63,7 @@ def resample_fences(
     fences: Float[Tensor, "*batch ray fence"],
     weights: Float[Tensor, "*batch ray sample"],
     count: int,
-    padding: float,
+    padding: float | Tensor,
     generator: torch.Generator | None,
 ) -> Float[Tensor, "*batch ray new_fence"]:
     """Ends of `count` new intervals where the weights are, ascending and inside the old range; no gradient flows.

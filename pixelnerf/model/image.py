@@ -1,20 +1,29 @@
 """Rendering whole images in chunks of rays, so that an image of any size fits into memory."""
 
-from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pixelnerf.errors import UserError
 from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.net import Net
+from pixelnerf.model.occupancy import OccupancyGrid, check_can_skip
 from pixelnerf.model.placement import samples_per_ray
-from pixelnerf.types import Cameras, SceneFeatures, TensorRecord
+from pixelnerf.model.sparse import Quality, render_occupied, shared_grid
+from pixelnerf.types import Cameras, Rays, RenderOutput, SceneFeatures, TensorRecord
 
 # Measured: on the CPU larger chunks leave the cache, and the allocator hands their pages back to the system every time.
-SAMPLES_PER_CHUNK = defaultdict(lambda: 1 << 20, cpu=1 << 13)
+SAMPLES_PER_CACHE = 1 << 13
+# Past this a GPU is busy anyway.
+MOST_SAMPLES = 1 << 20
+# A sample's temporaries, for each unit of the field's width: about ten vectors of float32, injected features included.
+BYTES_PER_UNIT = 40
+# Marching through a grid has some forty small steps a ray and no network.
+MARCHED_RAYS_PER_CHUNK = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -37,31 +46,79 @@ def render_image(
     background: Float[Tensor, "3"],
     rays_per_chunk: int | None = None,
     ndc: tuple[float, float] | None = None,
+    quality: Quality = "exact",
+    grid: OccupancyGrid | None = None,
 ) -> ImageOutput:
     """Renders the view of one camera (no batch axis) of one encoded scene (batch of 1). Colours are clipped.
 
-    A scene in normalised device coordinates gives its scale (see `pixelnerf.geometry.ndc`); t is theirs then.
+    A scene in normalised device coordinates gives its scale (see `pixelnerf.geometry.ndc`); t is theirs then. Several
+    views in less than `exact` quality share a `grid` (see `shared_grid`); without, the view makes its own.
+
+    Raises:
+        UserError: the net, or a scene in normalised device coordinates, can be rendered in `exact` quality only.
     """
-    if rays_per_chunk is None:
-        samples = samples_per_ray(net.config.renderer.coarse_samples, net.config.renderer.placement)
-        views = max(features.present.shape[1], 1)
-        rays_per_chunk = max(64, SAMPLES_PER_CHUNK[features.texels.device.type] // (samples * views))
+    check_quality(net, quality, ndc)
+    if quality != "exact" and grid is None:
+        grid = shared_grid(net, features, camera[None], near, far, quality)
     width, height = camera.sizes.tolist()
     rays = image_rays(camera, near, far)
     if ndc is not None:
         rays = to_ndc(rays, rays.origins.new_tensor(ndc))
     rays = rays.map_tensors(lambda tensor: tensor[None])
     count = width * height
-    device = rays.origins.device
-    color = torch.empty(count, 3, device=device)
-    opacity, distance, median = (torch.empty(count, device=device) for _ in range(3))
-    for first in range(0, count, rays_per_chunk):
-        chunk = slice(first, first + rays_per_chunk)
-        output = net.render(features, rays[chunk], background[None])
-        color[chunk] = output.color[0].clamp(0.0, 1.0)
-        opacity[chunk] = output.opacity[0]
-        distance[chunk] = output.distance[0]
-        median[chunk] = output.median_distance[0]
+    color = background.expand(count, 3).clamp(0.0, 1.0)
+    opacity = torch.zeros(count, device=color.device)
+    distance, median = (torch.full((count,), far, device=color.device) for _ in range(2))
+    for chosen, output in _parts(net, features, rays, background, rays_per_chunk, quality, grid):
+        color[chosen] = output.color[0].clamp(0.0, 1.0)
+        opacity[chosen] = output.opacity[0]
+        distance[chosen] = output.distance[0]
+        median[chosen] = output.median_distance[0]
     return ImageOutput(
         color.view(height, width, 3), *(values.view(height, width) for values in (opacity, distance, median))
     )
+
+
+def check_quality(net: Net, quality: Quality, ndc: tuple[float, float] | None) -> None:
+    """Makes sure that views can be rendered in a quality.
+
+    Raises:
+        UserError: only `exact` is possible.
+    """
+    if quality != "exact":
+        check_can_skip(net)
+        if ndc is not None:
+            raise UserError(f"quality={quality} has no grid for normalised device coordinates; set quality=exact")
+
+
+def _parts(
+    net: Net,
+    features: SceneFeatures,
+    rays: Rays,
+    background: Float[Tensor, "3"],
+    rays_per_chunk: int | None,
+    quality: Quality,
+    grid: OccupancyGrid | None,
+) -> Iterator[tuple[slice | Tensor, RenderOutput]]:
+    """The image's rays in parts that fit into memory: which rays, and their render."""
+    samples = _samples_per_chunk(net, rays.origins.device) // max(features.present.shape[1], 1)
+    per_ray = samples_per_ray(net.config.renderer.coarse_samples, net.config.renderer.placement)
+    if grid is None:
+        chunk = rays_per_chunk or max(64, samples // per_ray)
+        for first in range(0, rays.origins.shape[1], chunk):
+            part = slice(first, first + chunk)
+            yield part, net.render(features, rays[part], background[None])
+        return
+    chunk = rays_per_chunk or MARCHED_RAYS_PER_CHUNK
+    for first in range(0, rays.origins.shape[1], chunk):
+        part = rays[slice(first, first + chunk)]
+        for chosen, output in render_occupied(net, features, grid, part, background[None], quality, samples):
+            yield chosen + first, output
+
+
+def _samples_per_chunk(net: Net, device: torch.device) -> int:
+    """As many samples as the device's caches or its free memory take well."""
+    if device.type != "cuda":
+        return SAMPLES_PER_CACHE
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(SAMPLES_PER_CACHE, min(MOST_SAMPLES, free // (2 * BYTES_PER_UNIT * net.config.field.width)))

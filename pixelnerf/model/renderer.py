@@ -77,11 +77,11 @@ class Renderer:
         """Renders rays ("batch ray") in front of a background. A generator jitters the fences; None does not."""
         if self.config.normalize_directions:
             rays = with_unit_directions(rays)
-        coarse = self._render_level(radiance, 0, rays, self._coarse_fences(rays, generator), background)
+        coarse = self.render_level(radiance, 0, rays, self._coarse_fences(rays, generator), background)
         if self.config.placement is None:
             return coarse
         fences = place_fine_fences(rays, coarse, self.config.placement, self.config.spacing, generator)
-        return replace(self._render_level(radiance, 1, rays, fences, background), coarse=coarse)
+        return replace(self.render_level(radiance, 1, rays, fences, background), coarse=coarse)
 
     def _coarse_fences(self, rays: Rays, generator: torch.Generator | None) -> Float[Tensor, "batch ray fence"]:
         count, spacing = self.config.coarse_samples, self.config.spacing
@@ -90,7 +90,7 @@ class Renderer:
         points = stratified_points(rays.near, rays.far, count, generator, spacing)
         return torch.cat([points, rays.far[..., None]], dim=-1)
 
-    def _render_level(
+    def render_level(
         self,
         radiance: RadianceFunction,
         level: int,
@@ -98,10 +98,18 @@ class Renderer:
         fences: Float[Tensor, "batch ray fence"],
         background: Float[Tensor, "batch 3"],
     ) -> RenderOutput:
+        """One pass over intervals that are placed already; directions are as the configuration wants them."""
         density, color = radiance(level, FRUSTUMS[self.config.frustum](rays, fences))
+        weights = compositing_weights(density, self.interval_lengths(rays, fences))
+        return composite(color, weights, fences, background[:, None])
+
+    def interval_lengths(
+        self, rays: Rays, fences: Float[Tensor, "batch ray fence"]
+    ) -> Float[Tensor, "batch ray sample"]:
+        """Lengths in the unit that density counts in."""
         lengths = fences.diff(dim=-1) * rays.directions.norm(dim=-1, keepdim=True)
         if self.config.density_unit == "half_depth":
             lengths = lengths / ((rays.far - rays.near) / 2)[..., None]
         if self.config.infinite_last_interval:
             lengths = F.pad(lengths[..., :-1], (0, 1), value=INFINITE_LENGTH)
-        return composite(color, compositing_weights(density, lengths), fences, background[:, None])
+        return lengths

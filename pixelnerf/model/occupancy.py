@@ -1,0 +1,181 @@
+"""Where an encoded object may be: its density on a coarse grid, so that rendering need not look elsewhere.
+
+A density that does not depend on the direction is a property of the encoded photos alone. It is evaluated once, with
+Gaussians of the cells' size, so that a cell holds the density averaged over itself and thin structures are not stepped
+over. A cell is *occupied* if light that crosses it straight would be stopped by more than the threshold, or if one of
+its 26 neighbours is. Two levels save most of the work: only below occupied cells of the coarse one (cells twice as
+wide) is the fine one evaluated.
+
+The grid's box holds the frusta [near, far] of all cameras that it is made for, so it holds whatever their rays can
+meet; a point outside (of another camera) counts as occupied. Its axes are those of the first of these cameras, which
+makes the grid independent of how the world is turned.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pixelnerf.errors import UserError
+from pixelnerf.geometry.cameras import rotate, world_to_camera
+from pixelnerf.geometry.rays import rays_through_pixels
+from pixelnerf.model.field import ResidualFieldConfig
+from pixelnerf.model.net import Net
+from pixelnerf.types import Cameras, Gaussians, SceneFeatures, TensorRecord
+
+# Large enough for whole matrix products, small enough to stay in a CPU's cache.
+CELLS_PER_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class OccupancyGrid(TensorRecord):
+    """Density of cubic cells, and which of them a ray must look into.
+
+    Local coordinates are `axes^T (x - corner) / cell`: cell (i, j, k) spans [i, i + 1] x [j, j + 1] x [k, k + 1].
+    Densities are those of the field, in inverse units of its length, and zero where they were not evaluated.
+    """
+
+    corner: Float[Tensor, "3"]
+    axes: Float[Tensor, "3 3"]
+    cell: Float[Tensor, ""]
+    density: Float[Tensor, "width height depth"]
+    occupied: Bool[Tensor, "width height depth"]
+
+    def look_up(
+        self, points: Float[Tensor, "*batch point 3"]
+    ) -> tuple[Float[Tensor, "*batch point"], Bool[Tensor, "*batch point"]]:
+        """Density (between the cells' centres, linearly) and occupancy at points of the world."""
+        local = rotate(self.axes.mT, points - self.corner) / self.cell
+        sizes = points.new_tensor(self.density.shape)
+        # grid_sample counts axes from the last one on.
+        places = (local / sizes * 2 - 1).flip(-1).reshape(1, 1, 1, -1, 3)
+        density = F.grid_sample(self.density[None, None], places, padding_mode="border", align_corners=False)
+        index = local.floor().long()
+        inside = ((index >= 0) & (index < sizes.long())).all(-1)
+        i, j, k = index.clamp_min(0).minimum(sizes.long() - 1).unbind(-1)
+        return density.view(points.shape[:-1]), self.occupied[i, j, k] | ~inside
+
+
+def check_can_skip(net: Net) -> None:
+    """Makes sure that a net's density is the same from everywhere, and can be asked of whole cells.
+
+    Raises:
+        UserError: it is not, or it cannot.
+    """
+    field, renderer, position = net.config.field, net.config.renderer, net.config.position
+    shared = isinstance(field, ResidualFieldConfig) and field.direction == "after_density"
+    if not (shared and renderer.frustum == "cone" and position.integrated):
+        raise UserError(
+            f"quality=high and quality=fast need field.direction=after_density, renderer.frustum=cone and "
+            f"position.integrated=true to know empty space, and '{net.config.name}' is another; set quality=exact"
+        )
+
+
+@torch.no_grad()
+def build_occupancy(
+    net: Net, features: SceneFeatures, cameras: Cameras, near: float, far: float, cells: int, threshold: float
+) -> OccupancyGrid:
+    """The grid of one encoded scene (batch of 1) for the views of some cameras.
+
+    Args:
+        net: whose density does not depend on the direction.
+        features: the encoded photos.
+        cameras: of the views to come, one batch axis.
+        near: where their rays begin, in units of t.
+        far: where they end.
+        cells: along the longest side of the box; even.
+        threshold: the largest share of light that an empty cell may stop.
+
+    Raises:
+        UserError: the net cannot skip (see `check_can_skip`).
+    """
+    check_can_skip(net)
+    half = (far - near) / 2
+    if net.config.renderer.normalize_directions:
+        # Near is then a distance, which at the image's corners is less deep.
+        near = 0.0
+    corner, axes, lengths = _box(cameras, near, far)
+    cell = lengths.max() / cells
+    unit = half if net.config.renderer.density_unit == "half_depth" else 1.0
+    largest_empty = threshold * unit / cell
+    sizes = (lengths / (2 * cell)).ceil().long().clamp_min(1).tolist()
+    everywhere = torch.ones(sizes, dtype=torch.bool, device=corner.device)
+    radius = math.sqrt(3) * cell.item()
+    seen = _seen(cameras, near, far, _centers(everywhere.nonzero(), corner, axes, 2 * cell), radius).view(sizes)
+    density = _evaluate(net, features, seen, corner, axes, 2 * cell)
+    # One full cell among eight empty ones leaves an eighth of its density in their mean.
+    candidates = _dilate(density > largest_empty / 8)
+    for axis in range(3):
+        candidates = candidates.repeat_interleave(2, dim=axis)
+    density = _evaluate(net, features, candidates, corner, axes, cell)
+    return OccupancyGrid(corner, axes, cell, density, _dilate(density > largest_empty))
+
+
+def _box(
+    cameras: Cameras, near: float, far: float
+) -> tuple[Float[Tensor, "3"], Float[Tensor, "3 3"], Float[Tensor, "3"]]:
+    """Corner, axes and side lengths of the box around the cameras' frusta."""
+    axes = cameras.poses[0, :3, :3]
+    shares = list(itertools.product((0.0, 1.0), repeat=2))
+    pixels = cameras.sizes[:, None].to(axes.dtype) * torch.tensor(shares, dtype=axes.dtype, device=axes.device)
+    bounds = axes.new_tensor([near, far]).expand(len(cameras.sizes), 2)
+    rays = rays_through_pixels(cameras, pixels, bounds[:, 0], bounds[:, 1])
+    ends = [rays.origins + t[..., None] * rays.directions for t in (rays.near, rays.far)]
+    local = rotate(axes.mT, torch.cat(ends, dim=-2).reshape(-1, 3))
+    low, high = local.amin(0), local.amax(0)
+    return rotate(axes, low[None])[0], axes, high - low
+
+
+def _seen(
+    cameras: Cameras, near: float, far: float, centers: Float[Tensor, "cell 3"], radius: float
+) -> Bool[Tensor, "cell"]:
+    """Whether balls around the centres reach into any camera's frustum [near, far]; a few that do not are kept."""
+    seen = torch.zeros(len(centers), dtype=torch.bool, device=centers.device)
+    for camera in range(len(cameras.sizes)):
+        points = world_to_camera(cameras.poses[camera], centers)
+        across, down, ahead = cameras.intrinsics[camera].unbind(0)
+        width, height = cameras.sizes[camera].to(points.dtype).unbind(0)
+        # Homogeneous pixel coordinates are linear in the point, so each border of the image is a plane.
+        sides = F.normalize(torch.stack([across, width * ahead - across, down, height * ahead - down]), dim=-1)
+        inside = (torch.einsum("ci,si->cs", points, sides) >= -radius).all(-1)
+        seen |= inside & (points[:, 2] >= near - radius) & (points[:, 2] <= far + radius)
+    return seen
+
+
+def _evaluate(
+    net: Net,
+    features: SceneFeatures,
+    chosen: Bool[Tensor, "width height depth"],
+    corner: Float[Tensor, "3"],
+    axes: Float[Tensor, "3 3"],
+    cell: Float[Tensor, ""],
+) -> Float[Tensor, "width height depth"]:
+    """Densities of the chosen cells, with the variance of a cube; zero elsewhere."""
+    density = torch.zeros(chosen.shape, device=corner.device)
+    indices = chosen.nonzero()
+    values = []
+    for part in indices.split(CELLS_PER_CHUNK):
+        means = _centers(part, corner, axes, cell)
+        nothing = torch.zeros(1, len(part), 1, device=corner.device)
+        along = axes[:, 2].expand(1, len(part), 3)
+        cubes = Gaussians(means[None, :, None], along, nothing, nothing + cell.square() / 12)
+        values.append(net.radiance(features, 1, cubes)[0][0, :, 0])
+    if values:
+        density[tuple(indices.T)] = torch.cat(values)
+    return density
+
+
+def _centers(
+    indices: Int[Tensor, "cell 3"], corner: Float[Tensor, "3"], axes: Float[Tensor, "3 3"], cell: Float[Tensor, ""]
+) -> Float[Tensor, "cell 3"]:
+    """The cells' centres in the world."""
+    return corner + rotate(axes, (indices + 0.5) * cell)
+
+
+def _dilate(cells: Bool[Tensor, "width height depth"]) -> Bool[Tensor, "width height depth"]:
+    """The cells and their 26 neighbours."""
+    return F.max_pool3d(cells[None, None].float(), 3, stride=1, padding=1)[0, 0] > 0
