@@ -121,5 +121,6 @@ def run_fake(
         "dataset": dataset,
         "device": "cpu",
         "rays_per_chunk": 100,
+        "quality": "exact",
     }
     return evaluate(parse_config(EvaluationConfig, values, ""), (), Console(quiet=True))

@@ -10,7 +10,10 @@ FLOORS = (
     ("geometry", ("pixelnerf.geometry",)),
     ("model", ("pixelnerf.model",)),
     ("data", ("datasets",)),
-    ("frameworks", ("pixelnerf.training", "pixelnerf.evaluation", "pixelnerf.entry", "pixelnerf.process")),
+    (
+        "frameworks",
+        ("pixelnerf.training", "pixelnerf.evaluation", "pixelnerf.benchmark", "pixelnerf.entry", "pixelnerf.process"),
+    ),
     ("entry", ("train", "eval_fewshot", "scripts")),
 )
 FRAMEWORKS = {"hydra", "lightning", "omegaconf", "rich", "torchmetrics", "wandb"}

@@ -72,7 +72,7 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     start = time.monotonic()
     # Before any thread starts, since threads inherit the flag: a product with a denormal is some hundred times slower.
     torch.set_flush_denormal(True)
-    device = _device(config.device)
+    device = find_device(config.device)
     model = load_checkpoint(config.checkpoint)
     check_quality(model.net, config.quality, None)
     if config.quality != "exact":
@@ -181,7 +181,12 @@ def _notes(
     return notes
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """The device of a name, "auto" for a GPU where there is one.
+
+    Raises:
+        UserError: there is no such device here.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

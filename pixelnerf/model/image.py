@@ -101,14 +101,13 @@ def _parts(
     grid: OccupancyGrid | None,
 ) -> Iterator[tuple[slice | Tensor, RenderOutput]]:
     """The image's rays in parts that fit into memory: which rays, and their render."""
-    samples = _samples_per_chunk(net, rays.origins.device) // max(features.present.shape[1], 1)
-    per_ray = samples_per_ray(net.config.renderer.coarse_samples, net.config.renderer.placement)
     if grid is None:
-        chunk = rays_per_chunk or max(64, samples // per_ray)
+        chunk = rays_per_chunk or _rays_per_chunk(net, features)
         for first in range(0, rays.origins.shape[1], chunk):
             part = slice(first, first + chunk)
             yield part, net.render(features, rays[part], background[None])
         return
+    samples = _samples_per_chunk(net, features)
     chunk = rays_per_chunk or MARCHED_RAYS_PER_CHUNK
     for first in range(0, rays.origins.shape[1], chunk):
         part = rays[slice(first, first + chunk)]
@@ -116,9 +115,16 @@ def _parts(
             yield chosen + first, output
 
 
-def _samples_per_chunk(net: Net, device: torch.device) -> int:
+def _rays_per_chunk(net: Net, features: SceneFeatures) -> int:
+    samples = samples_per_ray(net.config.renderer.coarse_samples, net.config.renderer.placement)
+    return max(64, _samples_per_chunk(net, features) // samples)
+
+
+def _samples_per_chunk(net: Net, features: SceneFeatures) -> int:
     """As many samples as the device's caches or its free memory take well."""
-    if device.type != "cuda":
-        return SAMPLES_PER_CACHE
-    free, _ = torch.cuda.mem_get_info(device)
-    return max(SAMPLES_PER_CACHE, min(MOST_SAMPLES, free // (2 * BYTES_PER_UNIT * net.config.field.width)))
+    device, views = features.texels.device, max(features.present.shape[1], 1)
+    samples = SAMPLES_PER_CACHE
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        samples = max(samples, min(MOST_SAMPLES, free // (2 * BYTES_PER_UNIT * net.config.field.width)))
+    return samples // views

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from pixelnerf.errors import UserError
 from pixelnerf.model.activation import activate
@@ -48,6 +49,7 @@ class Net(nn.Module):
             else:
                 self.fields.append(MlpField(field_config, positions, directions))
 
+    @record_function("encoder")
     def encode(self, photos: Photos) -> SceneFeatures:
         """Encodes photos ("batch view") and applies the injection layers to the maps.
 
@@ -115,15 +117,20 @@ class Net(nn.Module):
         assert direction is not None, "the configuration is validated"
         own = replace(features, texels=features.texels.chunk(len(self.fields))[index])
         in_views = to_view_frames(gaussians, features.cameras)
-        found = look_up(own, in_views, lookup.mode)
+        with record_function("look-up"):
+            found = look_up(own, in_views, lookup.mode)
         projection = self.projections[index]
         assert isinstance(projection, FeatureProjection)
         injected = found.values.unflatten(-1, projection.bias.shape) + projection.bias
         samples = gaussians.means.shape[-3:-1]
-        return self.fields[index](
-            encode_positions(in_views, features, self.config.position),
-            encode_directions(in_views.directions, direction),
-            injected.unflatten(2, samples),
-            found.valid.unflatten(2, samples),
-            features.present,
-        )
+        with record_function("encoding"):
+            positions = encode_positions(in_views, features, self.config.position)
+            directions = encode_directions(in_views.directions, direction)
+        with record_function("mlp"):
+            return self.fields[index](
+                positions,
+                directions,
+                injected.unflatten(2, samples),
+                found.valid.unflatten(2, samples),
+                features.present,
+            )

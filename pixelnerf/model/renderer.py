@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor
+from torch.profiler import record_function
 
 from pixelnerf.config import Config
 from pixelnerf.geometry.frustum import conical_frustums, cylindrical_frustums, point_samples
@@ -80,7 +81,8 @@ class Renderer:
         coarse = self.render_level(radiance, 0, rays, self._coarse_fences(rays, generator), background)
         if self.config.placement is None:
             return coarse
-        fences = place_fine_fences(rays, coarse, self.config.placement, self.config.spacing, generator)
+        with record_function("sampling"):
+            fences = place_fine_fences(rays, coarse, self.config.placement, self.config.spacing, generator)
         return replace(self.render_level(radiance, 1, rays, fences, background), coarse=coarse)
 
     def _coarse_fences(self, rays: Rays, generator: torch.Generator | None) -> Float[Tensor, "batch ray fence"]:
@@ -99,9 +101,12 @@ class Renderer:
         background: Float[Tensor, "batch 3"],
     ) -> RenderOutput:
         """One pass over intervals that are placed already; directions are as the configuration wants them."""
-        density, color = radiance(level, FRUSTUMS[self.config.frustum](rays, fences))
-        weights = compositing_weights(density, self.interval_lengths(rays, fences))
-        return composite(color, weights, fences, background[:, None])
+        with record_function("sampling"):
+            gaussians = FRUSTUMS[self.config.frustum](rays, fences)
+        density, color = radiance(level, gaussians)
+        with record_function("compositing"):
+            weights = compositing_weights(density, self.interval_lengths(rays, fences))
+            return composite(color, weights, fences, background[:, None])
 
     def interval_lengths(
         self, rays: Rays, fences: Float[Tensor, "batch ray fence"]

@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.profiler import record_function
 
 from pixelnerf.geometry.sampling import resample_fences, stratified_fences
 from pixelnerf.geometry.volume import compositing_weights
@@ -72,6 +73,7 @@ def shared_grid(
     return build_occupancy(net, features, cameras, near, far, settings.cells, settings.empty)
 
 
+@record_function("sampling")
 def march(net: Net, grid: OccupancyGrid, rays: Rays) -> March:
     """Steps from near to far.
 
@@ -87,6 +89,7 @@ def march(net: Net, grid: OccupancyGrid, rays: Rays) -> March:
     return March(fences, weights, occupied)
 
 
+@record_function("sampling")
 def place_occupied_fences(marched: March, samples: int) -> Float[Tensor, "batch ray fence"]:
     """Fences of `samples` frusta between the first and the last occupied step of rays that have such."""
     fences = resample_fences(marched.fences, marched.weights, samples, PADDING * marched.occupied, None)

@@ -1,0 +1,101 @@
+"""The original pixelNeRF's way to compute: what every shortcut is tested and timed against.
+
+A sample's raw feature of all channels is interpolated from the latent map by `grid_sample`, and the injection layers
+are applied to it, once a sample. `Net` applies them once a texel instead and gathers the result; the two agree to
+rounding. For benchmarks and tests; nothing else needs it.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from torch.profiler import record_function
+
+from pixelnerf.errors import UserError
+from pixelnerf.geometry.cameras import project
+from pixelnerf.model.activation import activate
+from pixelnerf.model.field import FeatureProjection
+from pixelnerf.model.inputs import encode_directions, encode_positions
+from pixelnerf.model.lookup import to_view_frames
+from pixelnerf.model.net import Net
+from pixelnerf.model.pyramid import build_scene_features
+from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures, TensorRecord
+
+
+@dataclass(frozen=True)
+class LatentMaps(TensorRecord):
+    """Encoded photos as they leave the encoder; `geometry` holds their cameras and bounds."""
+
+    maps: Float[Tensor, "image channel height width"]
+    geometry: SceneFeatures
+
+
+class ReferenceRenderer:
+    """Encodes and renders with a net's own weights, per sample.
+
+    Raises:
+        UserError: the net does not look up points in photos.
+    """
+
+    def __init__(self, net: Net) -> None:
+        lookup, direction = net.config.lookup, net.config.direction
+        if net.encoder is None or lookup is None or direction is None or lookup.mode != "point":
+            raise UserError(f"'{net.config.name}' is no reference: it needs photos and lookup.mode=point, as pixelnerf")
+        self.net = net
+        self._encoder, self._direction = net.encoder, direction
+
+    @record_function("encoder")
+    def encode(self, photos: Photos) -> LatentMaps:
+        """The latent maps of photos, all present and of one size."""
+        maps = self._encoder.pyramid(photos.images.flatten(0, 1))
+        # Only the levels' sizes and the cameras are read; the table itself has no use here.
+        geometry = build_scene_features(photos, [(torch.arange(len(maps)), maps[..., :1].detach())], 1)
+        return LatentMaps(maps.movedim(-1, 1).contiguous(), geometry)
+
+    def render(
+        self,
+        latents: LatentMaps,
+        rays: Rays,
+        background: Float[Tensor, "batch 3"],
+        generator: torch.Generator | None = None,
+    ) -> RenderOutput:
+        """As `Net.render`."""
+        return self.net.renderer.render(partial(self.radiance, latents, generator), rays, background, generator)
+
+    def radiance(
+        self, latents: LatentMaps, generator: torch.Generator | None, level: int, gaussians: Gaussians
+    ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
+        """As `Net.radiance`."""
+        geometry, config = latents.geometry, self.net.config
+        index = min(level, len(self.net.fields) - 1)
+        projection = self.net.projections[index]
+        assert isinstance(projection, FeatureProjection), "the configuration is validated"
+        in_views = to_view_frames(gaussians, geometry.cameras)
+        points = in_views.means.flatten(-3, -2)
+        sizes = geometry.level_sizes[:, :, 0].to(points.dtype)
+        texels = (project(geometry.cameras.intrinsics, points) - 0.5) * (sizes / geometry.cameras.sizes)[..., None, :]
+        places = texels / (sizes[..., None, :] - 1) * 2 - 1
+        with record_function("look-up"):
+            places = places.flatten(0, 1)[:, None]
+            found = F.grid_sample(latents.maps, places, padding_mode="border", align_corners=True)
+        valid = points[..., 2] > 0
+        features = found[:, :, 0].movedim(1, -1).unflatten(0, valid.shape[:2]) * valid[..., None]
+        layers = zip(projection.weight.chunk(len(projection.bias)), projection.bias, strict=True)
+        with record_function("mlp"):
+            injected = torch.stack([F.linear(features, weight, bias) for weight, bias in layers], dim=-2)
+        samples = gaussians.means.shape[-3:-1]
+        with record_function("encoding"):
+            positions = encode_positions(in_views, geometry, config.position)
+            directions = encode_directions(in_views.directions, self._direction)
+        with record_function("mlp"):
+            density, color = self.net.fields[index](
+                positions,
+                directions,
+                injected.unflatten(2, samples),
+                valid.unflatten(2, samples),
+                geometry.present,
+            )
+        return activate(density, color, config.field, generator)

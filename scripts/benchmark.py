@@ -1,0 +1,42 @@
+"""Times training and rendering against the original's way: `python scripts/benchmark.py checkpoint=PATH`.
+
+Prints the ratios and writes `bench.json` and `bench.png`.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+# A script's own folder is on the path, the repository's root is not.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rich.console import Console
+
+from datasets.rendering.atomic import write_atomically
+from pixelnerf.benchmark.config import BenchmarkConfig
+from pixelnerf.benchmark.report import figure_png, print_results
+from pixelnerf.benchmark.run import run_benchmark
+from pixelnerf.config import parse_config
+from pixelnerf.entry import run_entry
+from pixelnerf.errors import UserError
+
+
+def main(composed: dict[str, Any]) -> None:
+    """Validates the composed configuration, measures, prints and writes."""
+    config = parse_config(BenchmarkConfig, composed, "")
+    try:
+        config.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write into output={config.output}: {error.strerror}") from None
+    progress = Console(stderr=True, highlight=False)
+    results = run_benchmark(config, lambda step: progress.print(f"measuring: {step}"))
+    write_atomically(config.output / "bench.json", json.dumps(results, indent=2, allow_nan=False).encode())
+    write_atomically(config.output / "bench.png", figure_png(results))
+    console = Console(highlight=False)
+    print_results(results, console)
+    console.print(f"results: {config.output / 'bench.json'}", markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run_entry(main, "benchmark", "../conf")
