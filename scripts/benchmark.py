@@ -4,12 +4,16 @@ Prints the ratios and writes `bench.json` and `bench.png`.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 # A script's own folder is on the path, the repository's root is not.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+# Else torch's profiler reports to stderr when it starts and stops.
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 from rich.console import Console
 

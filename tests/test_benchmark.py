@@ -70,7 +70,7 @@ def test_the_references_gradients_are_ours(original):
 
 
 def test_a_reference_needs_points(repository):
-    with pytest.raises(UserError, match="lookup.mode=point"):
+    with pytest.raises(UserError, match=r"lookup\.mode=point"):
         ReferenceRenderer(small_net(repository))
 
 

@@ -7,8 +7,8 @@ its 26 neighbours is. Two levels save most of the work: only below occupied cell
 wide) is the fine one evaluated.
 
 The grid's box holds the frusta [near, far] of all cameras that it is made for, so it holds whatever their rays can
-meet; a point outside (of another camera) counts as occupied. Its axes are those of the first of these cameras, which
-makes the grid independent of how the world is turned.
+meet. What none of them sees, in the box or outside, is not evaluated and counts as occupied. The box's axes are those
+of the first of these cameras, which makes the grid independent of how the world is turned.
 """
 
 import itertools
@@ -109,10 +109,8 @@ def build_occupancy(
     density = _evaluate(net, features, seen, corner, axes, 2 * cell)
     # One full cell among eight empty ones leaves an eighth of its density in their mean.
     candidates = _dilate(density > largest_empty / 8)
-    for axis in range(3):
-        candidates = candidates.repeat_interleave(2, dim=axis)
-    density = _evaluate(net, features, candidates, corner, axes, cell)
-    return OccupancyGrid(corner, axes, cell, density, _dilate(density > largest_empty))
+    density = _evaluate(net, features, _split(candidates), corner, axes, cell)
+    return OccupancyGrid(corner, axes, cell, density, _dilate(density > largest_empty) | ~_split(seen))
 
 
 def _box(
@@ -174,6 +172,13 @@ def _centers(
 ) -> Float[Tensor, "cell 3"]:
     """The cells' centres in the world."""
     return corner + rotate(axes, (indices + 0.5) * cell)
+
+
+def _split(cells: Bool[Tensor, "width height depth"]) -> Bool[Tensor, "fine_width fine_height fine_depth"]:
+    """The eight halves of each cell, as it is."""
+    for axis in range(3):
+        cells = cells.repeat_interleave(2, dim=axis)
+    return cells
 
 
 def _dilate(cells: Bool[Tensor, "width height depth"]) -> Bool[Tensor, "width height depth"]:
