@@ -59,9 +59,9 @@ def figure_png(results: dict[str, Any]) -> bytes:
     )
     for quality, sweeps in results["sweeps"].items():
         for axes, (kind, label) in zip(panels, kinds, strict=False):
-            axes.plot(*_line(sweeps[kind], "seconds", 1), marker=".", label=quality)
+            axes.plot(*_line(sweeps[kind], 1), marker=".", label=quality)
             axes.set(xlabel=label, ylabel="seconds a view", yscale="log")
-        panels[3].plot(*_line(sweeps["pixels"], "peak_bytes", MEBI), marker=".", label=quality)
+    panels[3].plot(*_line(results["memory_bytes"], MEBI), marker=".", label="fast")
     panels[0].set_xscale("log", base=2)
     panels[3].set_xscale("log", base=2)
     panels[3].set(xlabel="pixels across", ylabel="peak memory / MiB")
@@ -74,8 +74,8 @@ def figure_png(results: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _line(points: dict[Any, dict[str, float]], value: str, unit: float) -> tuple[list[int], list[float]]:
-    return [int(at) for at in points], [point[value] / unit for point in points.values()]
+def _line(points: dict[int, float], unit: float) -> tuple[list[int], list[float]]:
+    return list(points), [value / unit for value in points.values()]
 
 
 def _parts_table(profile: dict[str, Any]) -> Table:

@@ -42,10 +42,9 @@ class Setting:
     bench: Bench
     scenes: Sequence[Scene]
 
-    @property
-    def cameras(self) -> Cameras:
-        """The turntable of the first scene, its views repeated until there are enough frames."""
-        cameras = self.scenes[0].cameras()
+    def cameras(self, scene: Scene) -> Cameras:
+        """A turntable of a scene: its views, repeated until there are enough frames."""
+        cameras = scene.cameras()
         frames = torch.arange(self.config.frames) % len(cameras.sizes)
         return image_size(cameras[frames], self.config.side).to(self.bench.device)
 
@@ -63,6 +62,8 @@ def run_benchmark(config: BenchmarkConfig, report: Progress) -> Results:
         raise UserError(f"the benchmark wants {wanted} scenes, but split '{config.split}' has {len(found)}")
     scenes = [found[index * len(found) // wanted] for index in range(wanted)]
     setting = Setting(config, build_nets(config, device), Bench(device), scenes)
+    report("memory")
+    memory = _memory(setting)
     report("pictures in each quality")
     pictures = _pictures(setting)
     report("training step")
@@ -90,6 +91,7 @@ def run_benchmark(config: BenchmarkConfig, report: Progress) -> Results:
         "psnr": pictures,
         "training_step": training,
         "views": views,
+        "memory_bytes": memory,
         "profile": profile,
         "sweeps": sweeps,
     }
@@ -131,20 +133,38 @@ def _training(setting: Setting) -> Results:
     }
 
 
+def _memory(setting: Setting) -> dict[int, int]:
+    """Peak bytes of a view in `fast` by its side, small ones first: a process on the CPU hardly gives memory back."""
+    net, scene = setting.nets.timed, setting.scenes[0]
+    photos = photos_of([scene], 1, setting.bench.device)
+    camera = setting.cameras(scene)[:1]
+    return {
+        side: setting.bench.peak_memory(
+            lambda side=side: render_views(net, photos, image_size(camera, side), scene.near, scene.far, "fast")
+        )
+        for side in sorted(setting.config.pixels)
+    }
+
+
 def _views(setting: Setting) -> Results:
     config, nets, bench = setting.config, setting.nets, setting.bench
-    scene, cameras = setting.scenes[0], setting.cameras
-    photos = photos_of([scene], 1, bench.device)
-    pixels = int(cameras.sizes[0].prod())
+    scenes = setting.scenes[: config.scenes]
+    pixels = int(setting.cameras(scenes[0]).sizes[0].prod())
     count = min(config.reference_rays, pixels)
-    rays = some_rays([scene], 1, count, bench.device)
+    rays = some_rays(scenes[:1], 1, count, bench.device)
+    photos = [photos_of([scene], 1, bench.device) for scene in scenes]
 
-    def ours(number: int) -> Work:
-        return lambda: render_views(nets.timed, photos, cameras[:number], scene.near, scene.far, "fast")
+    def ours(frames: int) -> Work:
+        def work() -> None:
+            for scene, photo in zip(scenes, photos, strict=True):
+                cameras = setting.cameras(scene)[:frames]
+                render_views(nets.timed, photo, cameras, scene.near, scene.far, "fast")
+
+        return work
 
     times = bench.interleaved(
         {
-            "reference": lambda: reference_rays(nets.reference, photos, rays),
+            "reference": lambda: reference_rays(nets.reference, photos[0], rays),
             "view": ours(1),
             "turntable": ours(config.frames),
         },
@@ -152,7 +172,8 @@ def _views(setting: Setting) -> Results:
     )
     # Encoding is a hundredth of the reference's time, and is scaled along with its rays where these are few.
     reference = median(times["reference"]) * pixels / count
-    view, frame = median(times["view"]), median(times["turntable"]) / config.frames
+    view = median(times["view"]) / len(scenes)
+    frame = median(times["turntable"]) / (len(scenes) * config.frames)
     return {
         "reference_rays": count,
         "reference_view_seconds": reference,
@@ -161,7 +182,8 @@ def _views(setting: Setting) -> Results:
         "rays_per_second": pixels / frame,
         "reference_rays_per_second": pixels / reference,
         "frames": config.frames,
-        "view_flops": flops(ours(1)),
+        "view_flops": flops(ours(1)) / len(scenes),
+        "reference_view_flops": flops(lambda: reference_rays(nets.reference, photos[0], rays)) * pixels / count,
     }
 
 
@@ -169,7 +191,8 @@ def _views(setting: Setting) -> Results:
 def _profile(setting: Setting) -> Results:
     """Of one view, with the peak taken before and after each time: a busy machine slows both."""
     config, nets, bench = setting.config, setting.nets, setting.bench
-    scene, cameras = setting.scenes[0], setting.cameras
+    scene = setting.scenes[0]
+    cameras = setting.cameras(scene)
     photos = photos_of([scene], 1, bench.device)
     features = nets.timed.encode(photos)
     grid = shared_grid(nets.timed, features, cameras[:1], scene.near, scene.far, "fast")
@@ -206,7 +229,7 @@ def _profile(setting: Setting) -> Results:
 def _frames_per_second(setting: Setting) -> float:
     """Of the trained net at its own size, 64 pixels across, in `fast`; encoding and grid are shared by the frames."""
     scene, bench = setting.scenes[0], setting.bench
-    cameras = image_size(setting.cameras, 64)
+    cameras = image_size(setting.cameras(scene), 64)
     photos = photos_of([scene], 1, bench.device)
     times = bench.interleaved(
         {"turntable": lambda: render_views(setting.nets.trained, photos, cameras, scene.near, scene.far, "fast")},
@@ -216,18 +239,15 @@ def _frames_per_second(setting: Setting) -> float:
 
 
 def _sweeps(setting: Setting) -> Results:
-    """Seconds and peak bytes of one view by the trained net at its own size."""
+    """Seconds of one view by the trained net at its own size."""
     config, bench, net = setting.config, setting.bench, setting.nets.trained
-    scene, camera = setting.scenes[0], setting.cameras[:1]
+    scene = setting.scenes[0]
+    camera = setting.cameras(scene)[:1]
 
-    def measure(renderer: Net, views: int, cameras: Cameras, quality: Quality) -> Results:
+    def measure(renderer: Net, views: int, cameras: Cameras, quality: Quality) -> float:
         photos = photos_of([scene], views, bench.device)
 
-        def work() -> object:
-            return render_views(renderer, photos, cameras, scene.near, scene.far, quality)
-
-        peak = bench.peak_memory(work)
-        return {"seconds": bench.seconds(work), "peak_bytes": peak}
+        return bench.seconds(lambda: render_views(renderer, photos, cameras, scene.near, scene.far, quality))
 
     views = [count for count in config.views if count < scene.num_views]
     return {

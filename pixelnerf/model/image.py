@@ -52,8 +52,8 @@ def render_image(
     """Renders the view of one camera (no batch axis) of one encoded scene (batch of 1). Colours are clipped.
 
     A scene in normalised device coordinates gives its scale (see `pixelnerf.geometry.ndc`); t is theirs then. Several
-    views in less than `exact` quality share a `grid` that was made for all of them (see `shared_grid`); without, the view
-    makes its own.
+    views in less than `exact` quality share a `grid` that was made for all of them (see `shared_grid`); without, the
+    view makes its own.
 
     Raises:
         UserError: the net, or a scene in normalised device coordinates, can be rendered in `exact` quality only.

@@ -46,7 +46,7 @@ class SparseSettings:
 
 SETTINGS: dict[Quality, SparseSettings] = {
     "high": SparseSettings(cells=48, empty=0.003, samples=16),
-    "fast": SparseSettings(cells=32, empty=0.01, samples=6),
+    "fast": SparseSettings(cells=32, empty=0.01, samples=8),
 }
 
 
