@@ -74,12 +74,15 @@ class Net(nn.Module):
         rays: Rays,
         background: Float[Tensor, "batch 3"],
         generator: torch.Generator | None = None,
+        train_coarse: bool = True,
     ) -> RenderOutput:
         """Renders rays ("batch ray") of the encoded scenes on their backgrounds.
 
-        A generator makes sampling random, as training wants it; None renders deterministically.
+        A generator makes sampling random, as training wants it; None renders deterministically. Without `train_coarse`
+        the first of two passes only places the second's samples, and no gradient goes through it.
         """
-        return self.renderer.render(partial(self.radiance, features, generator=generator), rays, background, generator)
+        radiance = partial(self.radiance, features, generator=generator)
+        return self.renderer.render(radiance, rays, background, generator, train_coarse)
 
     def radiance(
         self,

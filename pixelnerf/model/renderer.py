@@ -74,11 +74,16 @@ class Renderer:
         rays: Rays,
         background: Float[Tensor, "batch 3"],
         generator: torch.Generator | None,
+        train_coarse: bool = True,
     ) -> RenderOutput:
-        """Renders rays ("batch ray") in front of a background. A generator jitters the fences; None does not."""
+        """Renders rays ("batch ray") in front of a background. A generator jitters the fences; None does not.
+
+        Without `train_coarse` no gradient goes through the first of two passes.
+        """
         if self.config.normalize_directions:
             rays = with_unit_directions(rays)
-        coarse = self.render_level(radiance, 0, rays, self._coarse_fences(rays, generator), background)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and (train_coarse or self.config.placement is None)):
+            coarse = self.render_level(radiance, 0, rays, self._coarse_fences(rays, generator), background)
         if self.config.placement is None:
             return coarse
         with record_function("sampling"):

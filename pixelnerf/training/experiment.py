@@ -54,3 +54,12 @@ class ExperimentConfig(Config):
         if self.resume is not None and self.start_from is not None:
             raise ValueError("resume goes on with a run and start_from begins a new one: set only one of them")
         return self
+
+    @model_validator(mode="after")
+    def _trains_every_field(self) -> "ExperimentConfig":
+        if self.model.renderer.separate_fields and self.trainer.loss.coarse_weight == 0:
+            raise ValueError(
+                "trainer.loss.coarse_weight=0 would never train the first pass's MLP; "
+                "set model.renderer.separate_fields=false, or a weight above 0"
+            )
+        return self

@@ -15,6 +15,9 @@ from pixelnerf.types import RenderOutput
 class LossConfig(Config):
     """`coarse_weight` is 1 for NeRF and pixelNeRF, 0.1 for mip-NeRF. `smooth_l1_beta` is where the L1 part begins.
 
+    With one MLP for both passes `coarse_weight` may be 0: the first pass then only places the second's samples, and its
+    backward pass is saved.
+
     `opacity_weight` counts the squared difference of opacity and mask. Colours alone cannot tell a white haze from
     empty space in front of a white background; masks can. Zero, as in the papers, needs none.
     """
@@ -62,7 +65,9 @@ def training_loss(
         return loss
 
     loss = level(output)
-    return loss if output.coarse is None else loss + config.coarse_weight * level(output.coarse)
+    if output.coarse is None or config.coarse_weight == 0:
+        return loss
+    return loss + config.coarse_weight * level(output.coarse)
 
 
 def pixel_means(values: Float[Tensor, "batch ray *channel"], pixels: int) -> Float[Tensor, "batch pixel *channel"]:

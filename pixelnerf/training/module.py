@@ -40,8 +40,10 @@ class FewShotModule(pl.LightningModule):
     def training_step(self, batch: TrainBatch, batch_index: int) -> Float[Tensor, ""]:
         generator = torch.Generator(self.device).manual_seed(self._step_seed())
         features = self.net.encode(batch.photos)
-        output = self.net.render(features, batch.rays, batch.background, generator)
-        loss = training_loss(output, batch.colors, batch.coverage, self.config.trainer.loss)
+        loss_config = self.config.trainer.loss
+        train_coarse = loss_config.coarse_weight > 0
+        output = self.net.render(features, batch.rays, batch.background, generator, train_coarse)
+        loss = training_loss(output, batch.colors, batch.coverage, loss_config)
         if not torch.isfinite(loss):
             raise NonFiniteLossError(
                 f"the loss is {loss.item()} at step {self.global_step}, objects {', '.join(batch.names)}"
