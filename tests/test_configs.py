@@ -137,3 +137,9 @@ def evaluations(model: ModelConfig) -> int:
     photos = random_photos(ring_cameras(1, 32)).map_tensors(lambda tensor: tensor[:, :1])
     rays = image_rays(ring_cameras(1, 32)[0, 0], 1.2, 4.0)[slice(0, 4)].map_tensors(lambda tensor: tensor[None])
     return net.render(net.encode(photos), rays, torch.ones(1, 3)).weights.shape[-1]
+
+
+def test_an_mlp_that_nothing_would_train_is_refused():
+    with pytest.raises(UserError, match="coarse_weight=0 would never train"):
+        composed("model=nerf", "dataset=blender", "trainer.loss.coarse_weight=0")
+    assert composed("model=mip_pixelnerf", "trainer.loss.coarse_weight=0").trainer.loss.coarse_weight == 0

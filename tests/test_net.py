@@ -162,6 +162,20 @@ def test_every_parameter_learns(repository, target):
     assert unused == []
 
 
+def test_a_coarse_pass_that_is_not_trained_places_the_same_samples_and_leaves_the_fine_gradient(repository, target):
+    photos, gradients = random_photos(ring_cameras(2)), []
+    for train_coarse in (True, False):
+        net = small_net(repository)
+        rays = first_rays(image_rays(target, NEAR, FAR), 50)
+        generator = torch.Generator().manual_seed(3)
+        output = net.render(net.encode(photos), rays, WHITE, generator, train_coarse)
+        assert output.coarse.color.requires_grad == train_coarse
+        output.color.square().sum().backward()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in net.parameters()]))
+    assert gradients[0].norm() > 1e-3
+    torch.testing.assert_close(gradients[1], gradients[0])
+
+
 def test_chunks_do_not_show(repository, target):
     net, photos = small_net(repository), random_photos(ring_cameras(1))
     features = net.encode(photos)
