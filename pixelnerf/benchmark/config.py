@@ -34,6 +34,7 @@ class BenchmarkConfig(Config):
         side: pixels across the views that are compared.
         objects: of a training step.
         rays: of a training step, for each object.
+        train_coarse: whether our training step has a loss on the first pass, too, as the reference's always has.
         frames: of the turntable.
         reference_rays: the reference renders so many rays of a view, and its time is scaled to the whole.
         repeats: of every measurement; the median counts.
@@ -53,6 +54,7 @@ class BenchmarkConfig(Config):
     side: int = Field(ge=1)
     objects: int = Field(ge=1)
     rays: int = Field(ge=1)
+    train_coarse: bool
     frames: int = Field(ge=1)
     reference_rays: int = Field(ge=1)
     repeats: int = Field(ge=1)

@@ -116,7 +116,7 @@ def _training(setting: Setting) -> Results:
     scenes = setting.scenes[: config.objects]
     photos = photos_of(scenes, 1, bench.device)
     rays = some_rays(scenes, 1, config.rays, bench.device)
-    ours = TrainingStep(nets.timed, nets.timed, photos, rays)
+    ours = TrainingStep(nets.timed, nets.timed, photos, rays, config.train_coarse)
     theirs = TrainingStep(nets.reference.net, nets.reference, photos, rays)
     times = bench.interleaved({"ours": ours, "theirs": theirs}, config.repeats)
     seconds, reference = median(times["ours"]), median(times["theirs"])

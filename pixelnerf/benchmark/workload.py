@@ -43,16 +43,19 @@ def some_rays(scenes: Sequence[Scene], view: int, count: int, device: torch.devi
 class TrainingStep:
     """Encoding, rendering, loss, backward and the optimiser's step, on fixed data."""
 
-    def __init__(self, net: Net, renderer: Net | ReferenceRenderer, photos: Photos, rays: Rays) -> None:
+    def __init__(
+        self, net: Net, renderer: Net | ReferenceRenderer, photos: Photos, rays: Rays, train_coarse: bool = True
+    ) -> None:
         self._net, self._renderer, self._photos, self._rays = net, renderer, photos, rays
-        self._optimizer = torch.optim.Adam(net.parameters(), lr=0.0)
+        self._train_coarse = train_coarse
+        self._optimizer = torch.optim.Adam(net.parameters(), lr=0.0, fused=True)
         self._background = torch.ones(len(photos.present), 3, device=rays.origins.device)
 
     def _render(self, generator: torch.Generator) -> RenderOutput:
         # Written twice because each renderer takes only its own kind of features.
         if isinstance(self._renderer, Net):
             features = self._renderer.encode(self._photos)
-            return self._renderer.render(features, self._rays, self._background, generator)
+            return self._renderer.render(features, self._rays, self._background, generator, self._train_coarse)
         latents = self._renderer.encode(self._photos)
         return self._renderer.render(latents, self._rays, self._background, generator)
 
@@ -63,7 +66,7 @@ class TrainingStep:
         output = self._render(generator)
         target = torch.full_like(output.color, 0.5)
         loss = F.mse_loss(output.color, target)
-        if output.coarse is not None:
+        if output.coarse is not None and self._train_coarse:
             loss = loss + F.mse_loss(output.coarse.color, target)
         loss.backward()
         self._optimizer.step()

@@ -30,9 +30,10 @@ Quality = Literal["exact", "high", "fast"]
 
 # What every occupied step gets of the histogram that places the frusta, besides its weight (mip-NeRF's padding).
 PADDING = 0.01
-# A ray that the grid calls thinner than this shows its background, but for a tint that two frusta find.
-THIN_OPACITY = 0.02
-THIN_SAMPLES = 2
+# A ray that the grid calls thinner than this shows its background, but for a tint that two frusta find; one that is
+# less than faint shows mostly its background, and half of the frusta do.
+THIN_OPACITY, THIN_SAMPLES = 0.02, 2
+FAINT_OPACITY = 0.3
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,11 @@ def render_occupied(
         rays = with_unit_directions(rays)
     marched = march(net, grid, rays)
     hit = marched.occupied[0].any(-1)
-    thin = marched.weights[0].sum(-1) < THIN_OPACITY
+    opacity = marched.weights[0].sum(-1)
+    thin, faint = opacity < THIN_OPACITY, opacity < FAINT_OPACITY
     radiance = partial(net.radiance, features)
-    for samples, group in ((SETTINGS[quality].samples, hit & ~thin), (THIN_SAMPLES, hit & thin)):
+    most = SETTINGS[quality].samples
+    for samples, group in ((most, hit & ~faint), (most // 2, hit & faint & ~thin), (THIN_SAMPLES, hit & thin)):
         for chosen in group.nonzero()[:, 0].split(max(samples_per_chunk // samples, 1)):
             if len(chosen) > 0:
                 fences = place_occupied_fences(
