@@ -43,11 +43,14 @@ class LoaderConfig(Config):
 
 @dataclass(frozen=True)
 class ValidationItem(TensorRecord):
-    """One scene's frozen validation task: the photos given (batch of 1) and the views to render (batch = view)."""
+    """One scene's frozen validation task: the photos given (batch of 1) and the views to render (batch = view).
+
+    The views' images may differ in size.
+    """
 
     photos: Photos
     targets: Cameras
-    images: Float[Tensor, "view 3 height width"]
+    images: tuple[Float[Tensor, "3 _ _"], ...]
     near: float
     far: float
     background: Float[Tensor, "3"]
@@ -111,7 +114,7 @@ class ValidationItems(Dataset[ValidationItem]):
         return ValidationItem(
             photos=scene_photos(scene, sources),
             targets=scene.cameras()[targets],
-            images=scene.images(targets),
+            images=tuple(scene.images([view])[0] for view in targets),
             near=scene.near,
             far=scene.far,
             background=torch.tensor(scene.background),

@@ -20,7 +20,7 @@ Record = TypeVar("Record", bound="TensorRecord")
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """A frozen group of tensors; nested records, None and plain values are carried along."""
+    """A frozen group of tensors; nested records, tuples, None and plain values are carried along."""
 
     def map_tensors(self: Record, function: Callable[[Tensor], Tensor]) -> Record:
         """A copy with the function applied to every tensor."""
@@ -28,6 +28,8 @@ class TensorRecord:
         def convert(value: Any) -> Any:
             if isinstance(value, Tensor):
                 return function(value)
+            if isinstance(value, tuple):
+                return tuple(convert(item) for item in value)
             return value.map_tensors(function) if isinstance(value, TensorRecord) else value
 
         return type(self)(**{field.name: convert(getattr(self, field.name)) for field in fields(self)})

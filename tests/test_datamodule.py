@@ -96,7 +96,7 @@ def test_validation_gives_the_published_view_and_asks_for_others(dataset):
         assert torch.equal(item.photos.cameras.poses[0, 0], scene.cameras().poses[2])
         given = item.photos.cameras.poses[0, :, :3, 3]
         assert torch.cdist(given, item.targets.poses[:, :3, 3]).min() > 0.1
-        assert item.images.shape == (2, 3, 16, 16)
+        assert [image.shape for image in item.images] == [(3, 16, 16)] * 2
 
 
 def test_damaged_validation_scenes_are_skipped_and_counted(tmp_path, caplog):

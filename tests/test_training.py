@@ -8,16 +8,19 @@ import time
 import pytest
 import torch
 from ball_scene import write_nmr
-from training_runs import REPOSITORY, TINY, tiny_config
+from dataset_layouts import write_blender
+from training_runs import REPOSITORY, TINY, compose_values, tiny_config
 from wandb_files import read_offline_run
 
 from datasets.module import ValidationItems
 from datasets.registry import build_dataset
 from datasets.skipping import DamagedScenes
+from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import render_image
 from pixelnerf.training.checkpoint import load_checkpoint, save_shared
+from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.optimization import OptimizerConfig, learning_rate_factor
 from pixelnerf.training.run import train
 
@@ -301,3 +304,25 @@ def test_a_mistake_on_the_command_line_is_one_line(tmp_path, data):
     assert process.returncode == 2
     assert "width" in errors
     assert len(errors.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("mode", ["disabled", "offline"])
+def test_a_scene_of_several_sizes_is_validated_at_all_of_them(tmp_path, monkeypatch, mode):
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    values = compose_values(
+        "experiment=mipnerf_multiscale",
+        "dataset=blender_multiscale",
+        f"dataset.root={write_blender(tmp_path / 'scene', size=16)}",
+        "dataset.shrink=[1,2]",
+        f"run_dir={tmp_path / 'run'}",
+        *("model.field.width=16", "model.field.depth=2", "model.field.skip_after=1", "model.field.direction_width=8"),
+        *("model.renderer.coarse_samples=4", "model.renderer.placement.samples=4", "trainer.loader.batch.rays=16"),
+        *("trainer.max_steps=2", "trainer.validate_every=2", "trainer.checkpoint_every=2", "trainer.accelerator=cpu"),
+        f"logger.mode={mode}",
+    )
+    config = parse_config(ExperimentConfig, values, "")
+    images = ValidationItems(
+        build_dataset(config.dataset).scenes("val"), config.trainer.loader, DamagedScenes("raise")
+    )[0].images
+    assert {image.shape for image in images} == {(3, 16, 16), (3, 8, 8)}
+    assert train(config).best_psnr is not None
