@@ -10,22 +10,15 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 from vector_quantize_pytorch import VectorQuantize
 
 from pixelnerf.config import Config
+from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, level_channels, start_unchanged
 from pixelnerf.refine.patches import change_in_patches
-from pixelnerf.refine.refiner import (
-    PatchConfig,
-    PatchEncoder,
-    Refiner,
-    RefinerLosses,
-    ResidualBlock,
-    level_channels,
-    start_unchanged,
-)
+from pixelnerf.refine.refiner import PatchConfig, Refiner, RefinerLosses
 from pixelnerf.refine.views import PatchBatch, ReferenceView, RenderedView
 
 
@@ -51,7 +44,6 @@ class CodebookRefinerConfig(PatchConfig):
     """Configuration of `CodebookRefiner`.
 
     Attributes:
-        halvings: how often the resolution is halved before features are quantised.
         codes: size of the codebook.
         code_channels: length of a code.
         usage_decay: of the moving average over batches of how often each code is used.
@@ -60,18 +52,11 @@ class CodebookRefinerConfig(PatchConfig):
     """
 
     name: Literal["codebook"]
-    halvings: int = Field(ge=1)
     codes: int = Field(ge=2)
     code_channels: int = Field(ge=1)
     usage_decay: float = Field(ge=0, lt=1)
     dead_below: float = Field(gt=0, lt=1)
     weights: CodebookWeights
-
-    @model_validator(mode="after")
-    def _patches_can_be_halved(self) -> "CodebookRefinerConfig":
-        if self.side % 2**self.halvings:
-            raise ValueError(f"side = {self.side} cannot be halved {self.halvings} times")
-        return self
 
 
 class Codebook(nn.Module):
@@ -104,7 +89,7 @@ class Codebook(nn.Module):
     @property
     def usage(self) -> Float[Tensor, "code"]:
         """How often each code is used in a batch, a moving average."""
-        return self.quantizer._codebook.cluster_size[0]
+        return self.quantizer.get_buffer("_codebook.cluster_size")[0]
 
     def perplexity(self) -> float:
         """The exponential of the usage's entropy: as many codes, used alike, would carry as much."""

@@ -24,7 +24,7 @@ def change_in_patches(
     than a patch is continued by its border.
     """
     height, width = image.shape[1:]
-    padded = F.pad(image[None], (0, max(side - width, 0), 0, max(side - height, 0)), mode="replicate")[0]
+    padded = pad_to_side(image, side)
     corners = patch_corners(padded.shape[2], padded.shape[1], side, overlap).to(image.device)
     window = blending_window(side).to(image)
     total = torch.zeros_like(padded)
@@ -42,6 +42,14 @@ def patch_corners(width: int, height: int, side: int, overlap: int) -> Int[Tenso
     """Left upper corners (column, row) of patches that cover the image evenly and overlap by at least `overlap`."""
     columns, rows = (_even_places(length, side, overlap) for length in (width, height))
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
+
+
+def pad_to_side(
+    image: Float[Tensor, "channel height width"], side: int
+) -> Float[Tensor, "channel padded_height padded_width"]:
+    """The image, continued by its border at the right and bottom if it is smaller than a patch."""
+    height, width = image.shape[1:]
+    return F.pad(image[None], (0, max(side - width, 0), 0, max(side - height, 0)), mode="replicate")[0]
 
 
 def blending_window(side: int) -> Float[Tensor, "side side"]:

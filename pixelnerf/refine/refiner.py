@@ -2,15 +2,13 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from itertools import pairwise
 
-import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from pixelnerf.config import Config
-from pixelnerf.refine.views import PatchBatch, ReferenceView, RenderedView
+from pixelnerf.refine.views import Candidates, PatchBatch, ReferenceView, RenderedView
 
 
 class PatchConfig(Config):
@@ -19,15 +17,19 @@ class PatchConfig(Config):
     Attributes:
         side: of a patch, in pixels.
         overlap: of neighbouring patches of a view, at least, in pixels.
-        width: channels at full resolution; they double with every halving of the resolution, up to four times.
+        width: channels at full resolution; they double with every halving of the resolution, up to four times as many.
+        halvings: how often the networks halve the resolution.
     """
 
     side: int = Field(ge=8)
     overlap: int = Field(ge=0)
     width: int = Field(ge=1)
+    halvings: int = Field(ge=1)
 
     @model_validator(mode="after")
-    def _patches_advance(self) -> "PatchConfig":
+    def _patches_fit(self) -> "PatchConfig":
+        if self.side % 2**self.halvings:
+            raise ValueError(f"side = {self.side} cannot be halved {self.halvings} times")
         if self.overlap >= self.side:
             raise ValueError(f"overlap = {self.overlap} must be less than side = {self.side}")
         return self
@@ -56,55 +58,16 @@ class Refiner(nn.Module, ABC):
     def refine(self, view: RenderedView, reference: ReferenceView | None = None) -> Float[Tensor, "3 height width"]:
         """The refined view, in [0, 1]."""
 
+    def candidates(
+        self, view: RenderedView, reference: ReferenceView, corners: Int[Tensor, "patch 2"]
+    ) -> Candidates | None:
+        """What of the reference belongs to patches at left upper corners (column, row); None if it is not used."""
+        return None
+
     @abstractmethod
     def losses(self, batch: PatchBatch) -> RefinerLosses:
         """The terms whose sum is minimised. Draws from torch's global generator of random numbers."""
 
-    @abstractmethod
     def health(self) -> dict[str, float]:
         """Figures that tell whether training goes well, by name."""
-
-
-def start_unchanged(layer: nn.Conv2d) -> nn.Conv2d:
-    """A layer whose output is zero until it is trained."""
-    nn.init.zeros_(layer.weight)
-    assert layer.bias is not None, "made with one"
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def level_channels(width: int, halvings: int) -> list[int]:
-    """Channels at full resolution, at half of it, and so on."""
-    return [width * min(2**level, 4) for level in range(halvings + 1)]
-
-
-class ResidualBlock(nn.Module):
-    """x + two convolutions. Without normalisation, which would lose the patch's brightness."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = start_unchanged(nn.Conv2d(channels, channels, 3, padding=1))
-
-    def forward(self, x: Float[Tensor, "patch channel height width"]) -> Float[Tensor, "patch channel height width"]:
-        """Keeps the shape."""
-        return x + self.second(torch.relu(self.first(torch.relu(x))))
-
-
-class PatchEncoder(nn.Module):
-    """A patch's feature maps from full resolution down, each half the size of the one before."""
-
-    def __init__(self, channels: list[int]) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, channels[0], 3, padding=1), ResidualBlock(channels[0]))
-        self.halvings = nn.ModuleList(
-            nn.Sequential(nn.ReLU(), nn.Conv2d(wide, narrow, 4, stride=2, padding=1), ResidualBlock(narrow))
-            for wide, narrow in pairwise(channels)
-        )
-
-    def forward(self, patches: Float[Tensor, "patch 3 side side"]) -> list[Tensor]:
-        """One map for each number of channels."""
-        maps = [self.stem(patches - 0.5)]
-        for halve in self.halvings:
-            maps.append(halve(maps[-1]))
-        return maps
+        return {}
