@@ -81,7 +81,7 @@ def test_downscaled_truths_are_box_means_and_renders_fit_them(root):
     full = item.scene.images(item.targets[1])
     means = torch.nn.functional.avg_pool2d(full, 2).movedim(1, -1)
     torch.testing.assert_close(scene_pictures(item.scene, item.targets[1], 2), means)
-    render = evaluator.render(item.scene, item.inputs[1], item.targets[1][:1], 2)[0]
+    render = evaluator.render(item.scene, item.inputs[1], item.targets[1][:1], 0.5)[0].output
     assert render.color.shape == means[0].shape == (8, 8, 3)
 
 
