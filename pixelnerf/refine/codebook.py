@@ -13,7 +13,6 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
-from vector_quantize_pytorch import VectorQuantize
 
 from pixelnerf.config import Config
 from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, level_channels, start_unchanged
@@ -64,6 +63,9 @@ class Codebook(nn.Module):
 
     def __init__(self, config: CodebookRefinerConfig) -> None:
         super().__init__()
+        # Late, since what it imports in turn takes seconds, and few programs make a codebook.
+        from vector_quantize_pytorch import VectorQuantize
+
         # The library's own loss has one weight for both directions and its own gradient, so it is only asked for codes.
         self.quantizer = VectorQuantize(
             config.code_channels,
