@@ -43,6 +43,17 @@ def test_refining_a_view_is_what_was_trained():
     assert after < 0.8 * before
 
 
+def test_quantization_keeps_its_scale_whatever_the_brightness_of_features():
+    """Features once ran away from the codes; a loss of two is that of unrelated vectors of variance one."""
+    refiner, batch = codebook_refiner(), blurred_pairs()
+    with torch.no_grad():
+        refiner.to_codes.weight.mul_(100)
+        refiner.to_codes.bias.add_(50)
+    terms = train(refiner, batch, 10, rate=1e-2).terms
+    assert terms["quantization"] < 2.5
+    assert terms["imitation"] < 2.5
+
+
 def test_every_part_gets_a_gradient():
     refiner = codebook_refiner()
     train(refiner, blurred_pairs(), 3)

@@ -79,6 +79,8 @@ class Codebook(nn.Module):
             route_gradients_to_input=False,
             accept_image_fmap=True,
         )
+        # As large as features are.
+        nn.init.normal_(self.quantizer.codebook)
         self._dead_below = config.dead_below
 
     def forward(
@@ -153,7 +155,7 @@ class CodebookRefiner(Refiner):
             patches: Float[Tensor, "patch 3 side side"], corners: Int[Tensor, "patch 2"]
         ) -> Float[Tensor, "patch 3 side side"]:
             maps = self.encoder(patches)
-            codes, _ = self.codebook(self.to_codes(maps[-1]))
+            codes, _ = self.codebook(self._features(maps))
             return self.change(codes, maps)
 
         return change_in_patches(view.color, self.side, self.config.overlap, change).clamp(0.0, 1.0)
@@ -162,7 +164,7 @@ class CodebookRefiner(Refiner):
     def losses(self, batch: PatchBatch) -> RefinerLosses:
         count = len(batch.truth)
         maps = self.encoder(torch.cat([batch.truth, batch.rendered]))
-        features = self.to_codes(maps[-1])
+        features = self._features(maps)
         codes, _ = self.codebook(features)
         # The gradient at the codes goes on to the features as it is (VQ-VAE, section 3.2).
         passed = features + (codes - features).detach()
@@ -180,6 +182,14 @@ class CodebookRefiner(Refiner):
     @override
     def health(self) -> dict[str, float]:
         return {"codebook/perplexity": self.codebook.perplexity(), "codebook/dead_share": self.codebook.dead_share()}
+
+    def _features(self, maps: list[Tensor]) -> Float[Tensor, "patch channel height width"]:
+        """What is quantised, of mean zero and variance one at each place.
+
+        Without a fixed scale, features run away from codes, and a revived code is a shock to the decoders.
+        """
+        features = self.to_codes(maps[-1]).movedim(1, -1)
+        return F.layer_norm(features, features.shape[-1:]).movedim(-1, 1)
 
     def _meeting(self, features: Tensor, codes: Tensor) -> Float[Tensor, ""]:
         """Codes go to features, and features, by the commitment, to codes."""
