@@ -59,7 +59,7 @@ def results_table(metrics: dict[str, Any], comparable: bool) -> Table:
     table = Table(title=metrics["protocol"])
     for name in ("scenes", "photos", "method"):
         table.add_column(name)
-    for name in ("PSNR", "SSIM", "LPIPS", *(["Avg"] if with_average else []), "sharpness", "s/view", "objects"):
+    for name in ("PSNR", "SSIM", "LPIPS", *(["Avg"] if with_average else []), "sharp", "s/view", "objects"):
         table.add_column(name, justify="right")
     for group in groups:
         for count, numbers in views.items():
