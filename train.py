@@ -1,5 +1,7 @@
 """Trains a model: `python train.py experiment=quickstart`; `python train.py -m model.field.width=128,256` sweeps.
 
+`experiment=refine_codebook` and `refine_reference` train a refiner of a trained model's renders.
+
 What is slow to import waits until the configuration is composed, so that `--help` and a typo are answered at once.
 """
 
@@ -14,9 +16,14 @@ def main(composed: dict[str, Any]) -> None:
 
     from pixelnerf.config import parse_config
     from pixelnerf.training.experiment import ExperimentConfig
+    from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
+    from pixelnerf.training.refiner.run import train_refiner
     from pixelnerf.training.run import train
 
-    result = train(parse_config(ExperimentConfig, composed, ""))
+    if "refiner" in composed:
+        result = train_refiner(parse_config(RefinerExperimentConfig, composed, ""))
+    else:
+        result = train(parse_config(ExperimentConfig, composed, ""))
     last = result.run_dir / "checkpoints" / "last.ckpt"
     if result.interrupted:
         raise KeyboardInterrupt(f"interrupted at step {result.step}; go on with resume={last}")

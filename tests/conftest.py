@@ -5,7 +5,8 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 # Before any other import of ours: a module that is already imported is no longer checked.
-install_import_hook(["pixelnerf.types", "pixelnerf.geometry", "pixelnerf.model"], "beartype.beartype")
+CHECKED = ["pixelnerf.types", "pixelnerf.geometry", "pixelnerf.model", "pixelnerf.refine"]
+install_import_hook(CHECKED, "beartype.beartype")
 
 import pytest  # noqa: E402  (the hook comes first)
 import torch  # noqa: E402  (the hook comes first)

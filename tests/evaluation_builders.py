@@ -122,5 +122,7 @@ def run_fake(
         "device": "cpu",
         "rays_per_chunk": 100,
         "quality": "exact",
+        "refiner": [],
+        "bicubic": None,
     }
     return evaluate(parse_config(EvaluationConfig, values, ""), (), Console(quiet=True))

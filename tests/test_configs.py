@@ -14,8 +14,11 @@ from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import Net
+from pixelnerf.refine.config import build_refiner
+from pixelnerf.refine.views import Candidates, PatchBatch
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.losses import training_loss
+from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
 
 
 def options(group: str) -> list[str]:
@@ -45,11 +48,32 @@ def run_both_ways(config: ExperimentConfig) -> None:
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
-@pytest.mark.parametrize("name", options("experiment"))
+REFINERS = [name for name in options("experiment") if name.startswith("refine_")]
+
+
+@pytest.mark.parametrize("name", sorted({*options("experiment")} - {*REFINERS}))
 def test_every_experiment_runs(name):
     config = composed(f"experiment={name}")
     assert Path(name).name in config.name
     run_both_ways(config)
+
+
+@pytest.mark.parametrize("name", REFINERS)
+def test_every_training_of_a_refiner_runs(name):
+    values = compose_values("run_dir=unused", f"experiment={name}", "checkpoint=any.ckpt")
+    config = parse_config(RefinerExperimentConfig, values, "")
+    assert config.name == name
+    refiner = build_refiner(config.refiner).train()
+    patch = torch.rand(1, 3, config.refiner.side, config.refiner.side)
+    candidates = Candidates(patch[None], torch.ones(1, 1, dtype=torch.bool)) if refiner.needs_reference else None
+    loss = sum(refiner.losses(PatchBatch(patch, patch.flip(-1), candidates)).terms.values())
+    loss.backward()
+    assert torch.isfinite(loss)
+
+
+def test_a_codebook_of_512_codes_is_one_option():
+    values = compose_values("run_dir=unused", "experiment=refine_codebook", "checkpoint=any.ckpt", "refiner.codes=512")
+    assert parse_config(RefinerExperimentConfig, values, "").refiner.codes == 512
 
 
 @pytest.mark.parametrize("name", options("model"))
@@ -66,7 +90,8 @@ def test_every_dataset_validates(name):
 
 @pytest.mark.parametrize("group", ["trainer", "logger"])
 def test_every_option_validates(group):
-    for name in options(group):
+    # The refiners' trainer is validated with their experiments.
+    for name in {*options(group)} - {"refiner"}:
         composed(f"{group}={name}")
 
 

@@ -92,6 +92,8 @@ def test_the_number_is_that_of_training(program, tmp_path, checkpoint, root):
     ("change", "message"),
     [
         ("checkpoint=none.ckpt", "no such checkpoint: none.ckpt"),
+        ("refiner=none.ckpt", "no such checkpoint: none.ckpt"),
+        ("refiner=[none.ckpt,other.ckpt]", "no such checkpoint: none.ckpt"),
         ("protocol=shapenet_31", "unknown protocol 'shapenet_31'; did you mean 'shapenet_13'?"),
         ("protocol.groups.seen.categories=[chairs]", "unknown category 'chairs'; did you mean 'chair'?"),
         ("dataset.root=nowhere", "no data folder 'nowhere'"),

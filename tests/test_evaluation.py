@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from rich.console import Console
 from datasets.photos import scene_photos
 from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
+from pixelnerf.evaluation import rendering
 from pixelnerf.evaluation.aggregate import mean_scores, metrics_json
 from pixelnerf.evaluation.console import results_table
 from pixelnerf.evaluation.evaluator import Evaluator, SceneScores, Scores, scene_pictures, shown_target
@@ -81,7 +83,7 @@ def test_downscaled_truths_are_box_means_and_renders_fit_them(root):
     full = item.scene.images(item.targets[1])
     means = torch.nn.functional.avg_pool2d(full, 2).movedim(1, -1)
     torch.testing.assert_close(scene_pictures(item.scene, item.targets[1], 2), means)
-    render = evaluator.render(item.scene, item.inputs[1], item.targets[1][:1], 2)[0]
+    render = evaluator.render(item.scene, item.inputs[1], item.targets[1][:1], 0.5)[0].output
     assert render.color.shape == means[0].shape == (8, 8, 3)
 
 
@@ -153,6 +155,9 @@ def scene_result(category, value, group="seen", lpips=None, name="", size="8x8")
     return SceneScores(group, category, f"{category}/{value}{name}", size, {1: 5}, {1: scores})
 
 
+UNMEASURED = {"sharpness": None, "seconds": None}
+
+
 def test_means_are_weighted_by_instances():
     results = [scene_result("chair", 10.0), scene_result("chair", 20.0), scene_result("car", 60.0)]
     results.append(scene_result("lamp", 5.0, "unseen"))
@@ -160,7 +165,13 @@ def test_means_are_weighted_by_instances():
     seen = metrics["views"]["1"]["seen"]
     assert seen["psnr"] == pytest.approx(30)  # not (15 + 60) / 2
     assert seen["objects"] == 3
-    assert seen["categories"]["chair"] == {"psnr": 15.0, "ssim": pytest.approx(0.15), "lpips": None, "objects": 2}
+    assert seen["categories"]["chair"] == {
+        "psnr": 15.0,
+        "ssim": pytest.approx(0.15),
+        "lpips": None,
+        "objects": 2,
+        **UNMEASURED,
+    }
     assert metrics["views"]["1"]["unseen"]["categories"].keys() == {"lamp"}
     assert metrics["views"]["1"]["baselines"]["background"]["seen"]["psnr"] == 1.0
 
@@ -192,10 +203,10 @@ def test_the_shown_target_is_one_of_all_numbers_of_photos(root):
 
 
 def check_numbers(numbers, names):
-    assert numbers.keys() == {"psnr", "ssim", "lpips", "objects", "categories"}
+    assert numbers.keys() == {"psnr", "ssim", "lpips", "sharpness", "seconds", "objects", "categories"}
     assert numbers["categories"].keys() == names
     for category in numbers["categories"].values():
-        assert category.keys() == {"psnr", "ssim", "lpips", "objects"}
+        assert category.keys() == {"psnr", "ssim", "lpips", "sharpness", "seconds", "objects"}
         assert isinstance(category["psnr"], float)
 
 
@@ -275,6 +286,7 @@ def comparable_files(folder):
 
 
 def test_an_interrupted_evaluation_goes_on(monkeypatch, root, checkpoint, tmp_path):
+    monkeypatch.setattr(rendering, "time", SimpleNamespace(perf_counter=lambda: 0.0))
     unbroken = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "unbroken", checkpoint)
     evaluate, evaluated = Evaluator.evaluate, []
 

@@ -8,7 +8,7 @@ import pytest
 FLOORS = (
     ("types", ("pixelnerf.types", "pixelnerf.errors", "pixelnerf.config")),
     ("geometry", ("pixelnerf.geometry",)),
-    ("model", ("pixelnerf.model",)),
+    ("model", ("pixelnerf.model", "pixelnerf.refine")),
     ("data", ("datasets",)),
     (
         "frameworks",

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pixelnerf.evaluation.baselines import BASELINES, Method
+from pixelnerf.evaluation.baselines import BASELINES, REFINERS, Method
 from pixelnerf.evaluation.evaluator import SceneScores, Scores
 
-METHODS = ("model", *BASELINES)
-METRICS = ("psnr", "ssim", "lpips")
+METHODS = ("model", *REFINERS, *BASELINES)
+METRICS = ("psnr", "ssim", "lpips", "sharpness", "seconds")
 
 
 def metrics_json(
@@ -27,8 +27,15 @@ def metrics_json(
     views = {}
     for count in sorted(results[0].scores):
         present = results[0].scores[count]
-        baselines = {method: _groups(results, count, method) for method in BASELINES if method in present}
-        views[str(count)] = {**_groups(results, count, "model"), "baselines": baselines}
+        refined, baselines = (
+            {method: _groups(results, count, method) for method in methods if method in present}
+            for methods in (REFINERS, BASELINES)
+        )
+        views[str(count)] = {
+            **_groups(results, count, "model"),
+            **({"refined": refined} if refined else {}),
+            "baselines": baselines,
+        }
     return {"protocol": protocol, "checkpoint": checkpoint, "views": views, "notes": notes}
 
 

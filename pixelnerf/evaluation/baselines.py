@@ -1,4 +1,4 @@
-"""Baselines that cost nothing: a model has to beat them before its numbers mean anything."""
+"""The methods that are measured, and baselines that cost nothing: a model has to beat them to mean anything."""
 
 from typing import Literal
 
@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Method = Literal["model", "nearest_view", "background"]
-BASELINES: tuple[Method, ...] = ("nearest_view", "background")
+Method = Literal["model", "codebook", "reference", "bicubic", "nearest_view", "background"]
+REFINERS: tuple[Method, ...] = ("codebook", "reference")
+BASELINES: tuple[Method, ...] = ("bicubic", "nearest_view", "background")
 
 
 def nearest_views(

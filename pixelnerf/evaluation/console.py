@@ -18,7 +18,7 @@ from rich.table import Table
 
 from pixelnerf.evaluation.metrics import average_error
 from pixelnerf.evaluation.published import published_rows
-from pixelnerf.evaluation.report import TITLES, groups_of
+from pixelnerf.evaluation.report import TITLES, groups_of, other_methods
 
 
 class Bar:
@@ -59,7 +59,7 @@ def results_table(metrics: dict[str, Any], comparable: bool) -> Table:
     table = Table(title=metrics["protocol"])
     for name in ("scenes", "photos", "method"):
         table.add_column(name)
-    for name in ("PSNR", "SSIM", "LPIPS", *(["Avg"] if with_average else []), "objects"):
+    for name in ("PSNR", "SSIM", "LPIPS", *(["Avg"] if with_average else []), "sharp", "s/view", "objects"):
         table.add_column(name, justify="right")
     for group in groups:
         for count, numbers in views.items():
@@ -76,7 +76,7 @@ def _rows(
     yield TITLES["model"], numbers[group]
     for size, scores in numbers[group].get("sizes", {}).items():
         yield f"  at {size}", scores
-    for method, scores in numbers["baselines"].items():
+    for method, scores in other_methods(numbers).items():
         yield TITLES[method], scores[group]
     for row in published_rows(protocol, int(count), group, numbers[group]["objects"]) if comparable else ():
         yield f"{row.method} (published)", row.model_dump()
@@ -90,4 +90,6 @@ def _cells(scores: dict[str, Any], with_average: bool) -> list[str]:
     if with_average:
         three = [scores[name] for name in ("psnr", "ssim", "lpips")]
         numbers.append("-" if None in three else f"{average_error(*three):.4f}")
+    measured = ((scores.get("sharpness"), 3), (scores.get("seconds"), 2))
+    numbers += ["-" if value is None else f"{value:.{digits}f}" for value, digits in measured]
     return [*numbers, str(scores["objects"] or "")]

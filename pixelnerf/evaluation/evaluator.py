@@ -8,24 +8,33 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from datasets.photos import scene_photos
 from datasets.scene import Scene
 from pixelnerf.evaluation.baselines import Method, baseline_pictures
 from pixelnerf.evaluation.manifest import Item
-from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, ssim, truncate_to_8_bits
+from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, sharpness, ssim, truncate_to_8_bits
 from pixelnerf.evaluation.protocol import ProtocolConfig
-from pixelnerf.model.image import ImageOutput, check_quality, render_image
+from pixelnerf.evaluation.rendering import RenderOptions, TimedRender, render_views, rendered_view
+from pixelnerf.evaluation.super_resolution import SuperResolution, enlarge, refine_views, shrink
+from pixelnerf.model.image import ImageOutput
 from pixelnerf.model.net import Net
-from pixelnerf.model.sparse import Quality, shared_grid
+from pixelnerf.model.sparse import Quality
+
+Timed = tuple[Float[Tensor, "target height width 3"], float]
+"""Pictures of all targets, and the seconds that one takes."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Means over a scene's targets: PSNR in dB, SSIM, and LPIPS, which is None where it was not measured."""
+    """Means over a scene's targets: PSNR in dB, SSIM, LPIPS, sharpness against the truth, and seconds to make one.
+
+    None was not measured, or, of seconds, takes none.
+    """
 
     psnr: float
     ssim: float
     lpips: float | None
+    sharpness: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,12 +51,13 @@ class SceneScores:
 
 @dataclass(frozen=True)
 class ShownView:
-    """One target beside its truth, from a number of input views, as it was measured."""
+    """One target beside its truth, from a number of input views, as it was measured; `others` are other methods'."""
 
     view: int
     inputs: Float[Tensor, "view height width 3"]
     truth: Float[Tensor, "height width 3"]
     output: ImageOutput
+    others: dict[Method, Float[Tensor, "height width 3"]]
 
 
 @dataclass(frozen=True)
@@ -69,13 +79,13 @@ class Evaluator:
         rays_per_chunk: int | None = None,
         lpips: Lpips | None = None,
         quality: Quality = "exact",
+        super_resolution: SuperResolution | None = None,
     ) -> None:
         self._net = net.to(device).eval()
         self._protocol = protocol
-        self._device = device
-        self._rays_per_chunk = rays_per_chunk
+        self._options = RenderOptions(device, rays_per_chunk, quality)
         self._lpips = lpips
-        self._quality: Quality = quality
+        self._super_resolution = super_resolution or SuperResolution()
 
     def evaluate(self, item: Item) -> Evaluation:
         """Renders and measures all targets of a scene for each number of input views."""
@@ -83,46 +93,61 @@ class Evaluator:
         for count, inputs in item.inputs.items():
             targets = item.targets[count]
             truths = scene_pictures(item.scene, targets, item.downscale)
-            renders = self.render(item.scene, inputs, targets, item.downscale)
-            model = torch.stack([render.color for render in renders])
+            renders = self.render(item.scene, inputs, targets, 1 / item.downscale)
+            made: dict[Method, Timed] = {"model": (_colors(renders), _mean([render.seconds for render in renders]))}
+            made |= self._refined(item, targets, renders) | self._enlarged(item, inputs, targets, renders)
             if self._protocol.eight_bits:
-                model = truncate_to_8_bits(model)
+                made = {method: (truncate_to_8_bits(images), seconds) for method, (images, seconds) in made.items()}
             poses = item.scene.cameras().poses
             photos = self._given_photos(item.scene, inputs, truths)
             pictures = baseline_pictures(photos, poses[list(inputs)], poses[list(targets)], item.scene.background)
-            scores[count] = {method: self._measure(images, truths) for method, images in pictures.items()}
-            scores[count]["model"] = self._measure(model, truths)
+            scores[count] = {method: self._measure(images, truths, None) for method, images in pictures.items()}
+            scores[count] |= {
+                method: self._measure(images, truths, seconds) for method, (images, seconds) in made.items()
+            }
             place = targets.index(shown_target(item, count))
-            shown[count] = ShownView(targets[place], photos, truths[place], renders[place])
+            others: dict[Method, Tensor] = {
+                method: images[place] for method, (images, _) in made.items() if method != "model"
+            }
+            shown[count] = ShownView(targets[place], photos, truths[place], renders[place].output, others)
         counts = {count: len(targets) for count, targets in item.targets.items()}
         return Evaluation(SceneScores(item.group, item.category, item.scene.name, item.size, counts, scores), shown)
 
-    @torch.inference_mode()
     def render(
-        self, scene: Scene, inputs: Sequence[int], targets: Sequence[int], downscale: int = 1
-    ) -> list[ImageOutput]:
-        """The targets as the model renders them from the input views, which are encoded once; on the CPU."""
-        photos = scene_photos(scene, inputs, self._protocol.input_downscale)
-        features = self._net.encode(photos.to(self._device))
-        cameras = scene.cameras().scaled(1 / downscale).to(self._device)
-        background = torch.tensor(scene.background, device=self._device)
-        check_quality(self._net, self._quality, scene.ndc)
-        grid = shared_grid(self._net, features, cameras[list(targets)], scene.near, scene.far, self._quality)
-        return [
-            render_image(
-                self._net,
-                features,
-                cameras[target],
-                scene.near,
-                scene.far,
-                background,
-                self._rays_per_chunk,
-                scene.ndc,
-                self._quality,
-                grid,
-            ).to("cpu")
-            for target in targets
+        self, scene: Scene, inputs: Sequence[int], targets: Sequence[int], scale: float = 1.0
+    ) -> list[TimedRender]:
+        """The targets as the model renders them at `scale` times the photos' size, from the input views."""
+        shrunk = self._protocol.input_downscale
+        return list(render_views(self._net, scene, inputs, targets, shrunk, scale, self._options))
+
+    def _refined(self, item: Item, targets: Sequence[int], renders: Sequence[TimedRender]) -> dict[Method, Timed]:
+        refiners = self._super_resolution.refiners
+        if not refiners:
+            return {}
+        cameras = item.scene.cameras().scaled(1 / item.downscale)
+        views = [
+            rendered_view(render.output, cameras[target], self._net, item.scene)
+            for target, render in zip(targets, renders, strict=True)
         ]
+        rendering = _mean([render.seconds for render in renders])
+        made: dict[Method, Timed] = {}
+        for refiner in refiners:
+            reference = self._super_resolution.reference(refiner, item)
+            images, seconds = refine_views(refiner, views, reference, self._options.device)
+            made[refiner.own.name] = (images, rendering + seconds)
+        return made
+
+    def _enlarged(
+        self, item: Item, inputs: Sequence[int], targets: Sequence[int], renders: Sequence[TimedRender]
+    ) -> dict[Method, Timed]:
+        """The bicubic baseline: a low-resolution pixel is rendered as in training, as a mean of sub-pixels."""
+        factor, sub_pixels = self._super_resolution.bicubic, self._super_resolution.supersample
+        if factor is None:
+            return {}
+        if factor != sub_pixels:
+            renders = self.render(item.scene, inputs, targets, sub_pixels / (item.downscale * factor))
+        small = shrink(_colors(renders), sub_pixels)
+        return {"bicubic": (enlarge(small, factor), _mean([render.seconds for render in renders]))}
 
     def _given_photos(
         self, scene: Scene, inputs: Sequence[int], truths: Float[Tensor, "target height width 3"]
@@ -135,7 +160,10 @@ class Evaluator:
         return torch.cat([F.interpolate(photo, (height, width), mode="area") for photo in photos]).movedim(1, -1)
 
     def _measure(
-        self, images: Float[Tensor, "target height width 3"], truths: Float[Tensor, "target height width 3"]
+        self,
+        images: Float[Tensor, "target height width 3"],
+        truths: Float[Tensor, "target height width 3"],
+        seconds: float | None,
     ) -> Scores:
         pairs = list(zip(images, truths, strict=True))
         use_lpips = self._lpips is not None and min(truths.shape[1:3]) >= LPIPS_SMALLEST_SIDE
@@ -143,6 +171,8 @@ class Evaluator:
             psnr=_mean([psnr(image, truth) for image, truth in pairs]),
             ssim=_mean([ssim(image, truth, self._protocol.ssim) for image, truth in pairs]),
             lpips=_mean(self._lpips(images, truths)) if use_lpips and self._lpips is not None else None,
+            sharpness=_mean([sharpness(image, truth) for image, truth in pairs]),
+            seconds=seconds,
         )
 
 
@@ -157,6 +187,10 @@ def shown_target(item: Item, count: int) -> int:
     common = set.intersection(*(set(views) for views in item.targets.values()))
     candidates = [view for view in item.targets[count] if view in common] or item.targets[count]
     return candidates[len(candidates) // 2]
+
+
+def _colors(renders: Sequence[TimedRender]) -> Float[Tensor, "target height width 3"]:
+    return torch.stack([render.output.color for render in renders])
 
 
 def _mean(values: Sequence[float]) -> float:

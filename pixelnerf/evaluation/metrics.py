@@ -14,6 +14,9 @@ from torchvision.models import VGG16_Weights
 PSNR_CEILING = 100.0
 """dB: what equal pictures score, so that means over views stay finite."""
 
+FLAT = 1e-6
+"""Mean gradient magnitude that no picture of 8 bits has unless it is of a single colour."""
+
 SsimWindow = Literal["uniform", "gaussian"]
 SMALLEST_SIDE: dict[SsimWindow, int] = {"uniform": 7, "gaussian": 11}
 """Pixels: the window of SSIM must fit into a picture."""
@@ -47,6 +50,22 @@ def ssim(image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height wi
         image.cpu().numpy(), truth.cpu().numpy(), data_range=1.0, channel_axis=-1, **options[window]
     )
     return float(value)
+
+
+def sharpness(image: Float[Tensor, "height width 3"], truth: Float[Tensor, "height width 3"]) -> float:
+    """The image's mean gradient magnitude over the truth's: 1 is as sharp as the truth, less is blurred.
+
+    Gradients are differences of neighbouring pixels. Noise and wrong details count as sharp, too, so the figure only
+    means something beside PSNR. Two flat pictures score 1.
+    """
+    image_sum, truth_sum = (float(_gradient_magnitude(picture)) for picture in (image, truth))
+    return (image_sum + FLAT) / (truth_sum + FLAT)
+
+
+def _gradient_magnitude(image: Float[Tensor, "height width 3"]) -> Float[Tensor, ""]:
+    image = image.double()
+    down, right = image.diff(dim=0)[:, :-1], image.diff(dim=1)[:-1]
+    return (down.square() + right.square()).sqrt().mean()
 
 
 def average_error(psnr: float, ssim: float, lpips: float) -> float:

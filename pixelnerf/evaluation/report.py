@@ -13,7 +13,14 @@ from pixelnerf.evaluation.showcase import Shown, ShownRender
 
 STYLE = Path(__file__).with_name("report.css")
 PICTURE_HEIGHT = 96  # pixels on the page, as in the style sheet
-TITLES = {"model": "this model", "nearest_view": "nearest input view, copied", "background": "background only"}
+TITLES = {
+    "model": "this model",
+    "codebook": "+ codebook refiner",
+    "reference": "+ reference refiner",
+    "bicubic": "its low-resolution render, bicubic",
+    "nearest_view": "nearest input view, copied",
+    "background": "background only",
+}
 GROUPS = {"seen": "seen categories", "unseen": "unseen categories", "all": "all scenes"}
 
 
@@ -56,7 +63,12 @@ def margin(metrics: dict[str, Any], views: str, group: str) -> float:
 
 def groups_of(metrics: dict[str, Any], views: str) -> list[str]:
     """The groups of scenes that were evaluated."""
-    return [name for name in metrics["views"][views] if name != "baselines"]
+    return [name for name in metrics["views"][views] if name not in ("refined", "baselines")]
+
+
+def other_methods(numbers: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is measured beside the model for a number of photos: refined renders, then baselines."""
+    return {**numbers.get("refined", {}), **numbers["baselines"]}
 
 
 def _facts(facts: dict[str, str]) -> str:
@@ -67,11 +79,15 @@ def _facts(facts: dict[str, str]) -> str:
 def _summary(metrics: dict[str, Any], comparable: bool) -> Iterator[str]:
     for group in groups_of(metrics, next(iter(metrics["views"]))):
         yield f"<h3>{escape(GROUPS[group].capitalize())}</h3>"
-        rows = ["<tr><th>photos</th><th>method</th><th>PSNR</th><th>SSIM</th><th>LPIPS</th><th>objects</th></tr>"]
+        rows = [
+            "<tr><th>photos</th><th>method</th><th>PSNR</th><th>SSIM</th><th>LPIPS</th>"
+            "<th>sharpness</th><th>s/view</th><th>objects</th></tr>"
+        ]
         for views, numbers in metrics["views"].items():
             rows.append(_row(views, TITLES["model"], numbers[group], "model"))
-            for method, scores in numbers["baselines"].items():
-                rows.append(_row(views, TITLES[method], scores[group], "baseline"))
+            for method, scores in other_methods(numbers).items():
+                style = "baseline" if method in numbers["baselines"] else "refined"
+                rows.append(_row(views, TITLES[method], scores[group], style))
             for row in _papers(metrics, views, group, comparable):
                 rows.append(_row(views, f"{row.method} ({row.source})", row.model_dump(), "published"))
         yield f"<table>{''.join(rows)}</table>"
@@ -83,7 +99,8 @@ def _summary(metrics: dict[str, Any], comparable: bool) -> Iterator[str]:
 
 
 def _row(views: str, method: str, scores: dict[str, Any], style: str) -> str:
-    numbers = [_number(scores["psnr"], 2), _number(scores["ssim"], 3), _number(scores["lpips"], 3)]
+    digits = {"psnr": 2, "ssim": 3, "lpips": 3, "sharpness": 3, "seconds": 2}
+    numbers = [_number(scores.get(metric), count) for metric, count in digits.items()]
     objects = "" if scores["objects"] is None else str(scores["objects"])
     cells = "".join(f"<td>{cell}</td>" for cell in (views, escape(method), *numbers, objects))
     return f'<tr class="{style}">{cells}</tr>'
@@ -99,12 +116,12 @@ def _parts(metrics: dict[str, Any], kind: Literal["categories", "sizes"], compar
             continue
         head = "".join(f"<th>{count} photo{'s' if count != '1' else ''}</th>" for count in counts)
         papers = [row for row in _papers(metrics, counts[0], group, comparable) if getattr(row, kind)]
-        head += "".join(f"<th>{TITLES[method]}</th>" for method in first["baselines"])
+        head += "".join(f"<th>{TITLES[method]}</th>" for method in other_methods(first))
         head += "".join(f"<th>{escape(row.method)}</th>" for row in papers)
         rows = [f"<tr><th>PSNR, {escape(GROUPS[group])}</th>{head}<th>objects</th></tr>"]
         for name in names:
             numbers = [metrics["views"][count][group][kind][name] for count in counts]
-            copies = [scores[group][kind][name] for scores in first["baselines"].values()]
+            copies = [scores[group][kind][name] for scores in other_methods(first).values()]
             values = [scores["psnr"] for scores in (*numbers, *copies)]
             published = [getattr(row, kind).get(name) for row in papers]
             values += [None if found is None else found.psnr for found in published]
@@ -133,7 +150,9 @@ def _strip(render: ShownRender, most_inputs: int) -> str:
     """One row of pictures; predictions stand below each other however many inputs there are, up to `most_inputs`."""
     width, height = struct.unpack(">II", render.prediction.read_bytes()[16:24])  # the head of a PNG file
     inputs = "".join(_figure(f"input {index}", path) for index, path in enumerate(render.inputs, start=1))
-    results = "".join(_figure(name, getattr(render, name)) for name in ("prediction", "truth", "depth", "error"))
+    pictures = {"prediction": render.prediction, **{TITLES[method]: path for method, path in render.others.items()}}
+    pictures |= {name: getattr(render, name) for name in ("truth", "depth", "error")}
+    results = "".join(_figure(name, path) for name, path in pictures.items())
     label = f"{render.views} photo{'s' if render.views != 1 else ''}<br>{render.psnr:.2f} dB"
     space = most_inputs * (PICTURE_HEIGHT * width / height + 6)
     return (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from rich.console import Console
 
 from datasets.registry import DatasetConfig, build_dataset
@@ -24,10 +24,11 @@ from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_probl
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.report import report_html
 from pixelnerf.evaluation.showcase import choose, save_pictures
-from pixelnerf.evaluation.store import ResultStore, result_key
+from pixelnerf.evaluation.store import ResultStore, file_digest, result_key
+from pixelnerf.evaluation.super_resolution import SuperResolution, training_scenes
 from pixelnerf.model.image import check_quality
 from pixelnerf.model.sparse import Quality
-from pixelnerf.training.checkpoint import load_checkpoint
+from pixelnerf.training.checkpoint import load_checkpoint, load_refiner
 
 
 class EvaluationConfig(Config):
@@ -38,6 +39,8 @@ class EvaluationConfig(Config):
         output: the folder of the results; None for `evaluation/<protocol>` in the training run's own folder.
         device: a torch device, or "auto" for a GPU where there is one.
         rays_per_chunk: rays that are rendered at once, which bounds the memory that is used; None for what is fast.
+        refiner: refiners' checkpoints, whose results stand beside the model's; one path or several.
+        bicubic: also enlarge the model's render at 1 over this size, bicubically.
         quality: "exact", or "high" and "fast", which skip empty space and are noted in the results.
     """
 
@@ -48,6 +51,13 @@ class EvaluationConfig(Config):
     device: str
     rays_per_chunk: int | None = Field(ge=1)
     quality: Quality
+    refiner: tuple[Path, ...]
+    bicubic: int | None = Field(ge=2)
+
+    @field_validator("refiner", mode="before")
+    @classmethod
+    def _one_is_several(cls, value: Any) -> Any:
+        return () if value is None else [value] if isinstance(value, str | Path) else value
 
 
 @dataclass(frozen=True)
@@ -80,17 +90,24 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     dataset = build_dataset(config.dataset)
     damaged = DamagedScenes(dataset.on_error)
     manifest = resolve(config.protocol, dataset, damaged)
+    refiners = tuple(load_refiner(path) for path in config.refiner)
+    extra = SuperResolution(
+        refiners, config.bicubic, trained_supersample(model.config), training_scenes(dataset, refiners)
+    )
+    extra.check(manifest)
     problem = lpips_problem()
     output = config.output or default_output(config.checkpoint, config.protocol.name)
     circumstances = {
         "lpips": problem is None,
         "device": device.type,
         "quality": config.quality,
+        "refiners": [file_digest(path) for path in config.refiner],
+        "bicubic": config.bicubic,
         "torch": torch.__version__,
     }
     store = ResultStore(output, manifest, result_key(config.checkpoint, manifest.digest(), circumstances))
     lpips = Lpips(device) if problem is None else None
-    evaluator = Evaluator(model.net, config.protocol, device, config.rays_per_chunk, lpips, config.quality)
+    evaluator = Evaluator(model.net, config.protocol, device, config.rays_per_chunk, lpips, config.quality, extra)
     items, results = _evaluate_all(evaluator, manifest, store, output / "renders", console, damaged)
     shown = choose(output / "renders", items, results)
     if lpips is not None and any(_is_too_small_for_lpips(result.size) for result in results):
@@ -102,9 +119,13 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
         notes["damaged"] = f"scenes left out as damaged: {len(messages)}, the first: {messages[0]}"
     comparable = not altered and not damaged.messages
     metrics = metrics_json(config.protocol.name, str(config.checkpoint), results, notes)
+    named = {refiner.own.name: str(path) for refiner, path in zip(refiners, config.refiner, strict=True)}
+    if named:
+        metrics["refiners"] = named
     facts = {
         "model": str(model.config.get("model", {}).get("name", "")),
         "checkpoint": f"{config.checkpoint} (step {model.step})",
+        **{f"{name} refiner": path for name, path in named.items()},
         "scenes": str(len({(result.group, result.scene) for result in results})),
         "manifest": manifest.digest(),
         "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
@@ -126,6 +147,12 @@ def training_categories(config: Mapping[str, Any]) -> set[str]:
     dataset = config.get("dataset") or {}
     parts = dataset["parts"].values() if "parts" in dataset else [dataset]
     return {name for part in parts for name in part.get("train_categories") or part.get("categories") or ()}
+
+
+def trained_supersample(config: Mapping[str, Any]) -> int:
+    """By how many sub-pixels a side a checkpoint's model was trained; 1 for those that came from elsewhere."""
+    batch = ((config.get("trainer") or {}).get("loader") or {}).get("batch") or {}
+    return int(batch.get("supersample", 1))
 
 
 def _evaluate_all(

@@ -8,20 +8,28 @@ import imageio.v3 as iio
 import numpy as np
 
 from datasets.rendering.atomic import write_atomically
+from pixelnerf.evaluation.baselines import REFINERS, Method
 from pixelnerf.evaluation.evaluator import Evaluation, SceneScores, shown_target
 from pixelnerf.evaluation.manifest import Item
 from pixelnerf.evaluation.pictures import depth_picture, error_picture, to_8_bits
 from pixelnerf.evaluation.store import file_name
 
+ENHANCED: tuple[Method, ...] = (*REFINERS, "bicubic")
+"""The methods whose pictures are shown beside the model's."""
+
 
 @dataclass(frozen=True)
 class ShownRender:
-    """PNG files of one target rendered from `views` photos, and the scene's PSNR in dB over all its targets."""
+    """PNG files of one target rendered from `views` photos, and the scene's PSNR in dB over all its targets.
+
+    `others` are other methods' pictures of it.
+    """
 
     views: int
     psnr: float
     inputs: tuple[Path, ...]
     prediction: Path
+    others: dict[Method, Path]
     truth: Path
     depth: Path
     error: Path
@@ -48,6 +56,8 @@ def save_pictures(folder: Path, item: Item, evaluation: Evaluation) -> None:
         for path, photo in zip(render.inputs, shown.inputs, strict=True):
             _write(path, photo.numpy())
         _write(render.prediction, color)
+        for method, path in render.others.items():
+            _write(path, shown.others[method].numpy())
         _write(render.truth, truth)
         _write(render.depth, depth_picture(shown.output.distance.numpy(), shown.output.opacity.numpy(), bounds))
         _write(render.error, error_picture(color, truth))
@@ -93,6 +103,9 @@ def _files(folder: Path, item: Item, result: SceneScores) -> list[ShownRender]:
                 psnr=result.scores[count]["model"].psnr,
                 inputs=tuple(place / f"input{view:03d}.png" for view in inputs),
                 prediction=place / f"{stem}_prediction.png",
+                others={
+                    method: place / f"{stem}_{method}.png" for method in ENHANCED if method in result.scores[count]
+                },
                 truth=place / f"target{target:03d}_truth.png",
                 depth=place / f"{stem}_depth.png",
                 error=place / f"{stem}_error.png",

@@ -33,3 +33,9 @@ def to_ndc(rays: Rays, scale: Float[Tensor, "*#batch 2"]) -> Rays:
         near=torch.zeros_like(rays.near),
         far=torch.ones_like(rays.far),
     )
+
+
+def from_ndc(points: Float[Tensor, "*batch 3"], scale: Float[Tensor, "2"]) -> Float[Tensor, "*batch 3"]:
+    """Points in normalised device coordinates back in the mean camera's frame; depths end at a million."""
+    depth = 2 / (1 - points[..., 2:]).clamp_min(2e-6)
+    return torch.cat([points[..., :2] * depth / scale, depth], dim=-1)

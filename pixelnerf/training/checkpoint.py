@@ -5,21 +5,25 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors
 import safetensors.torch
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
-from pixelnerf.config import parse_config
+from pixelnerf.config import Config, parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import Net
+from pixelnerf.refine.config import RefinerConfig, build_refiner
+from pixelnerf.refine.refiner import Refiner
 
 NET_PREFIX = "net."
+Section = Literal["model", "refiner"]
+"""Where a checkpoint's configuration says what was trained."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,19 @@ class LoadedModel:
     net: Net
     config: dict[str, Any]
     step: int
+
+
+@dataclass(frozen=True)
+class LoadedRefiner:
+    """A refiner in evaluation mode, its own configuration, and the whole one that it was trained with."""
+
+    refiner: Refiner
+    own: RefinerConfig
+    config: dict[str, Any]
+
+
+class _RefinerSection(Config):
+    refiner: RefinerConfig
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -52,20 +69,26 @@ def load_checkpoint(path: Path) -> LoadedModel:
     Raises:
         UserError: the file is missing, damaged, not one of ours, or its weights do not fit its configuration.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"no such checkpoint: {path}")
-    config, state, step = _read_safetensors(path) if path.suffix == ".safetensors" else _read_lightning(path)
+    config, state, step = _read(Path(path), "model")
     net = Net(parse_config(ModelConfig, config["model"], f"{path}: model"), load_pretrained=False)
-    try:
-        net.load_state_dict(state)
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())[:160]
-        raise UserError(f"{path} holds the weights of another model than its configuration says: {detail}") from None
+    _fill(path, net, state)
     return LoadedModel(net.eval(), config, step)
 
 
-def save_shared(path: Path, net: Net, config: Mapping[str, Any], step: int) -> None:
+def load_refiner(path: Path) -> LoadedRefiner:
+    """Reads a refiner's `.ckpt` or `.safetensors`, as `load_checkpoint` does a model's.
+
+    Raises:
+        UserError: the file is missing, damaged, no refiner, or its weights do not fit its configuration.
+    """
+    config, state, _ = _read(Path(path), "refiner")
+    own = parse_config(_RefinerSection, {"refiner": config["refiner"]}, f"{path}: ").refiner
+    refiner = build_refiner(own)
+    _fill(path, refiner, state)
+    return LoadedRefiner(refiner.eval(), own, config)
+
+
+def save_shared(path: Path, net: nn.Module, config: Mapping[str, Any], step: int) -> None:
     """Writes weights and configuration as safetensors, for sharing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -76,8 +99,8 @@ def save_shared(path: Path, net: Net, config: Mapping[str, Any], step: int) -> N
     temporary.replace(path)
 
 
-def check_resumable(path: Path, model: ModelConfig) -> None:
-    """Makes sure before training starts that a checkpoint is there and is of this model.
+def check_resumable(path: Path, section: Section, ours: Config) -> None:
+    """Makes sure before training starts that a checkpoint is there and is of this model or refiner.
 
     Raises:
         UserError: it is not; the message names the first difference.
@@ -85,24 +108,47 @@ def check_resumable(path: Path, model: ModelConfig) -> None:
     if not path.is_file():
         raise UserError(f"no such checkpoint to resume from: {path}")
     config, _, _ = _read_lightning(path)
-    _check_same_model(path, config["model"], model, "resume")
+    _check_same(path, config, section, ours, "resume")
 
 
-def load_start(path: Path, net: Net) -> None:
+def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> None:
     """Fills a net with the weights of a checkpoint or a shared file, to train on from them.
 
     Raises:
         UserError: as `load_checkpoint`, or it is of another model; the message names the first difference.
     """
-    loaded = load_checkpoint(path)
-    _check_same_model(path, loaded.config["model"], net.config, "start")
-    net.load_state_dict(loaded.net.state_dict())
+    config, state, _ = _read(path, section)
+    _check_same(path, config, section, ours, "start")
+    _fill(path, net, state)
 
 
-def _check_same_model(path: Path, theirs: dict[str, Any], ours: ModelConfig, purpose: str) -> None:
-    difference = _first_difference(theirs, ours.model_dump(mode="json"), "model")
+def _check_same(path: Path, config: dict[str, Any], section: Section, ours: Config, purpose: str) -> None:
+    _check_section(path, config, section)
+    difference = _first_difference(config[section], ours.model_dump(mode="json"), section)
     if difference is not None:
-        raise UserError(f"cannot {purpose} from {path}: it is of another model ({difference})")
+        raise UserError(f"cannot {purpose} from {path}: it is of another {section} ({difference})")
+
+
+def _read(path: Path, section: Section) -> tuple[dict[str, Any], dict[str, Tensor], int]:
+    if not path.is_file():
+        raise UserError(f"no such checkpoint: {path}")
+    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_lightning(path)
+    _check_section(path, found[0], section)
+    return found
+
+
+def _check_section(path: Path, config: dict[str, Any], section: Section) -> None:
+    if section not in config:
+        other = "refiner" if section == "model" else "model"
+        raise UserError(f"{path} holds no {section}" + (f" but a {other}" if other in config else ""))
+
+
+def _fill(path: Path, net: nn.Module, state: dict[str, Tensor]) -> None:
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[:160]
+        raise UserError(f"{path} holds other weights than its configuration says: {detail}") from None
 
 
 def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:

@@ -1,7 +1,7 @@
 """The whole configuration of a training run: what `train.py` composes and a checkpoint carries."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -14,15 +14,13 @@ from pixelnerf.training.losses import LossConfig
 from pixelnerf.training.optimization import OptimizerConfig
 
 
-class TrainerConfig(Config):
+class LoopConfig(Config):
     """How long, how precise, how often.
 
     Training ends at `max_steps` or after `max_minutes` of training, whichever comes first; the learning rate has
     decayed by then in either case. `precision: auto` is bfloat16 where the device multiplies it faster than float32.
     """
 
-    loader: LoaderConfig
-    loss: LossConfig
     optimizer: OptimizerConfig
     max_steps: int = Field(ge=1)
     max_minutes: float | None = Field(gt=0.0)
@@ -36,24 +34,42 @@ class TrainerConfig(Config):
     log_every: int = Field(ge=1)
 
 
-class ExperimentConfig(Config):
-    """`name` is the folder under `runs/`; `resume` is a checkpoint to go on from, `start_from` one to begin with."""
+class TrainerConfig(LoopConfig):
+    """Also what a model's batches hold and what its loss counts."""
+
+    loader: LoaderConfig
+    loss: LossConfig
+
+
+LoopConfigType = TypeVar("LoopConfigType", bound=LoopConfig)
+
+
+class RunConfig(Config, Generic[LoopConfigType]):
+    """What every run has.
+
+    `name` is the folder under `runs/`; `resume` is a checkpoint to go on from, `start_from` one to begin with.
+    """
 
     name: str
     seed: int = Field(ge=0)
     run_dir: Path
     resume: Path | None
     start_from: Path | None
-    model: ModelConfig
-    dataset: DatasetConfig
-    trainer: TrainerConfig
+    trainer: LoopConfigType
     logger: LoggerConfig
 
     @model_validator(mode="after")
-    def _begins_in_one_way(self) -> "ExperimentConfig":
+    def _begins_in_one_way(self) -> "RunConfig[LoopConfigType]":
         if self.resume is not None and self.start_from is not None:
             raise ValueError("resume goes on with a run and start_from begins a new one: set only one of them")
         return self
+
+
+class ExperimentConfig(RunConfig[TrainerConfig]):
+    """The training of a model."""
+
+    model: ModelConfig
+    dataset: DatasetConfig
 
     @model_validator(mode="after")
     def _trains_every_field(self) -> "ExperimentConfig":

@@ -5,13 +5,15 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
+from numpy import ndarray
 from torch import Tensor
 from typing_extensions import override
 
 from datasets.module import ValidationItem
 from datasets.sampler import TrainBatch
 from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
+from pixelnerf.evaluation.pictures import comparison_strip
 from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
 from pixelnerf.training.experiment import ExperimentConfig
@@ -33,12 +35,13 @@ class FewShotModule(pl.LightningModule):
         super().__init__()
         self.net = net
         self.config = config
-        self.validation_renders: list[tuple[ValidationItem, ImageOutput]] = []
+        self._renders: list[tuple[ValidationItem, ImageOutput]] = []
         self._progress = progress
 
     @override
     def training_step(self, batch: TrainBatch, batch_index: int) -> Float[Tensor, ""]:
-        generator = torch.Generator(self.device).manual_seed(self._step_seed())
+        seed = step_seed(self.config.seed, self.global_step, self.global_rank)
+        generator = torch.Generator(self.device).manual_seed(seed)
         features = self.net.encode(batch.photos)
         loss_config = self.config.trainer.loss
         train_coarse = loss_config.coarse_weight > 0
@@ -67,11 +70,11 @@ class FewShotModule(pl.LightningModule):
             self.log("val/psnr", value, batch_size=1, on_epoch=True, sync_dist=True)
             self.log("val/opacity", render.opacity.mean(), batch_size=1, on_epoch=True, sync_dist=True)
             if view == 0:
-                self.validation_renders.append((item.to("cpu"), render.to("cpu")))
+                self._renders.append((item.to("cpu"), render.to("cpu")))
 
     @override
     def on_validation_epoch_start(self) -> None:
-        self.validation_renders.clear()
+        self._renders.clear()
 
     @override
     def configure_optimizers(self) -> Any:
@@ -82,6 +85,22 @@ class FewShotModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config.model_dump(mode="json")
 
-    def _step_seed(self) -> int:
-        # Distinct odd multipliers keep (seed, step, rank) apart; the mask is torch's range of seeds.
-        return (self.config.seed * 1_000_003 + self.global_step * 7_919 + self.global_rank * 104_729) & (2**63 - 1)
+    def validation_strips(self, count: int) -> dict[str, UInt8[ndarray, "height width 3"]]:
+        """input | prediction | truth | depth | error of the first frozen views, by their scenes."""
+        return {
+            item.name: comparison_strip(
+                item.photos.images[0, 0].movedim(0, -1).numpy() if item.photos.images.shape[1] else None,
+                render.color.numpy(),
+                item.images[0].movedim(0, -1).numpy(),
+                render.distance.numpy(),
+                render.opacity.numpy(),
+                (item.near, item.far),
+            )
+            for item, render in self._renders[:count]
+        }
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of a step's random numbers."""
+    # Distinct odd multipliers keep (seed, step, rank) apart; the mask is torch's range of seeds.
+    return (seed * 1_000_003 + step * 7_919 + rank * 104_729) & (2**63 - 1)

@@ -1,15 +1,25 @@
 """Pictures of the frozen validation views, logged to W&B."""
 
+from typing import Protocol, runtime_checkable
+
 import lightning.pytorch as pl
+from jaxtyping import UInt8
 from lightning.pytorch.loggers import WandbLogger
+from numpy import ndarray
 from typing_extensions import override
 
-from pixelnerf.evaluation.pictures import comparison_strip
-from pixelnerf.training.module import FewShotModule
+
+@runtime_checkable
+class ShowsValidation(Protocol):
+    """A module that can show its last validation."""
+
+    def validation_strips(self, count: int) -> dict[str, UInt8[ndarray, "height width 3"]]:
+        """Strips of pictures of the first frozen views, by their names."""
+        ...
 
 
 class ValidationPanels(pl.Callback):
-    """Logs input | prediction | truth | depth | error of the first frozen views after each validation."""
+    """Logs the strips of the first frozen views after each validation."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -18,19 +28,9 @@ class ValidationPanels(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not isinstance(trainer.logger, WandbLogger):
             return
-        assert isinstance(pl_module, FewShotModule), "only this module keeps its validation renders"
-        renders = pl_module.validation_renders[: self._count]
-        strips = [
-            comparison_strip(
-                item.photos.images[0, 0].movedim(0, -1).numpy() if item.photos.images.shape[1] else None,
-                render.color.numpy(),
-                item.images[0].movedim(0, -1).numpy(),
-                render.distance.numpy(),
-                render.opacity.numpy(),
-                (item.near, item.far),
-            )
-            for item, render in renders
-        ]
+        assert isinstance(pl_module, ShowsValidation), "modules that are trained with panels have some to show"
+        strips = pl_module.validation_strips(self._count)
         if strips:
-            names = [item.name for item, _ in renders]
-            trainer.logger.log_image("val/panels", strips, step=trainer.global_step, caption=names)
+            trainer.logger.log_image(
+                "val/panels", list(strips.values()), step=trainer.global_step, caption=list(strips)
+            )

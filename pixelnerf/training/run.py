@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
@@ -19,7 +20,7 @@ from pixelnerf.model.net import Net
 from pixelnerf.training.budget import Budget
 from pixelnerf.training.checkpoint import AtomicCheckpointIO, check_resumable, load_start
 from pixelnerf.training.curve import ValidationCurve
-from pixelnerf.training.experiment import ExperimentConfig
+from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
 from pixelnerf.training.logging import build_logger, log_best_checkpoint
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
 from pixelnerf.training.panels import ValidationPanels
@@ -38,26 +39,48 @@ class TrainingResult:
 
 
 def train(config: ExperimentConfig) -> TrainingResult:
-    """Trains to the end of the budget, writing `checkpoints/{best,last}.ckpt` under the run's folder.
+    """Trains a model to the end of the budget, writing `checkpoints/{best,last}.ckpt` under the run's folder.
 
     Raises:
         UserError: bad data, an unfit checkpoint to resume from, an unwritable folder, or a loss that became NaN
             (with the step, the objects, and a saved checkpoint).
     """
-    checkpoints = _writable_folder(config.run_dir / "checkpoints")
+    budget = start_run(config)
     if config.resume is not None:
-        check_resumable(config.resume, config.model)
+        check_resumable(config.resume, "model", config.model)
+    data = SceneDataModule(build_dataset(config.dataset), config.trainer.loader, config.seed)
+    net = Net(config.model, load_pretrained=config.resume is None and config.start_from is None)
+    if config.start_from is not None:
+        load_start(config.start_from, net, "model", config.model)
+    return fit(config, budget, FewShotModule(net, config, lambda: budget.progress), data)
+
+
+def start_run(config: RunConfig[Any]) -> Budget:
+    """What comes before a run's own parts are made: its folder, its seed, and the budget that it will spend.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    checkpoints = _writable_folder(config.run_dir / "checkpoints")
     torch.manual_seed(config.seed)
     # Advertising, and notes on internals that no user can act on.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-    budget = Budget(config.trainer.max_steps, config.trainer.max_minutes, checkpoints / "last.ckpt")
-    data = SceneDataModule(build_dataset(config.dataset), config.trainer.loader, config.seed)
-    net = Net(config.model, load_pretrained=config.resume is None and config.start_from is None)
-    if config.start_from is not None:
-        load_start(config.start_from, net)
-    module = FewShotModule(net, config, lambda: budget.progress)
+    return Budget(config.trainer.max_steps, config.trainer.max_minutes, checkpoints / "last.ckpt")
+
+
+def fit(
+    config: RunConfig[Any], budget: Budget, module: pl.LightningModule, data: pl.LightningDataModule
+) -> TrainingResult:
+    """Runs Lightning's loop: checkpoints, the progress line, the validation curve, W&B.
+
+    The module logs `train/psnr` and `val/psnr`, and puts its configuration into checkpoints.
+
+    Raises:
+        UserError: the loss became NaN; the message has the step and the checkpoint that was saved.
+    """
+    checkpoints = config.run_dir / "checkpoints"
     logger = build_logger(config.logger, config.name, config.run_dir, config.model_dump(mode="json"))
     best = ModelCheckpoint(checkpoints, "best", "val/psnr", mode="max", enable_version_counter=False)
     callbacks: list[pl.Callback] = [
@@ -105,11 +128,15 @@ def fast_bfloat16(device_type: str) -> bool:
     return device_type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_amx_tile_supported()
 
 
-def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback], logger: Logger | None) -> pl.Trainer:
-    trainer_config = config.trainer
-    use_cuda = trainer_config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+def training_device(config: LoopConfig) -> Literal["cuda", "cpu"]:
+    """The type of device that a run will train on."""
+    return "cuda" if config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
+
+
+def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: Logger | None) -> pl.Trainer:
+    trainer_config: LoopConfig = config.trainer
     wanted = trainer_config.precision
-    half = wanted == "bfloat16" or (wanted == "auto" and fast_bfloat16("cuda" if use_cuda else "cpu"))
+    half = wanted == "bfloat16" or (wanted == "auto" and fast_bfloat16(training_device(trainer_config)))
     return pl.Trainer(
         accelerator=trainer_config.accelerator,
         devices=trainer_config.devices,

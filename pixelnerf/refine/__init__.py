@@ -1,0 +1,1 @@
+"""Refiners: networks that sharpen a rendered view, patch by patch."""

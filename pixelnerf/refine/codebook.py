@@ -1,0 +1,202 @@
+"""The codebook refiner (Codebook-NeRF): what high resolution looks like, learned as a vocabulary of patch parts.
+
+A vector-quantised autoencoder (van den Oord et al., 2017) learns to rebuild high-resolution patches from codes. Patches
+of renders are encoded alike and quantised by the same codebook; a second decoder turns the render's own features and
+its codes into what the render lacks. Refining needs no photo.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+from typing_extensions import override
+
+from pixelnerf.config import Config
+from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, level_channels, start_unchanged
+from pixelnerf.refine.patches import change_in_patches
+from pixelnerf.refine.refiner import PatchConfig, Refiner, RefinerLosses
+from pixelnerf.refine.views import PatchBatch, ReferenceView, RenderedView
+
+
+class CodebookWeights(Config):
+    """Weights of the loss.
+
+    Attributes:
+        refine: mean absolute error of the refined patch.
+        reconstruction: mean squared error of the high-resolution patch rebuilt from its codes.
+        quantization: of the high-resolution patch: codes go to features, and `commitment` times features to codes.
+        imitation: the same two for the rendered patch.
+        commitment: beta of the VQ-VAE paper, equation 3.
+    """
+
+    refine: float = Field(ge=0)
+    reconstruction: float = Field(ge=0)
+    quantization: float = Field(ge=0)
+    imitation: float = Field(ge=0)
+    commitment: float = Field(ge=0)
+
+
+class CodebookRefinerConfig(PatchConfig):
+    """Configuration of `CodebookRefiner`.
+
+    Attributes:
+        codes: size of the codebook.
+        code_channels: length of a code.
+        usage_decay: of the moving average over batches of how often each code is used.
+        dead_below: a code used less often in a batch, by that average, is dead and becomes a feature of the batch.
+        weights: of the loss.
+    """
+
+    name: Literal["codebook"]
+    codes: int = Field(ge=2)
+    code_channels: int = Field(ge=1)
+    usage_decay: float = Field(ge=0, lt=1)
+    dead_below: float = Field(gt=0, lt=1)
+    weights: CodebookWeights
+
+
+class Codebook(nn.Module):
+    """The nearest code for each feature; codes learn by gradient, and dead ones are revived while training."""
+
+    def __init__(self, config: CodebookRefinerConfig) -> None:
+        super().__init__()
+        # Late, since what it imports in turn takes seconds, and few programs make a codebook.
+        from vector_quantize_pytorch import VectorQuantize
+
+        # The library's own loss has one weight for both directions and its own gradient, so it is only asked for codes.
+        self.quantizer = VectorQuantize(
+            config.code_channels,
+            config.codes,
+            decay=config.usage_decay,
+            threshold_ema_dead_code=config.dead_below,  # pyright: ignore[reportArgumentType] (any number will do)
+            commitment_weight=0.0,
+            learnable_codebook=True,
+            ema_update=False,
+            rotation_trick=False,
+            route_gradients_to_input=False,
+            accept_image_fmap=True,
+        )
+        # As large as features are.
+        nn.init.normal_(self.quantizer.codebook)
+        self._dead_below = config.dead_below
+
+    def forward(
+        self, features: Float[Tensor, "patch channel height width"]
+    ) -> tuple[Float[Tensor, "patch channel height width"], Int[Tensor, "patch height width"]]:
+        """The codes, with a gradient to the codebook only, and their numbers."""
+        codes, indices, _ = self.quantizer(features)
+        return codes, indices
+
+    @property
+    def usage(self) -> Float[Tensor, "code"]:
+        """How often each code is used in a batch, a moving average."""
+        return self.quantizer.get_buffer("_codebook.cluster_size")[0]
+
+    def perplexity(self) -> float:
+        """The exponential of the usage's entropy: as many codes, used alike, would carry as much."""
+        share = self.usage / self.usage.sum()
+        return float(torch.exp(-torch.xlogy(share, share).sum()))
+
+    def dead_share(self) -> float:
+        """The share of codes that were dead in the last batch; a revived code stands at the bound until it is used."""
+        return float((self.usage <= self._dead_below).float().mean())
+
+
+class CodeDecoder(nn.Module):
+    """From codes to pixels; every up-convolution also takes the codes, and maps of the encoder where `with_maps`."""
+
+    def __init__(self, channels: list[int], code_channels: int, with_maps: bool) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(code_channels + with_maps * channels[-1], channels[-1], 3, padding=1)
+        self.doublings = nn.ModuleList(
+            nn.ConvTranspose2d(narrow + code_channels, wide, 4, stride=2, padding=1)
+            for wide, narrow in zip(channels[-2::-1], channels[:0:-1], strict=True)
+        )
+        self.joins = nn.ModuleList(
+            nn.Sequential(nn.Conv2d((1 + with_maps) * wide, wide, 1), ResidualBlock(wide)) for wide in channels[-2::-1]
+        )
+        self.head = nn.Conv2d(channels[0], 3, 3, padding=1)
+
+    def forward(
+        self, codes: Float[Tensor, "patch channel height width"], maps: list[Tensor] | None = None
+    ) -> Float[Tensor, "patch 3 side side"]:
+        """Colours, or a change of them."""
+        *finer, coarsest = maps if maps is not None else [None] * (len(self.doublings) + 1)
+        x = self.stem(_joined(codes, coarsest))
+        for double, join, own in zip(self.doublings, self.joins, reversed(finer), strict=True):
+            x = double(torch.cat([torch.relu(x), F.interpolate(codes, x.shape[-2:], mode="nearest")], dim=1))
+            x = join(_joined(x, own))
+        return self.head(torch.relu(x))
+
+
+class CodebookRefiner(Refiner):
+    """Codebook-NeRF's refiner."""
+
+    needs_reference = False
+
+    def __init__(self, config: CodebookRefinerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.side = config.side
+        channels = level_channels(config.width, config.halvings)
+        self.encoder = PatchEncoder(channels)
+        self.to_codes = nn.Conv2d(channels[-1], config.code_channels, 1)
+        self.codebook = Codebook(config)
+        self.rebuild = CodeDecoder(channels, config.code_channels, with_maps=False)
+        self.change = CodeDecoder(channels, config.code_channels, with_maps=True)
+        start_unchanged(self.change.head)
+
+    @override
+    def refine(self, view: RenderedView, reference: ReferenceView | None = None) -> Float[Tensor, "3 height width"]:
+        def change(
+            patches: Float[Tensor, "patch 3 side side"], corners: Int[Tensor, "patch 2"]
+        ) -> Float[Tensor, "patch 3 side side"]:
+            maps = self.encoder(patches)
+            codes, _ = self.codebook(self._features(maps))
+            return self.change(codes, maps)
+
+        return change_in_patches(view.color, self.side, self.config.overlap, change).clamp(0.0, 1.0)
+
+    @override
+    def losses(self, batch: PatchBatch) -> RefinerLosses:
+        count = len(batch.truth)
+        maps = self.encoder(torch.cat([batch.truth, batch.rendered]))
+        features = self._features(maps)
+        codes, _ = self.codebook(features)
+        # The gradient at the codes goes on to the features as it is (VQ-VAE, section 3.2).
+        passed = features + (codes - features).detach()
+        rebuilt = self.rebuild(passed[:count]) + 0.5
+        refined = batch.rendered + self.change(passed[count:], [level[count:] for level in maps])
+        weights = self.config.weights
+        terms = {
+            "refine": weights.refine * F.l1_loss(refined, batch.truth),
+            "reconstruction": weights.reconstruction * F.mse_loss(rebuilt, batch.truth),
+            "quantization": weights.quantization * self._meeting(features[:count], codes[:count]),
+            "imitation": weights.imitation * self._meeting(features[count:], codes[count:]),
+        }
+        return RefinerLosses(terms, refined)
+
+    @override
+    def health(self) -> dict[str, float]:
+        return {"codebook/perplexity": self.codebook.perplexity(), "codebook/dead_share": self.codebook.dead_share()}
+
+    def _features(self, maps: list[Tensor]) -> Float[Tensor, "patch channel height width"]:
+        """What is quantised, of mean zero and variance one at each place.
+
+        Without a fixed scale, features run away from codes, and a revived code is a shock to the decoders.
+        """
+        features = self.to_codes(maps[-1]).movedim(1, -1)
+        return F.layer_norm(features, features.shape[-1:]).movedim(-1, 1)
+
+    def _meeting(self, features: Tensor, codes: Tensor) -> Float[Tensor, ""]:
+        """Codes go to features, and features, by the commitment, to codes."""
+        return F.mse_loss(codes, features.detach()) + self.config.weights.commitment * F.mse_loss(
+            features, codes.detach()
+        )
+
+
+def _joined(x: Tensor, other: Tensor | None) -> Tensor:
+    return x if other is None else torch.cat([x, other], dim=1)

@@ -1,0 +1,71 @@
+"""An image as overlapping patches, and back without seams."""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+PATCHES_AT_ONCE = 16
+"""Bounds the memory of an image of any size."""
+
+PatchChange = Callable[[Float[Tensor, "patch 3 side side"], Int[Tensor, "patch 2"]], Float[Tensor, "patch 3 side side"]]
+"""What is to be added to patches; also gets their left upper corners as (column, row)."""
+
+
+def change_in_patches(
+    image: Float[Tensor, "3 height width"], side: int, overlap: int, change: PatchChange
+) -> Float[Tensor, "3 height width"]:
+    """The image plus the blended changes of its patches.
+
+    Changes are blended, not patches, so where nothing is changed the image stays exactly as it is. An image smaller
+    than a patch is continued by its border.
+    """
+    height, width = image.shape[1:]
+    padded = pad_to_side(image, side)
+    corners = patch_corners(padded.shape[2], padded.shape[1], side, overlap).to(image.device)
+    window = blending_window(side).to(image)
+    total = torch.zeros_like(padded)
+    weight = torch.zeros_like(padded[0])
+    for part in corners.split(PATCHES_AT_ONCE):
+        changes = change(cut_patches(padded, part, side), part)
+        for (column, row), patch_change in zip(part.tolist(), changes, strict=True):
+            place = (slice(row, row + side), slice(column, column + side))
+            total[:, *place] += window * patch_change
+            weight[place] += window
+    return (padded + total / weight)[:, :height, :width]
+
+
+def patch_corners(width: int, height: int, side: int, overlap: int) -> Int[Tensor, "patch 2"]:
+    """Left upper corners (column, row) of patches that cover the image evenly and overlap by at least `overlap`."""
+    columns, rows = (_even_places(length, side, overlap) for length in (width, height))
+    return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
+
+
+def pad_to_side(
+    image: Float[Tensor, "channel height width"], side: int
+) -> Float[Tensor, "channel padded_height padded_width"]:
+    """The image, continued by its border at the right and bottom if it is smaller than a patch."""
+    height, width = image.shape[1:]
+    return F.pad(image[None], (0, max(side - width, 0), 0, max(side - height, 0)), mode="replicate")[0]
+
+
+def blending_window(side: int) -> Float[Tensor, "side side"]:
+    """A patch's weights: a pyramid that is positive everywhere and falls almost to zero at the border."""
+    places = torch.arange(side) + 0.5
+    tent = torch.minimum(places, side - places) / (side / 2)
+    return tent[:, None] * tent
+
+
+def cut_patches(
+    image: Float[Tensor, "channel height width"], corners: Int[Tensor, "patch 2"], side: int
+) -> Float[Tensor, "patch channel {side} {side}"]:
+    """Square patches at left upper corners (column, row) inside the image."""
+    return torch.stack([image[:, row : row + side, column : column + side] for column, row in corners.tolist()])
+
+
+def _even_places(length: int, side: int, overlap: int) -> Int[Tensor, "place"]:
+    count = 1 + math.ceil((length - side) / (side - overlap))
+    return torch.linspace(0, length - side, count, dtype=torch.float64).round().long()

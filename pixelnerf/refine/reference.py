@@ -1,0 +1,124 @@
+"""The reference refiner (NeRF-SR): details from one high-resolution photo of the scene.
+
+For some places of a patch the rendered surface point is projected into the reference photo; the patch of the photo that
+has the projection at the same place is a candidate. Features of all candidates are joined by their maximum, so neither
+their number nor their order matters (NeRF-SR, section 3.3).
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+from typing_extensions import override
+
+from pixelnerf.geometry.cameras import project, world_to_camera
+from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, level_channels, start_unchanged
+from pixelnerf.refine.patches import change_in_patches, cut_patches
+from pixelnerf.refine.refiner import PatchConfig, Refiner, RefinerLosses
+from pixelnerf.refine.views import Candidates, PatchBatch, ReferenceView, RenderedView
+
+OPAQUE = 0.5
+"""Below this opacity a pixel shows no surface that could be looked up."""
+
+
+class ReferenceRefinerConfig(PatchConfig):
+    """Configuration of `ReferenceRefiner`.
+
+    Attributes:
+        grid: candidates come from this many by this many places of a patch.
+        reference_view: which view of a scene's training split is its reference photo.
+    """
+
+    name: Literal["reference"]
+    grid: int = Field(ge=1)
+    reference_view: int = Field(ge=0)
+
+
+def find_candidates(
+    view: RenderedView, reference: ReferenceView, corners: Int[Tensor, "patch 2"], side: int, grid: int
+) -> Candidates:
+    """The reference's patches that belong to a render's patches at left upper corners (column, row).
+
+    A place that is transparent, or whose point is not in the reference's frame, gives no valid candidate. Whether the
+    point is hidden there by something nearer is not known; the network has to see that.
+    """
+    height, width = view.opacity.shape
+    inside = ((torch.arange(grid, device=corners.device) + 0.5) * side / grid).long()
+    offsets = torch.stack(torch.meshgrid(inside, inside, indexing="xy"), dim=-1).flatten(0, 1)
+    places = corners[:, None] + offsets
+    # A view smaller than a patch was continued by its border.
+    columns, rows = places[..., 0].clamp(max=width - 1), places[..., 1].clamp(max=height - 1)
+    camera = reference.camera
+    points = world_to_camera(camera.poses, view.points[rows, columns].flatten(0, 1))
+    pixels = project(camera.intrinsics, points).unflatten(0, columns.shape)
+    visible = (points[:, 2] > 0).unflatten(0, columns.shape) & (view.opacity[rows, columns] > OPAQUE)
+    valid = visible & ((pixels >= 0) & (pixels < camera.sizes)).all(-1)
+    # Pixel (i, j) has its centre at + 0.5; the photo is continued so that patches may reach over its border.
+    own = torch.where(valid[..., None], (pixels - 0.5).round().long() - offsets + side, 0)
+    photo = F.pad(reference.color[None], (side,) * 4, mode="replicate")[0]
+    patches = cut_patches(photo, own.flatten(0, 1), side).unflatten(0, columns.shape)
+    return Candidates(patches * valid[..., None, None, None], valid)
+
+
+class ReferenceRefiner(Refiner):
+    """NeRF-SR's refiner, with a change of the patch as its output."""
+
+    needs_reference = True
+
+    def __init__(self, config: ReferenceRefinerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.side = config.side
+        channels = level_channels(config.width, config.halvings)
+        self.encoder = PatchEncoder(channels)
+        self.stem = nn.Conv2d(2 * channels[-1], channels[-1], 3, padding=1)
+        self.doublings = nn.ModuleList(
+            nn.ConvTranspose2d(narrow, wide, 4, stride=2, padding=1)
+            for wide, narrow in zip(channels[-2::-1], channels[:0:-1], strict=True)
+        )
+        self.joins = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(3 * wide, wide, 1), ResidualBlock(wide)) for wide in channels[-2::-1]
+        )
+        self.head = start_unchanged(nn.Conv2d(channels[0], 3, 3, padding=1))
+
+    @override
+    def candidates(self, view: RenderedView, reference: ReferenceView, corners: Int[Tensor, "patch 2"]) -> Candidates:
+        return find_candidates(view, reference, corners, self.side, self.config.grid)
+
+    @override
+    def refine(self, view: RenderedView, reference: ReferenceView | None = None) -> Float[Tensor, "3 height width"]:
+        assert reference is not None, "this refiner needs a reference"
+
+        def change(
+            patches: Float[Tensor, "patch 3 side side"], corners: Int[Tensor, "patch 2"]
+        ) -> Float[Tensor, "patch 3 side side"]:
+            return self._change(patches, self.candidates(view, reference, corners))
+
+        return change_in_patches(view.color, self.side, self.config.overlap, change).clamp(0.0, 1.0)
+
+    @override
+    def losses(self, batch: PatchBatch) -> RefinerLosses:
+        assert batch.candidates is not None, "this refiner needs candidates"
+        refined = batch.rendered + self._change(batch.rendered, batch.candidates)
+        return RefinerLosses({"refine": F.l1_loss(refined, batch.truth)}, refined)
+
+    def _change(
+        self, patches: Float[Tensor, "patch 3 side side"], candidates: Candidates
+    ) -> Float[Tensor, "patch 3 side side"]:
+        *finer, coarsest = zip(self.encoder(patches), self._best(candidates), strict=True)
+        x = self.stem(torch.cat(coarsest, dim=1))
+        for double, join, maps in zip(self.doublings, self.joins, reversed(finer), strict=True):
+            x = join(torch.cat([double(torch.relu(x)), *maps], dim=1))
+        return self.head(torch.relu(x))
+
+    def _best(self, candidates: Candidates) -> list[Tensor]:
+        """The maximum over valid candidates of each feature map; zero where there are none."""
+        shape, valid = candidates.valid.shape, candidates.valid[..., None, None, None]
+        found = []
+        for maps in self.encoder(candidates.colors.flatten(0, 1)):
+            masked = maps.unflatten(0, shape).masked_fill(~valid, -torch.inf).amax(dim=1)
+            found.append(torch.where(valid.any(dim=1), masked, 0.0))
+        return found

@@ -1,0 +1,1 @@
+"""Training of refiners on renders of a trained model."""

@@ -1,0 +1,136 @@
+"""Endless batches of training patches, and the validation views. A batch is a function of (seed, step, rank) alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+from typing_extensions import override
+
+from pixelnerf.refine.patches import cut_patches, pad_to_side
+from pixelnerf.refine.refiner import Refiner
+from pixelnerf.refine.views import Candidates, PatchBatch, ReferenceView, RenderedView
+from pixelnerf.training.refiner.pairs import Pair, Pairs
+from pixelnerf.types import TensorRecord
+
+MOST_DRAWS = 4
+"""How often a patch is drawn anew when its truth has a single colour, as most of a plain background has."""
+SINGLE_COLOR = 1e-3
+"""Standard deviation of colours in [0, 1] below which a patch is of one colour."""
+
+
+@dataclass(frozen=True)
+class ValidationPair(TensorRecord):
+    """A whole view to refine, and what it should be."""
+
+    name: str
+    view: RenderedView
+    reference: ReferenceView | None
+    truth: Float[Tensor, "3 height width"]
+
+
+class PatchBatches(IterableDataset[PatchBatch]):
+    """The batches of all steps from the first on, without end; `refiner` is only asked for candidates."""
+
+    def __init__(
+        self, pairs: tuple[Pair, ...], refiner: Refiner, patches: int, seed: int, rank: int, first_step: int
+    ) -> None:
+        self._pairs = pairs
+        self._refiner = refiner
+        self._patches = patches
+        self._seed = seed
+        self._rank = rank
+        self._first_step = first_step
+
+    @override
+    def __iter__(self) -> Iterator[PatchBatch]:
+        step = self._first_step
+        while True:
+            yield self.batch(step)
+            step += 1
+
+    def batch(self, step: int) -> PatchBatch:
+        """The batch of a step: patches of views drawn alike, all turned and mirrored in one of the eight ways."""
+        random = np.random.default_rng([self._seed, step, self._rank])
+        parts = [self._draw(random) for _ in range(self._patches)]
+        quarters, mirror = int(random.integers(4)), bool(random.integers(2))
+
+        def turn(tensor: Tensor) -> Tensor:
+            if tensor.ndim < 4:
+                return tensor
+            turned = torch.rot90(tensor, quarters, (-2, -1))
+            return turned.flip(-1) if mirror else turned
+
+        candidates = [part.candidates for part in parts if part.candidates is not None]
+        joined = PatchBatch(
+            torch.cat([part.rendered for part in parts]),
+            torch.cat([part.truth for part in parts]),
+            Candidates(
+                torch.cat([found.colors for found in candidates]), torch.cat([found.valid for found in candidates])
+            )
+            if candidates
+            else None,
+        )
+        return joined.map_tensors(turn)
+
+    def _draw(self, random: np.random.Generator) -> PatchBatch:
+        pair = self._pairs[random.integers(len(self._pairs))]
+        side = self._refiner.side
+        rendered, truth = (pad_to_side(image, side) for image in (pair.view.color, pair.truth()))
+        room = np.array([truth.shape[2], truth.shape[1]]) - side + 1
+        corner = torch.from_numpy(random.integers(room))[None]
+        wanted = cut_patches(truth, corner, side)
+        for _ in range(MOST_DRAWS - 1):
+            if wanted.std(dim=(-2, -1)).max() > SINGLE_COLOR:
+                break
+            corner = torch.from_numpy(random.integers(room))[None]
+            wanted = cut_patches(truth, corner, side)
+        candidates = self._refiner.candidates(pair.view, pair.reference, corner) if pair.reference is not None else None
+        return PatchBatch(cut_patches(rendered, corner, side), wanted, candidates)
+
+
+class ValidationPairs(Dataset[ValidationPair]):
+    """The same few views at every validation."""
+
+    def __init__(self, pairs: tuple[Pair, ...]) -> None:
+        self._pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    @override
+    def __getitem__(self, index: int) -> ValidationPair:
+        pair = self._pairs[index]
+        return ValidationPair(pair.name, pair.view, pair.reference, pair.truth())
+
+
+class PairDataModule(pl.LightningDataModule):
+    """Feeds a trainer from pairs."""
+
+    def __init__(self, pairs: Pairs, refiner: Refiner, patches: int, seed: int) -> None:
+        super().__init__()
+        self._pairs = pairs
+        self._refiner = refiner
+        self._patches = patches
+        self._seed = seed
+
+    @override
+    def train_dataloader(self) -> DataLoader[PatchBatch]:
+        assert self.trainer is not None, "the data module belongs to a trainer by now"
+        rank, step = self.trainer.global_rank, self.trainer.global_step
+        batches = PatchBatches(self._pairs.train, self._refiner, self._patches, self._seed, rank, step)
+        return DataLoader(batches, batch_size=None)
+
+    @override
+    def val_dataloader(self) -> DataLoader[ValidationPair]:
+        return DataLoader(ValidationPairs(self._pairs.val), batch_size=None)
+
+    @override
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        # Lightning's own transfer writes into dataclasses, which frozen ones refuse.
+        return batch.to(device)

@@ -1,0 +1,191 @@
+"""Pairs of a render and its truth, rendered once by a trained model and kept on disk.
+
+Only the training split is opened, so what a protocol tests on stays unseen, by the validation of refiners, too.
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from rich.console import Console
+from torch import Tensor
+
+from datasets.module import spread
+from datasets.registry import build_dataset
+from datasets.rendering.atomic import remove_partial, write_atomically
+from datasets.scene import Scene
+from pixelnerf.errors import UserError
+from pixelnerf.evaluation.console import progress_bar
+from pixelnerf.evaluation.rendering import RenderOptions, render_views, rendered_view
+from pixelnerf.evaluation.store import file_digest, file_name
+from pixelnerf.model.image import ImageOutput
+from pixelnerf.model.net import Net
+from pixelnerf.refine.reference import ReferenceRefinerConfig
+from pixelnerf.refine.views import ReferenceView, RenderedView
+from pixelnerf.training.checkpoint import load_checkpoint
+from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A rendered training view of a scene, what it should be, and the scene's reference photo if it is wanted."""
+
+    name: str
+    view: RenderedView
+    scene: Scene
+    index: int
+    reference: ReferenceView | None
+
+    def truth(self) -> Float[Tensor, "3 height width"]:
+        """The photo, read when asked for."""
+        return self.scene.images([self.index])[0]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs to learn from, and those to choose the best checkpoint by."""
+
+    train: tuple[Pair, ...]
+    val: tuple[Pair, ...]
+
+
+def make_pairs(config: RefinerExperimentConfig, device: torch.device, console: Console) -> Pairs:
+    """Renders what is not on disk yet.
+
+    Raises:
+        UserError: an unfit checkpoint or dataset, too few views, an unwritable folder.
+        KeyboardInterrupt: with a message that says how many views are done.
+    """
+    model = load_checkpoint(config.checkpoint)
+    net = model.net.to(device)
+    if net.encoder is not None and config.pairs.input_views == 0:
+        raise UserError(f"{config.checkpoint} renders from photos: set pairs.input_views to how many it is given")
+    folder = _pairs_folder(config)
+    key = _key(config)
+    scenes = build_dataset(config.dataset).scenes("train")
+    chosen = [(scene, *_choose(scene, config)) for scene in scenes]
+    total, done = sum(len(targets) for _, _, targets in chosen), 0
+    options = RenderOptions(device)
+    pairs: list[Pair] = []
+    try:
+        with progress_bar(console, "render pairs", total) as bar:
+            for scene, inputs, targets in chosen:
+                place = folder / file_name(scene.name)
+                _make_folder(place)
+                reference = reference_view(scene, config.refiner)
+                missing = [view for view in targets if _load(_path(place, view), key) is None]
+                renders = render_views(net, scene, inputs, missing, config.pairs.input_downscale, 1.0, options)
+                done += len(targets) - len(missing)
+                for view, render in zip(missing, renders, strict=True):
+                    _save(_path(place, view), key, render.output)
+                    done += 1
+                    bar.advance(f"{render.seconds:.1f} s a view")
+                pairs += [_pair(place, view, key, net, scene, reference) for view in targets]
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted: {done} of {total} pairs are rendered; go on with pairs.folder={folder}"
+        ) from None
+    every = config.pairs.validate_every
+    held_out = {index for index in range(len(pairs)) if index % every == every // 2}
+    train = tuple(pair for index, pair in enumerate(pairs) if index not in held_out)
+    if not held_out or not train:
+        raise UserError(
+            f"{len(pairs)} pairs are too few for pairs.validate_every={every}; lower it, or give more views"
+        )
+    val = [pairs[index] for index in sorted(held_out)]
+    return Pairs(train, tuple(val[place] for place in spread(len(val), config.trainer.val_views)))
+
+
+def reference_view(scene: Scene, config: object) -> ReferenceView | None:
+    """The photo of a scene's training split that a refiner looks at, None if it looks at none.
+
+    Raises:
+        UserError: the scene has no such view.
+    """
+    if not isinstance(config, ReferenceRefinerConfig):
+        return None
+    if config.reference_view >= scene.num_views:
+        raise UserError(
+            f"scene '{scene.name}' has {scene.num_views} training views, "
+            f"so refiner.reference_view={config.reference_view} is none of them"
+        )
+    return ReferenceView(scene.images([config.reference_view])[0], scene.cameras()[config.reference_view])
+
+
+def _choose(scene: Scene, config: RefinerExperimentConfig) -> tuple[list[int], list[int]]:
+    """The views that are given and those that are rendered; never the reference, which would be its own answer."""
+    inputs = spread(scene.num_views, config.pairs.input_views)
+    used = set(inputs)
+    if isinstance(config.refiner, ReferenceRefinerConfig):
+        used.add(config.refiner.reference_view)
+    rest = [view for view in range(scene.num_views) if view not in used]
+    return inputs, [rest[place] for place in spread(len(rest), config.pairs.views or len(rest))]
+
+
+def _pairs_folder(config: RefinerExperimentConfig) -> Path:
+    if config.pairs.folder is not None:
+        return config.pairs.folder
+    resumed = config.resume.parent.parent / "pairs" if config.resume is not None else None
+    return resumed if resumed is not None and resumed.is_dir() else config.run_dir / "pairs"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_partial(folder)
+    except OSError as error:
+        raise UserError(f"cannot write pairs into '{folder}': {error.strerror}; set pairs.folder=PATH") from None
+
+
+def _key(config: RefinerExperimentConfig) -> str:
+    """What a render depends on; how many of them there are does not matter."""
+    parts = {
+        "checkpoint": file_digest(config.checkpoint),
+        "dataset": config.dataset.model_dump(mode="json"),
+        "inputs": [config.pairs.input_views, config.pairs.input_downscale],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _path(place: Path, view: int) -> Path:
+    return place / f"{view:05d}.npz"
+
+
+def _save(path: Path, key: str, output: ImageOutput) -> None:
+    buffer = io.BytesIO()
+    # Half precision is finer than the truth's 8 bits for colours, but not for the place of a surface.
+    arrays = {
+        "color": output.color.numpy().astype(np.float16),
+        "opacity": output.opacity.numpy().astype(np.float16),
+        "median_distance": output.median_distance.numpy(),
+    }
+    np.savez(buffer, key=np.array(key), **arrays)
+    write_atomically(path, buffer.getvalue())
+
+
+def _load(path: Path, key: str) -> ImageOutput | None:
+    """A stored render; None if there is none that was made under this key."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if str(archive["key"]) != key:
+                return None
+            color, opacity, distance = (
+                torch.from_numpy(archive[name]).float() for name in ("color", "opacity", "median_distance")
+            )
+    except Exception:  # absent or damaged in any of the many ways of an archive: it is rendered anew
+        return None
+    return ImageOutput(color, opacity, distance, distance)
+
+
+def _pair(place: Path, view: int, key: str, net: Net, scene: Scene, reference: ReferenceView | None) -> Pair:
+    output = _load(_path(place, view), key)
+    if output is None:
+        raise UserError(f"cannot read '{_path(place, view)}', which was just written; set pairs.folder=PATH")
+    return Pair(
+        f"{scene.name} view {view}", rendered_view(output, scene.cameras()[view], net, scene), scene, view, reference
+    )
