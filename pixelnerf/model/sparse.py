@@ -32,8 +32,8 @@ Quality = Literal["exact", "high", "fast"]
 PADDING = 0.01
 # A ray that the grid calls thinner than this shows its background, but for a tint that two frusta find; one that is
 # less than faint shows mostly its background, and half of the frusta do.
-THIN_OPACITY, THIN_SAMPLES = 0.02, 2
-FAINT_OPACITY = 0.3
+THIN_OPACITY, THIN_SAMPLES = 0.05, 2
+FAINT_OPACITY = 0.4
 
 
 @dataclass(frozen=True)
