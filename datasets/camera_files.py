@@ -1,5 +1,6 @@
 """Checks and conversions that every reader's cameras go through."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -149,10 +150,27 @@ def read_archive(path: Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: missing, damaged, or holding anything but arrays of numbers.
     """
+    return parse_archive(read_content(path), path)
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a camera file.
+
+    Raises:
+        UserError: missing or unreadable.
+    """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"missing camera file '{path}'") from None
+    except OSError as error:
+        raise UserError(f"cannot read camera file '{path}': {error.strerror}") from None
+
+
+def parse_archive(content: bytes, path: Path) -> dict[str, np.ndarray]:
+    """As `read_archive`, of bytes that were read from `path`."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
     except Exception as error:  # numpy and zipfile raise many kinds for damaged archives
         raise UserError(f"cannot read camera file '{path}': {str(error).splitlines()[0]}") from None

@@ -19,15 +19,18 @@ from typing import Literal
 import numpy as np
 from typing_extensions import override
 
-from datasets.camera_files import check_pose, inverted, make_cameras, read_archive, square_pose
+from datasets.camera_files import check_pose, inverted, make_cameras, parse_archive, read_content, square_pose
 from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import BoundedConfig, FolderDataset, check_categories, present_names, read_list
 from datasets.image_files import read_size
 from datasets.scene import Scene, SceneList, Split
 from pixelnerf.errors import UserError
+from pixelnerf.types import Cameras
 
 # Files have float32 numbers of a few units; published ones agree to 1e-6.
 INVERSE_TOLERANCE = 1e-3
+# Renders of one rig have one file; where each object has its own, so many are remembered in vain (about 1 MB).
+MOST_KNOWN_CAMERAS = 64
 WORLD_TURN = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 
@@ -59,6 +62,7 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
     def __init__(self, config: NmrLayoutConfig) -> None:
         super().__init__(config)
         self._category_names = {synset: category for category, synset in config.categories.items()}
+        self._known_cameras: dict[tuple[bytes, int, int], Cameras] = {}
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
@@ -81,29 +85,42 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
     def _open(self, name: str) -> Scene:
         synset, _ = name.split("/")
         folder = self._root / name
-        poses, camera_matrices = _read_matrices(folder / "cameras.npz")
         has_masks = (folder / "mask").is_dir()
+        cameras = self._cameras(folder / "cameras.npz", read_size(folder / "image/0000.png"))
         files = [
             PhotoFiles(folder / f"image/{view:04d}.png", folder / f"mask/{view:04d}.png" if has_masks else None)
-            for view in range(len(camera_matrices))
+            for view in range(len(cameras.poses))
         ]
-        width, height = read_size(files[0].image)
         return FileScene(
             name,
             files,
-            make_cameras(
-                WORLD_TURN @ poses,
-                _pixel_intrinsics(camera_matrices, width, height),
-                np.tile([width, height], (len(files), 1)),
-                folder / "cameras.npz",
-                self._config.pixel_center,
-            ),
+            cameras,
             (self._config.near, self._config.far),
             self._config.background,
             self._cache,
             self._category_names[synset],
             self._input_views.get(name) if self._config.input_view_list else None,
         )
+
+    def _cameras(self, path: Path, size: tuple[int, int]) -> Cameras:
+        """Parsed once for all objects with the same file, since the layout's renders share one rig."""
+        width, height = size
+        content = read_content(path)
+        known = self._known_cameras.get((content, width, height))
+        if known is not None:
+            return known
+        poses, camera_matrices = _parse_matrices(content, path)
+        cameras = make_cameras(
+            WORLD_TURN @ poses,
+            _pixel_intrinsics(camera_matrices, width, height),
+            np.tile([width, height], (len(poses), 1)),
+            path,
+            self._config.pixel_center,
+        )
+        if len(self._known_cameras) >= MOST_KNOWN_CAMERAS:
+            self._known_cameras.clear()
+        self._known_cameras[content, width, height] = cameras
+        return cameras
 
     @cached_property
     def _input_views(self) -> dict[str, tuple[int, ...]]:
@@ -117,9 +134,9 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
         return views
 
 
-def _read_matrices(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _parse_matrices(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Camera-to-world matrices (view, 4, 4) in the file's world, and camera matrices (view, 3, 3)."""
-    arrays = read_archive(path)
+    arrays = parse_archive(content, path)
     poses, camera_matrices = [], []
     while f"world_mat_{len(poses)}" in arrays or f"world_mat_inv_{len(poses)}" in arrays:
         view = len(poses)

@@ -8,8 +8,8 @@ from training_runs import compose_values
 from pixelnerf.config import parse_config
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import Net
-from pixelnerf.training.checkpoint import save_shared
 from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
+from pixelnerf.training.shared_weights import save_shared
 
 TINY_MODEL = (
     "experiment=tiny_nerf",

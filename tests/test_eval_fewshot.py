@@ -13,7 +13,8 @@ from datasets.photos import scene_photos
 from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import render_image
 from pixelnerf.model.net import Net
-from pixelnerf.training.checkpoint import load_checkpoint, save_shared
+from pixelnerf.training.checkpoint import load_checkpoint
+from pixelnerf.training.shared_weights import save_shared
 
 
 @pytest.fixture(scope="module")

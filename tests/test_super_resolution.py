@@ -18,7 +18,8 @@ from pixelnerf.evaluation.run import EvaluationConfig, evaluate
 from pixelnerf.evaluation.super_resolution import enlarge, shrink
 from pixelnerf.model.image import render_image
 from pixelnerf.refine.config import build_refiner
-from pixelnerf.training.checkpoint import load_checkpoint, save_shared
+from pixelnerf.training.checkpoint import load_checkpoint
+from pixelnerf.training.shared_weights import save_shared
 
 ALL_TESTS = {"all": {"splits": ["test"], "categories": None, "objects_per_category": None}}
 

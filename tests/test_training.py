@@ -19,10 +19,11 @@ from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import render_image
-from pixelnerf.training.checkpoint import load_checkpoint, save_shared
+from pixelnerf.training.checkpoint import load_checkpoint
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.optimization import OptimizerConfig, learning_rate_factor
 from pixelnerf.training.run import train
+from pixelnerf.training.shared_weights import save_shared
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,10 @@
 """Checkpoints: written atomically, read without unpickling, carrying the whole configuration."""
 
-import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import safetensors
-import safetensors.torch
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import Tensor, nn
@@ -20,6 +16,7 @@ from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import Net
 from pixelnerf.refine.config import RefinerConfig, build_refiner
 from pixelnerf.refine.refiner import Refiner
+from pixelnerf.training.shared_weights import read_shared
 
 NET_PREFIX = "net."
 Section = Literal["model", "refiner"]
@@ -88,17 +85,6 @@ def load_refiner(path: Path) -> LoadedRefiner:
     return LoadedRefiner(refiner.eval(), own, config)
 
 
-def save_shared(path: Path, net: nn.Module, config: Mapping[str, Any], step: int) -> None:
-    """Writes weights and configuration as safetensors, for sharing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    state = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
-    safetensors.torch.save_file(state, temporary, {"config": json.dumps(config), "step": str(step)})
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
 def check_resumable(path: Path, section: Section, ours: Config) -> None:
     """Makes sure before training starts that a checkpoint is there and is of this model or refiner.
 
@@ -132,7 +118,7 @@ def _check_same(path: Path, config: dict[str, Any], section: Section, ours: Conf
 def _read(path: Path, section: Section) -> tuple[dict[str, Any], dict[str, Tensor], int]:
     if not path.is_file():
         raise UserError(f"no such checkpoint: {path}")
-    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_lightning(path)
+    found = read_shared(path) if path.suffix == ".safetensors" else _read_lightning(path)
     _check_section(path, found[0], section)
     return found
 
@@ -164,18 +150,6 @@ def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]
         if name.startswith(NET_PREFIX)
     }
     return checkpoint["config"], state, int(checkpoint.get("global_step", 0))
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise UserError(f"{path} is not a readable safetensors file: {error}") from None
-    if "config" not in metadata:
-        raise UserError(f"{path} carries no configuration, so it is not a checkpoint of this program")
-    return json.loads(metadata["config"]), state, int(metadata.get("step", 0))
 
 
 def _first_difference(theirs: Any, ours: Any, place: str) -> str | None:

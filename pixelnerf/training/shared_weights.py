@@ -1,0 +1,73 @@
+"""Weights to share: one safetensors file with the configuration inside and a hash over both."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from pixelnerf.errors import UserError
+
+# Places on the disk of whoever trained; they say nothing to anyone else.
+_PRIVATE = ("run_dir", "resume", "start_from")
+
+
+def save_shared(path: Path, net: nn.Module, config: Mapping[str, Any], step: int, half: bool = False) -> None:
+    """Writes weights and configuration as safetensors, for sharing; `half` stores them as float16.
+
+    Raises:
+        UserError: a weight is outside float16's range.
+    """
+    state = {name: _stored(path, name, tensor, half) for name, tensor in net.state_dict().items()}
+    text = json.dumps({key: value for key, value in config.items() if key not in _PRIVATE}, sort_keys=True)
+    metadata = {"config": text, "step": str(step), "sha256": _digest(state, text)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    safetensors.torch.save_file(state, temporary, metadata)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_shared(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:
+    """The configuration, the weights and the training step of a shared file.
+
+    Raises:
+        UserError: the file is unreadable, not one of ours, or not as it was written.
+    """
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a readable safetensors file: {error}") from None
+    if "config" not in metadata:
+        raise UserError(f"{path} carries no configuration, so it is not a checkpoint of this program")
+    if metadata.get("sha256") != _digest(state, metadata["config"]):
+        raise UserError(f"{path} is damaged: its weights are not those it was written with; fetch it again")
+    return json.loads(metadata["config"]), state, int(metadata.get("step", 0))
+
+
+def _stored(path: Path, name: str, tensor: Tensor, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    if not half or not tensor.is_floating_point():
+        return tensor
+    stored = tensor.to(torch.float16)
+    if not torch.isfinite(stored).all():
+        raise UserError(f"cannot write {path} in half precision: {name} holds a value that float16 cannot")
+    return stored
+
+
+def _digest(state: Mapping[str, Tensor], config: str) -> str:
+    digest = hashlib.sha256(config.encode())
+    for name in sorted(state):
+        tensor = state[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
