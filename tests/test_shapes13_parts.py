@@ -33,6 +33,17 @@ def test_parts_are_closed_and_wound_outwards(name: str) -> None:
     assert mesh.volume > 0
 
 
+@pytest.mark.parametrize("turn", [0.0, 0.3, np.pi / 4, np.pi / 2])
+def test_a_tube_keeps_its_thickness_around_right_angles(turn: float) -> None:
+    # At a right angle in the plane of the carried frame, the frame's own axis vanishes.
+    angles = turn + np.arange(5) * np.pi / 2
+    path = np.stack([np.cos(angles), np.zeros(5), np.sin(angles)], axis=-1)
+    mesh = parts.sweep(path, 0.01, sections=6)
+    rings = mesh.vertices[:30].reshape(5, 6, 3) - path[:, None]
+    assert np.linalg.norm(rings, axis=-1) == pytest.approx(0.01)
+    assert np.linalg.svd(rings, compute_uv=False)[:, :2] == pytest.approx(0.01 * 3**0.5)
+
+
 def test_extrusion_of_a_concave_outline_keeps_its_area() -> None:
     for axis in ("x", "y", "z"):
         assert parts.extrude(PLATE, 1.5, axis).volume == pytest.approx(1.5 * 1.2)

@@ -92,11 +92,16 @@ def sweep(path: Sequence[Point] | ndarray, radius: float | Sequence[float], sect
     tangents /= np.linalg.norm(tangents, axis=-1, keepdims=True)
     angles = np.linspace(0, 2 * np.pi, sections, endpoint=False)
     side = np.cross(tangents[0], np.eye(3)[np.abs(tangents[0]).argmin()])
+    other = np.cross(tangents[0], side)
     rings = []
     for point, tangent, size in zip(points, tangents, radii, strict=True):
         # The frame is carried along the path, so the tube does not twist.
         side = side - tangent * (side @ tangent)
-        side /= np.linalg.norm(side)
+        length = np.linalg.norm(side)
+        if length < 1e-9:
+            # A right angle in the plane of `side`: the other axis stays.
+            side, length = np.cross(other, tangent), 1.0
+        side /= length
         other = np.cross(tangent, side)
         rings.append(point + size * (np.cos(angles)[:, None] * side + np.sin(angles)[:, None] * other))
     return loft(np.stack(rings))
