@@ -38,6 +38,18 @@ def test_either_matrix_gives_the_pose(tmp_path, with_inverse):
     np.testing.assert_allclose(scene.cameras().poses, poses, atol=1e-6)
 
 
+def test_objects_share_cameras_only_where_files_and_sizes_are_the_same(tmp_path):
+    for name, options in {"a": {}, "b": {}, "closer": {"focal": 4.0}, "larger": {"size": 48}}.items():
+        write_nmr_object(tmp_path / "02691156" / name, **options)
+    (tmp_path / "02691156/softras_train.lst").write_text("a\nb\ncloser\nlarger\n")
+    dataset = NmrDataset(nmr_config(tmp_path))
+    first, same, closer, larger = (scene.cameras() for scene in dataset.scenes("train", ["airplane"]))
+    assert torch.equal(first.intrinsics, same.intrinsics)
+    assert closer.intrinsics[0, 0, 0] == pytest.approx(float(first.intrinsics[0, 0, 0]) * 4.0 / 3.2)
+    assert larger.intrinsics[0, 0, 0] == pytest.approx(float(first.intrinsics[0, 0, 0]) * 1.5)
+    assert larger.sizes[0].tolist() == [48, 48]
+
+
 def test_corner_convention_moves_the_principal_point_by_half_a_pixel(nmr_root):
     centers = NmrDataset(nmr_config(nmr_root)).scenes("train")[0].cameras().intrinsics[:, :2, 2]
     corners = NmrDataset(nmr_config(nmr_root, pixel_center=0.0)).scenes("train")[0].cameras().intrinsics[:, :2, 2]
