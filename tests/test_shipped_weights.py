@@ -1,0 +1,67 @@
+"""The weights in `weights/`: whole, listed with their hashes, small, and able to do what they are shipped for."""
+
+import hashlib
+
+import pytest
+import torch
+from training_runs import REPOSITORY
+
+from datasets.nmr import NmrConfig, NmrDataset
+from datasets.shapes13 import Shapes13Config, generate
+from pixelnerf.evaluation.metrics import psnr
+from pixelnerf.evaluation.rendering import RenderOptions, render_views
+from pixelnerf.training.checkpoint import load_checkpoint
+
+FOLDER = REPOSITORY / "weights"
+FILES = sorted(FOLDER.glob("*.safetensors"))
+
+
+def test_there_are_weights():
+    assert FILES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_weights_are_listed_with_their_hash_and_small(path):
+    content = path.read_bytes()
+    assert len(content) <= 25e6
+    listed = (FOLDER / "weights.md").read_text("utf-8")
+    assert path.name in listed
+    assert hashlib.sha256(content).hexdigest() in listed
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_weights_carry_no_place_of_a_disk(path):
+    config = load_checkpoint(path).config
+    assert config.keys().isdisjoint({"run_dir", "resume", "start_from"})
+    assert not config["dataset"]["root"].startswith("/")
+
+
+@pytest.fixture(scope="module")
+def sofas(tmp_path_factory):
+    """Test objects of a category that no training of three categories saw; no training saw these objects."""
+    root = tmp_path_factory.mktemp("shapes13")
+    generate(Shapes13Config(root=root, categories=("sofa",), objects=10, seen_train_objects=1, workers=1))
+    config = NmrConfig(
+        name="nmr",
+        root=root,
+        near=1.2,
+        far=4.0,
+        background=(1.0, 1.0, 1.0),
+        pixel_center=0.5,
+        cache_gib=1.0,
+        on_error="raise",
+        categories={"sofa": "04256520"},
+    )
+    return NmrDataset(config).scenes("test")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_weights_see_what_a_sofa_is_from_one_photo(path, sofas):
+    net = load_checkpoint(path).net
+    gains = []
+    for scene in sofas:
+        view = next(render_views(net, scene, [0], [3], 1, 1.0, RenderOptions(torch.device("cpu"))))
+        truth = scene.images([3])[0].movedim(0, -1)
+        photo = scene.images([0])[0].movedim(0, -1)
+        gains.append(psnr(view.output.color, truth) - max(psnr(torch.ones_like(truth), truth), psnr(photo, truth)))
+    assert sum(gains) / len(gains) > 2.0
