@@ -1,13 +1,40 @@
 """Decoded photos kept in memory up to a number of bytes."""
 
-from collections import OrderedDict
+import mmap
+from collections import deque
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
+SLAB_BYTES = 1 << 24
+ALIGNMENT = 64
+
+
+@dataclass
+class _Slab:
+    memory: mmap.mmap
+    used: int = 0
+    keys: list[Hashable] = field(default_factory=list)
+
+
+class _Place(NamedTuple):
+    slab: _Slab
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def array(self) -> np.ndarray:
+        return np.ndarray(self.shape, self.dtype, self.slab.memory, self.offset)
+
 
 class ImageCache:
-    """Least recently used arrays go first when the budget is exceeded.
+    """Keeps arrays by key; when the budget is exceeded, the oldest go first, a slab of them at a time.
+
+    Nothing that stays is allocated on the C library's heap, not even an array's shape: the arrays are packed into
+    slabs, and made anew around their bytes when asked for. Small blocks that stay, allocated between the large
+    temporaries of training steps, break up the space that the temporaries would use again, by gigabytes in an hour.
 
     An array larger than the whole budget is passed through and not kept.
     """
@@ -15,20 +42,42 @@ class ImageCache:
     def __init__(self, gib: float) -> None:
         self.budget = int(gib * 2**30)
         self.used = 0
-        self._arrays: OrderedDict[Hashable, np.ndarray] = OrderedDict()
+        self._slab_bytes = min(SLAB_BYTES, self.budget // 4)
+        self._places: dict[Hashable, _Place] = {}
+        self._slabs: deque[_Slab] = deque()
+
+    def __reduce__(self) -> tuple[type["ImageCache"], tuple[float]]:
+        # What a worker process is sent: it decodes for itself.
+        return ImageCache, (self.budget / 2**30,)
 
     def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
         """The array kept under a key, or the one made now."""
-        array = self._arrays.get(key)
-        if array is not None:
-            self._arrays.move_to_end(key)
-            return array
+        place = self._places.get(key)
+        if place is not None:
+            return place.array()
         array = make()
-        if array.nbytes > self.budget:
+        if not 0 < array.nbytes <= self.budget:
             return array
-        self._arrays[key] = array
-        self.used += array.nbytes
-        while self.used > self.budget:
-            _, dropped = self._arrays.popitem(last=False)
-            self.used -= dropped.nbytes
+        slab = self._slab_for(array.nbytes)
+        place = _Place(slab, slab.used, array.shape, array.dtype)
+        place.array()[...] = array
+        slab.used += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+        slab.keys.append(key)
+        self._places[key] = place
         return array
+
+    def _slab_for(self, size: int) -> _Slab:
+        """The newest slab if it has room, else a new one, for which the oldest make room."""
+        if self._slabs and self._slabs[-1].used + size <= len(self._slabs[-1].memory):
+            return self._slabs[-1]
+        length = max(self._slab_bytes, size)
+        while self._slabs and self.used + length > self.budget:
+            oldest = self._slabs.popleft()
+            self.used -= len(oldest.memory)
+            for key in oldest.keys:
+                del self._places[key]
+        # Private to this process: a forked worker must not write into its siblings' slabs.
+        slab = _Slab(mmap.mmap(-1, length, access=mmap.ACCESS_COPY))
+        self.used += length
+        self._slabs.append(slab)
+        return slab
