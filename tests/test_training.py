@@ -125,7 +125,7 @@ def test_shared_weights_carry_everything(finished, tmp_path):
     save_shared(path, loaded.net, loaded.config, loaded.step)
     again = load_checkpoint(path)
     # The places on the trainer's disk stay at home.
-    assert again.config | loaded.config == loaded.config
+    assert loaded.config | again.config == loaded.config
     assert {"model", "dataset", "trainer"} <= again.config.keys()
     assert again.step == loaded.step
     assert_equal(dict(loaded.net.state_dict()), dict(again.net.state_dict()))
