@@ -69,7 +69,7 @@ class _NeighbourResolver(Resolver):
         return path.read_bytes()
 
     def write(self, name: str, data: bytes) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # trimesh asks for the method; loading a mesh writes nothing
 
     def namespaced(self, namespace: str) -> "_NeighbourResolver":
         return _NeighbourResolver(self._folder / namespace / "_")
