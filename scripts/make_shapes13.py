@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     helps = {
         "objects": "objects of each category, split 70:10:20 into train, val, test",
         "seen_train_objects": "training objects of airplane, car and chair",
+        "hybrids": "further training objects, made of these three's parts",
         "views": "views of an object, on a ring at 30 degrees",
         "size": "width and height of the images in pixels",
         "seed": "seed of all shapes",

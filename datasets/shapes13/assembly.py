@@ -1,6 +1,6 @@
 """Painted parts put together into one object of ShapeNet's size."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -13,13 +13,15 @@ from datasets.shapes13.parts import mirrored
 
 Livery: TypeAlias = Callable[[Float[ndarray, "face 3"]], Float[ndarray, "face 3"]]
 """Face colours from face centres."""
+PaintedPart: TypeAlias = tuple[Trimesh, Float[ndarray, "face 3"]]
+"""A part and its face colours."""
 
 
 class Assembly:
     """Collects painted parts; `build` returns them as one mesh."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[Trimesh, ndarray]] = []
+        self._parts: list[PaintedPart] = []
 
     def add(self, mesh: Trimesh, color: Color | Livery, mirror: bool = False) -> None:
         """Adds a part in one colour or in a livery; with `mirror`, also its copy across x = 0."""
@@ -28,6 +30,15 @@ class Assembly:
         self._parts.append((mesh, colors))
         if mirror:
             self._parts.append((mirrored(mesh), colors))
+
+    def add_painted(self, mesh: Trimesh, colors: Float[ndarray, "face 3"]) -> None:
+        """Adds a part with face colours of its own."""
+        self._parts.append((mesh, colors))
+
+    @property
+    def parts(self) -> Sequence[PaintedPart]:
+        """What was added so far."""
+        return self._parts
 
     def build(self) -> Trimesh:
         """One mesh with face colours, centred at the origin, its longest side 1 long (as in the NMR renders)."""

@@ -12,6 +12,7 @@ from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.car import car
 from datasets.shapes13.chair import chair
 from datasets.shapes13.devices import display, loudspeaker, telephone
+from datasets.shapes13.hybrid import hybrid
 from datasets.shapes13.lamp import lamp
 from datasets.shapes13.rifle import rifle
 from datasets.shapes13.seating import bench, sofa
@@ -21,7 +22,7 @@ from datasets.shapes13.vessel import vessel
 
 @dataclass(frozen=True)
 class Category:
-    """A ShapeNet category; `seen` ones are trained on in the protocol of unseen categories."""
+    """A kind of objects; `seen` ones are trained on in the protocol of unseen categories."""
 
     synset: str
     design: Callable[[Assembly, Generator], None]
@@ -44,10 +45,14 @@ CATEGORIES: dict[str, Category] = {
     "vessel": Category("04530566", vessel),
 }
 
+HYBRID = "hybrid"
+"""Made of parts of the seen categories, for training only: none of the thirteen."""
+KINDS: dict[str, Category] = {**CATEGORIES, HYBRID: Category("00000000", hybrid, seen=True)}
 
-def make_mesh(category: str, index: int, seed: int) -> Trimesh:
-    """Object `index` of a category: the same for the same arguments, on every machine."""
-    chosen = CATEGORIES[category]
+
+def make_mesh(kind: str, index: int, seed: int) -> Trimesh:
+    """Object `index` of a kind: the same for the same arguments, on every machine."""
+    chosen = KINDS[kind]
     assembly = Assembly()
     chosen.design(assembly, np.random.default_rng([seed, int(chosen.synset), index]))
     return assembly.build()

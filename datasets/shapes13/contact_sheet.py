@@ -10,7 +10,7 @@ from numpy import ndarray
 from PIL import Image, ImageDraw
 
 from datasets.rendering.atomic import write_atomically
-from datasets.shapes13.catalog import CATEGORIES
+from datasets.shapes13.catalog import KINDS
 
 _OBJECTS_A_ROW = 12
 _LABEL_WIDTH = 84
@@ -29,7 +29,7 @@ def write_contact_sheet(root: Path, categories: Sequence[str]) -> None:
 
 
 def _row(root: Path, category: str) -> UInt8[ndarray, "height width 3"]:
-    folders = sorted(path for path in (root / CATEGORIES[category].synset).iterdir() if path.is_dir())
+    folders = sorted(path for path in (root / KINDS[category].synset).iterdir() if path.is_dir())
     pictures = [_shown_view(folder) for folder in folders[:_OBJECTS_A_ROW]]
     label = Image.new("RGB", (_LABEL_WIDTH, len(pictures[0])), "white")
     ImageDraw.Draw(label).text((6, len(pictures[0]) // 2 - 6), category, fill="black")

@@ -18,7 +18,7 @@ from datasets.rendering.materials import painted_surface
 from datasets.rendering.nmr_writer import camera_archive, write_lists, write_object, write_view_list
 from datasets.rendering.raycast import RayCaster
 from datasets.rendering.rig import Rig, ring
-from datasets.shapes13.catalog import CATEGORIES, make_mesh
+from datasets.shapes13.catalog import HYBRID, KINDS, make_mesh
 from datasets.shapes13.config import Shapes13Config
 from datasets.shapes13.contact_sheet import write_contact_sheet
 from pixelnerf.errors import UserError
@@ -41,7 +41,7 @@ class _Job:
 
     @property
     def folder(self) -> Path:
-        return self.root / CATEGORIES[self.category].synset / _object_name(self.index)
+        return self.root / KINDS[self.category].synset / _object_name(self.index)
 
 
 def generate(config: Shapes13Config) -> None:
@@ -56,14 +56,14 @@ def generate(config: Shapes13Config) -> None:
         prepare_folder(config.root / MANIFEST, _describe(config, complete=False), _KEYS_OF_AN_OBJECT)
         jobs = [
             _Job(config.root, category, index, config.seed, config.views, config.size)
-            for category in config.categories
+            for category in _kinds(config)
             for names in split_indices(category, config).values()
             for index in names
         ]
         missing = [job for job in jobs if not job.folder.is_dir()]
         run_jobs(_render_object, missing, config.workers or available_workers(), "shapes13")
         _write_lists(config)
-        write_contact_sheet(config.root, config.categories)
+        write_contact_sheet(config.root, _kinds(config))
         write_manifest(config.root / MANIFEST, _describe(config, complete=True))
     except OSError as error:
         raise UserError(f"cannot write shapes13 to '{config.root}': {error.strerror}; choose another folder") from None
@@ -75,10 +75,12 @@ def is_complete(root: Path, config: Shapes13Config) -> bool:
 
 
 def split_indices(category: str, config: Shapes13Config) -> dict[str, range]:
-    """The objects' indices in each split."""
+    """The objects' indices in each split; hybrids are for training alone."""
+    if category == HYBRID:
+        return {"train": range(config.hybrids), "val": range(0), "test": range(0)}
     test = max(1, config.objects // 5)
     val = max(1, config.objects // 10)
-    train = config.seen_train_objects if CATEGORIES[category].seen else config.objects - test - val
+    train = config.seen_train_objects if KINDS[category].seen else config.objects - test - val
     return {
         "train": range(test + val, test + val + train),
         "val": range(test, test + val),
@@ -86,12 +88,18 @@ def split_indices(category: str, config: Shapes13Config) -> dict[str, range]:
     }
 
 
+def _kinds(config: Shapes13Config) -> tuple[str, ...]:
+    return (*config.categories, HYBRID) if config.hybrids else config.categories
+
+
 def _object_name(index: int) -> str:
     return f"{index:05d}"
 
 
 def _describe(config: Shapes13Config, complete: bool) -> dict:
-    values = config.model_dump(mode="json", exclude={"root", "workers"})
+    # Without hybrids as before there were any, so that older folders stay complete.
+    unsaid = {"root", "workers"} if config.hybrids else {"root", "workers", "hybrids"}
+    values = config.model_dump(mode="json", exclude=unsaid)
     return {"version": VERSION, "complete": complete, **values}
 
 
@@ -110,15 +118,15 @@ def _render_object(job: _Job) -> None:
 def _write_lists(config: Shapes13Config) -> None:
     """The split lists of both protocols (all categories; unseen categories), and each object's input view."""
     rows: list[tuple[str, str, int]] = []
-    for category in config.categories:
-        synset = CATEGORIES[category].synset
+    for category in _kinds(config):
+        synset = KINDS[category].synset
         indices = split_indices(category, config)
         splits: dict[str, Sequence[str]] = {
             split: [_object_name(index) for index in members] for split, members in indices.items()
         }
         write_lists(config.root / synset, "softras", splits)
         # The protocol of unseen categories tests on all, and trains on the seen ones only.
-        write_lists(config.root / synset, "gen", splits if CATEGORIES[category].seen else {"test": splits["test"]})
+        write_lists(config.root / synset, "gen", splits if KINDS[category].seen else {"test": splits["test"]})
         for members in indices.values():
             rows += [(synset, _object_name(index), _input_view(config, synset, index)) for index in members]
     write_view_list(config.root / "src_dvr.txt", sorted(rows))

@@ -1,0 +1,87 @@
+"""Hybrids: objects of no category, made of the seen categories' parts, for training only."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.nmr import NmrDataset, NmrLayoutConfig
+from datasets.shapes13 import Shapes13Config, generate, is_complete
+from datasets.shapes13.assembly import Assembly
+from datasets.shapes13.catalog import CATEGORIES, HYBRID, KINDS, make_mesh
+from datasets.shapes13.hybrid import hybrid
+
+HYBRIDS = 5
+
+
+def config(root: Path, **changes: object) -> Shapes13Config:
+    values = {"categories": ("chair",), "objects": 3, "seen_train_objects": 2, "views": 3, "size": 16, "workers": 1}
+    return Shapes13Config(root=root, **{**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("hybrids") / "data"
+    generate(config(root))
+    generate(config(root, hybrids=HYBRIDS))
+    return root
+
+
+def test_objects_are_of_shapenet_size_and_differ() -> None:
+    meshes = [make_mesh(HYBRID, index, 0) for index in range(60)]
+    for mesh in meshes:
+        assert np.isfinite(mesh.vertices).all()
+        assert np.ptp(mesh.vertices, axis=0).max() == pytest.approx(1.0)
+        assert mesh.bounds.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-9)
+    assert len({mesh.vertices.tobytes() for mesh in meshes}) == len(meshes)
+
+
+def test_parts_stay_closed_and_wound_outwards() -> None:
+    """Turning and stretching must not reflect: a part that is inside out has a negative volume."""
+    for seed in range(60):
+        assembly = Assembly()
+        hybrid(assembly, np.random.default_rng(seed))
+        assert assembly.parts
+        for mesh, colors in assembly.parts:
+            assert mesh.volume > 0
+            assert colors.shape == (len(mesh.faces), 3)
+            assert 0 <= colors.min() <= colors.max() <= 1
+
+
+def test_shapes_are_wider_spread_than_those_of_any_category() -> None:
+    """The spread of width and depth against height, in octaves, which is what hybrids are for."""
+
+    def spread(kind: str) -> float:
+        extents = np.array([np.ptp(make_mesh(kind, index, 0).vertices, axis=0) for index in range(60)])
+        return float(np.log2(extents[:, [0, 2]] / extents[:, [1]]).std(axis=0).min())
+
+    assert spread(HYBRID) > 1.2 * max(spread(name) for name in CATEGORIES if KINDS[name].seen)
+
+
+def test_hybrids_are_for_training_only(data: Path) -> None:
+    reader = NmrDataset(
+        NmrLayoutConfig(
+            root=data,
+            near=1.2,
+            far=4.0,
+            background=(1, 1, 1),
+            categories={name: KINDS[name].synset for name in ("chair", HYBRID)},
+            train_categories=("chair", HYBRID),
+        )
+    )
+    listed = {split: [scene.category for scene in reader.scenes(split)] for split in ("train", "val", "test")}
+    assert listed == {"train": ["chair"] * 2 + [HYBRID] * HYBRIDS, "val": ["chair"], "test": ["chair"]}
+
+
+def test_adding_hybrids_leaves_the_other_objects_as_they_were(data: Path, tmp_path: Path) -> None:
+    generate(config(tmp_path))
+    chairs = sorted(path.relative_to(tmp_path) for path in tmp_path.glob("03001627/**/*") if path.is_file())
+    for path in chairs:
+        assert (tmp_path / path).read_bytes() == (data / path).read_bytes()
+
+
+def test_a_folder_is_complete_without_hybrids_only_if_none_are_asked_for(tmp_path: Path) -> None:
+    generate(config(tmp_path))
+    assert "hybrids" not in (tmp_path / "shapes13.json").read_text()
+    assert is_complete(tmp_path, config(tmp_path, hybrids=0))
+    assert not is_complete(tmp_path, config(tmp_path, hybrids=1))
