@@ -97,7 +97,7 @@ def _object_name(index: int) -> str:
 
 
 def _describe(config: Shapes13Config, complete: bool) -> dict:
-    # Without hybrids as before there were any, so that older folders stay complete.
+    # None are not written down, so that folders from before there were hybrids stay complete.
     unsaid = {"root", "workers"} if config.hybrids else {"root", "workers", "hybrids"}
     values = config.model_dump(mode="json", exclude=unsaid)
     return {"version": VERSION, "complete": complete, **values}
