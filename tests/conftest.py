@@ -10,6 +10,7 @@ install_import_hook(CHECKED, "beartype.beartype")
 
 import pytest  # noqa: E402  (the hook comes first)
 import torch  # noqa: E402  (the hook comes first)
+from ball_scene import write_nmr  # noqa: E402  (the hook comes first)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -33,3 +34,18 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data folder {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def nmr_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small dataset in the NMR layout, to read from only."""
+    return write_nmr(tmp_path_factory.mktemp("nmr"), objects_per_split=2, views=6, size=16)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A file where a run's checkpoint would be, for code that does not open it."""
+    path = tmp_path / "run/checkpoints/best.ckpt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"stands for a checkpoint")
+    return path

@@ -1,7 +1,5 @@
 import csv
 import io
-import json
-import re
 from types import SimpleNamespace
 
 import pytest
@@ -14,36 +12,21 @@ from datasets.photos import scene_photos
 from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation import rendering
-from pixelnerf.evaluation.aggregate import mean_scores, metrics_json
 from pixelnerf.evaluation.console import results_table
-from pixelnerf.evaluation.evaluator import Evaluator, SceneScores, Scores, scene_pictures, shown_target
+from pixelnerf.evaluation.evaluator import Evaluator, scene_pictures, shown_target
 from pixelnerf.evaluation.manifest import resolve
 from pixelnerf.evaluation.metrics import PSNR_CEILING, psnr
-from pixelnerf.evaluation.report import report_html
 from pixelnerf.evaluation.run import default_output, training_categories
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return write_nmr(tmp_path_factory.mktemp("nmr"), objects_per_split=2, views=6, size=16)
+def first_item(nmr_root, **changes):
+    return resolve(protocol(**changes), open_dataset(nmr_root), DamagedScenes("raise")).items[0]
 
 
-@pytest.fixture
-def checkpoint(tmp_path):
-    path = tmp_path / "run/checkpoints/best.ckpt"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"stands for a checkpoint")
-    return path
-
-
-def first_item(root, **changes):
-    return resolve(protocol(**changes), open_dataset(root), DamagedScenes("raise")).items[0]
-
-
-def test_a_constant_picture_has_the_psnr_of_its_truncated_value(root):
-    item = first_item(root)
+def test_a_constant_picture_has_the_psnr_of_its_truncated_value(nmr_root):
+    item = first_item(nmr_root)
     result = Evaluator(constant_net(0.7), protocol(), CPU, 100).evaluate(item).result
     for count in (1, 2):
         truths = item.scene.images(item.targets[count])
@@ -53,8 +36,8 @@ def test_a_constant_picture_has_the_psnr_of_its_truncated_value(root):
         assert result.targets[count] == len(truths) == 4
 
 
-def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(root):
-    item = first_item(root)
+def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(nmr_root):
+    item = first_item(nmr_root)
     scores = Evaluator(oracle_net(item.scene), protocol(), CPU, 100).evaluate(item).result.scores
     for count in (1, 2):
         assert scores[count]["model"].psnr == PSNR_CEILING
@@ -64,21 +47,21 @@ def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(root):
         assert 5 < scores[count]["background"].psnr < 40
 
 
-def test_photos_are_encoded_once_for_each_number_of_views(root):
+def test_photos_are_encoded_once_for_each_number_of_views(nmr_root):
     net = constant_net(0.5)
-    Evaluator(net, protocol(), CPU, 64).evaluate(first_item(root))
+    Evaluator(net, protocol(), CPU, 64).evaluate(first_item(nmr_root))
     assert net.encoded == [1, 2]
 
 
-def test_copying_the_input_is_perfect_for_the_input(root):
+def test_copying_the_input_is_perfect_for_the_input(nmr_root):
     """With one target beside the input, and the input asked for: the copy is exact."""
-    item = first_item(root)
+    item = first_item(nmr_root)
     truths = scene_pictures(item.scene, item.inputs[1], 1)
     assert torch.equal(truths, scene_photos(item.scene, item.inputs[1]).images[0].movedim(1, -1))
 
 
-def test_downscaled_truths_are_box_means_and_renders_fit_them(root):
-    item = first_item(root, downscale=[2])
+def test_downscaled_truths_are_box_means_and_renders_fit_them(nmr_root):
+    item = first_item(nmr_root, downscale=[2])
     evaluator = Evaluator(constant_net(0.5), protocol(downscale=[2]), CPU, 100)
     full = item.scene.images(item.targets[1])
     means = torch.nn.functional.avg_pool2d(full, 2).movedim(1, -1)
@@ -87,7 +70,7 @@ def test_downscaled_truths_are_box_means_and_renders_fit_them(root):
     assert render.color.shape == means[0].shape == (8, 8, 3)
 
 
-def test_photos_are_given_shrunk(root):
+def test_photos_are_given_shrunk(nmr_root):
     given = []
 
     class Net(type(constant_net(0.5))):
@@ -96,7 +79,7 @@ def test_photos_are_given_shrunk(root):
             return super().encode(photos)
 
     net = Net(constant_net(0.5).colors)
-    item = first_item(root, input_downscale=2)
+    item = first_item(nmr_root, input_downscale=2)
     evaluation = Evaluator(net, protocol(input_downscale=2), CPU, 100).evaluate(item)
     (view,) = item.inputs[1]
     means = torch.nn.functional.avg_pool2d(item.scene.images([view]), 2)
@@ -109,9 +92,9 @@ def test_photos_are_given_shrunk(root):
     assert evaluation.shown[1].truth.shape == (16, 16, 3)
 
 
-def test_several_sizes_stand_beside_their_mean(monkeypatch, root, checkpoint, tmp_path):
-    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path, checkpoint, downscale=[2, 1])
-    single = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "single", checkpoint, downscale=[2])
+def test_several_sizes_stand_beside_their_mean(monkeypatch, nmr_root, checkpoint, tmp_path):
+    result = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path, checkpoint, downscale=[2, 1])
+    single = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path / "single", checkpoint, downscale=[2])
     for count in ("1", "2"):
         numbers = result.metrics["views"][count]["seen"]
         assert list(numbers["sizes"]) == ["16x16", "8x8"]
@@ -131,16 +114,16 @@ def test_several_sizes_stand_beside_their_mean(monkeypatch, root, checkpoint, tm
     assert "<td>8x8</td>" in (tmp_path / "report.html").read_text()
 
 
-def test_without_8_bits_the_value_is_kept(root):
-    item = first_item(root)
+def test_without_8_bits_the_value_is_kept(nmr_root):
+    item = first_item(nmr_root)
     result = Evaluator(constant_net(0.7), protocol(eight_bits=False), CPU, 100).evaluate(item).result
     truths = item.scene.images(item.targets[1])
     expected = sum(psnr(torch.full_like(truth, 0.7), truth) for truth in truths) / len(truths)
     assert result.scores[1]["model"].psnr == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_model_without_photos_has_no_photo_to_copy(monkeypatch, root, checkpoint, tmp_path):
-    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "out", checkpoint, inputs={"name": "none"})
+def test_a_model_without_photos_has_no_photo_to_copy(monkeypatch, nmr_root, checkpoint, tmp_path):
+    result = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path / "out", checkpoint, inputs={"name": "none"})
     numbers = result.metrics["views"]["0"]
     assert numbers["baselines"].keys() == {"background"}
     assert numbers["seen"]["objects"] == 2
@@ -149,134 +132,12 @@ def test_a_model_without_photos_has_no_photo_to_copy(monkeypatch, root, checkpoi
     assert "input 1" not in html
 
 
-def scene_result(category, value, group="seen", lpips=None, name="", size="8x8"):
-    scores = {"model": Scores(value, value / 100, lpips)}
-    scores["nearest_view"] = scores["background"] = Scores(1.0, 0.1, lpips)
-    return SceneScores(group, category, f"{category}/{value}{name}", size, {1: 5}, {1: scores})
-
-
-UNMEASURED = {"sharpness": None, "seconds": None}
-
-
-def test_means_are_weighted_by_instances():
-    results = [scene_result("chair", 10.0), scene_result("chair", 20.0), scene_result("car", 60.0)]
-    results.append(scene_result("lamp", 5.0, "unseen"))
-    metrics = metrics_json("p", "c", results, {})
-    seen = metrics["views"]["1"]["seen"]
-    assert seen["psnr"] == pytest.approx(30)  # not (15 + 60) / 2
-    assert seen["objects"] == 3
-    assert seen["categories"]["chair"] == {
-        "psnr": 15.0,
-        "ssim": pytest.approx(0.15),
-        "lpips": None,
-        "objects": 2,
-        **UNMEASURED,
-    }
-    assert metrics["views"]["1"]["unseen"]["categories"].keys() == {"lamp"}
-    assert metrics["views"]["1"]["baselines"]["background"]["seen"]["psnr"] == 1.0
-
-
-def test_lpips_is_null_if_a_scene_has_none():
-    assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, 0.4)])["lpips"] == pytest.approx(0.3)
-    assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, None)])["lpips"] is None
-
-
-def test_the_tables_average_is_there_where_lpips_is():
-    def header(lpips):
-        metrics = metrics_json("p", "c", [scene_result("chair", 20.0, lpips=lpips)], {})
-        console = Console(width=200, file=io.StringIO())
-        console.print(results_table(metrics, comparable=False))
-        return console.file.getvalue()
-
-    assert "Avg" not in header(None)
-    assert "Avg" in header(0.1)
-    # MSE 0.01, sqrt(1 - 0.2), LPIPS 0.1
-    assert f"{(0.01 * 0.8**0.5 * 0.1) ** (1 / 3):.4f}" in header(0.1)
-
-
-def test_the_shown_target_is_one_of_all_numbers_of_photos(root):
-    item = first_item(root, targets={"exclude": [], "every": 1, "limit": 2, "shared": False})
+def test_the_shown_target_is_one_of_all_numbers_of_photos(nmr_root):
+    item = first_item(nmr_root, targets={"exclude": [], "every": 1, "limit": 2, "shared": False})
     shown = {count: shown_target(item, count) for count in item.targets}
     assert all(shown[count] in item.targets[count] for count in shown)
-    item = first_item(root)
+    item = first_item(nmr_root)
     assert shown_target(item, 1) == shown_target(item, 2) not in item.inputs[2]
-
-
-def check_numbers(numbers, names):
-    assert numbers.keys() == {"psnr", "ssim", "lpips", "sharpness", "seconds", "objects", "categories"}
-    assert numbers["categories"].keys() == names
-    for category in numbers["categories"].values():
-        assert category.keys() == {"psnr", "ssim", "lpips", "sharpness", "seconds", "objects"}
-        assert isinstance(category["psnr"], float)
-
-
-def test_metrics_json_follows_its_schema(monkeypatch, root, checkpoint, tmp_path):
-    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "out", checkpoint)
-    metrics = json.loads((tmp_path / "out/metrics.json").read_text(), parse_constant=pytest.fail)
-    assert metrics == result.metrics
-    assert metrics.keys() == {"protocol", "checkpoint", "views", "notes"}
-    assert metrics["protocol"] == "tiny"
-    assert metrics["checkpoint"] == str(checkpoint)
-    assert metrics["views"].keys() == {"1", "2"}
-    for numbers in metrics["views"].values():
-        assert numbers.keys() == {"seen", "unseen", "baselines"}
-        assert numbers["baselines"].keys() == {"nearest_view", "background"}
-        for groups in (numbers, *numbers["baselines"].values()):
-            check_numbers(groups["seen"], {"airplane"})
-            check_numbers(groups["unseen"], {"chair"})
-    assert "lpips" in metrics["notes"] or metrics["views"]["1"]["seen"]["lpips"] is not None
-
-
-def test_scenes_in_one_group_are_called_all(monkeypatch, root, checkpoint, tmp_path):
-    group = {"splits": ["test"], "categories": ["airplane"], "objects_per_category": 1}
-    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path, checkpoint, groups={"all": group})
-    assert result.metrics["views"]["1"].keys() == {"all", "baselines"}
-    assert result.metrics["views"]["1"]["all"]["objects"] == 1
-
-
-def test_the_csv_has_every_object_and_averages_to_the_metrics(monkeypatch, root, checkpoint, tmp_path):
-    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path, checkpoint)
-    rows = list(csv.DictReader((tmp_path / "per_object.csv").open()))
-    assert len(rows) == 4 * 2 * 3
-    for group in ("seen", "unseen"):
-        values = [
-            float(row["psnr"])
-            for row in rows
-            if (row["group"], row["views"], row["method"]) == (group, "2", "nearest_view")
-        ]
-        mean = result.metrics["views"]["2"]["baselines"]["nearest_view"][group]["psnr"]
-        assert sum(values) / len(values) == pytest.approx(mean, abs=1e-5)
-
-
-def test_the_report_is_one_file(monkeypatch, root, checkpoint, tmp_path):
-    result = run_fake(monkeypatch, constant_net(0.9), root, tmp_path, checkpoint)
-    html = (tmp_path / "report.html").read_text()
-    sources = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", html)
-    # Two scenes of each group, the best and the worst: inputs (1 and 2), prediction, truth, depth, error.
-    assert len(sources) == 4 * (5 + 6)
-    assert all(source.startswith("data:image/png;base64,") for source in sources)
-    assert not re.search(r"https?://|url\(|@import|<script|<link", html)
-    assert f"{result.metrics['views']['1']['unseen']['psnr']:.2f}" in html
-    for rank in ("best", "worst"):
-        assert html.count(f"<h4>{rank}:") == 2
-    assert len(list((tmp_path / "renders").rglob("*_prediction.png"))) == 4 * 2
-
-
-def test_names_are_escaped_in_the_report():
-    metrics = metrics_json("<b>p</b>", "c", [scene_result("<i>", 10.0)], {"x": "<u>note</u>"})
-    html = report_html(metrics, [], {"checkpoint": "<s>"}, True)
-    assert not re.search("<b>p|<i>|<u>note|<s>", html)
-
-
-def test_published_rows_stay_out_of_an_altered_protocol():
-    metrics = metrics_json(
-        "shapenet_13", "c", [scene_result("chair", 10.0, name=f"/{number}") for number in range(8762)], {}
-    )
-    assert "26.80" in report_html(metrics, [], {}, comparable=True)
-    assert "26.80" not in report_html(metrics, [], {}, comparable=False)
-    assert "26.80" not in report_html({**metrics, "protocol": "shapes13_unseen"}, [], {}, comparable=True)
-    partial = metrics_json("shapenet_13", "c", [scene_result("chair", 10.0)], {})
-    assert "26.80" not in report_html(partial, [], {}, comparable=True)
 
 
 def comparable_files(folder):
@@ -285,9 +146,9 @@ def comparable_files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in names}
 
 
-def test_an_interrupted_evaluation_goes_on(monkeypatch, root, checkpoint, tmp_path):
+def test_an_interrupted_evaluation_goes_on(monkeypatch, nmr_root, checkpoint, tmp_path):
     monkeypatch.setattr(rendering, "time", SimpleNamespace(perf_counter=lambda: 0.0))
-    unbroken = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "unbroken", checkpoint)
+    unbroken = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path / "unbroken", checkpoint)
     evaluate, evaluated = Evaluator.evaluate, []
 
     def interrupted(self, item):
@@ -298,20 +159,20 @@ def test_an_interrupted_evaluation_goes_on(monkeypatch, root, checkpoint, tmp_pa
 
     monkeypatch.setattr(Evaluator, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt, match="3 of 4 scenes are done"):
-        run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "broken", checkpoint)
+        run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path / "broken", checkpoint)
     assert not (tmp_path / "broken/metrics.json").exists()
 
     evaluated.clear()
-    resumed = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "broken", checkpoint)
+    resumed = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path / "broken", checkpoint)
     assert len(evaluated) == 1
     assert resumed.metrics == unbroken.metrics
     assert comparable_files(tmp_path / "broken") == comparable_files(tmp_path / "unbroken")
 
 
-def test_stored_results_of_another_run_are_not_used(monkeypatch, root, checkpoint, tmp_path):
+def test_stored_results_of_another_run_are_not_used(monkeypatch, nmr_root, checkpoint, tmp_path):
     def encodings(**changes):
         net = constant_net(0.9)
-        run_fake(monkeypatch, net, root, tmp_path / "out", checkpoint, **changes)
+        run_fake(monkeypatch, net, nmr_root, tmp_path / "out", checkpoint, **changes)
         return len(net.encoded)
 
     assert encodings() == 4 * 2
@@ -326,15 +187,15 @@ def test_stored_results_of_another_run_are_not_used(monkeypatch, root, checkpoin
 
 def test_damaged_scenes_are_left_out_and_counted(monkeypatch, checkpoint, tmp_path):
     """One that cannot be opened, and one whose photo cannot be read, at each of its sizes."""
-    root = write_nmr(tmp_path / "nmr", objects_per_split=3, views=4, size=16)
-    photo = root / "02691156/test0/image/0001.png"
+    nmr_root = write_nmr(tmp_path / "nmr", objects_per_split=3, views=4, size=16)
+    photo = nmr_root / "02691156/test0/image/0001.png"
     photo.write_bytes(photo.read_bytes()[:60])
-    cameras = root / "03001627/test1/cameras.npz"
+    cameras = nmr_root / "03001627/test1/cameras.npz"
     cameras.write_bytes(b"nothing")
 
     def run(on_error):
         output = tmp_path / on_error
-        return run_fake(monkeypatch, constant_net(0.9), root, output, checkpoint, on_error, downscale=[1, 2])
+        return run_fake(monkeypatch, constant_net(0.9), nmr_root, output, checkpoint, on_error, downscale=[1, 2])
 
     with pytest.raises(UserError, match=str(cameras)):
         run("raise")
@@ -347,18 +208,18 @@ def test_damaged_scenes_are_left_out_and_counted(monkeypatch, checkpoint, tmp_pa
     assert run("skip").metrics == result.metrics
 
 
-def test_a_folder_that_cannot_be_written_is_named(monkeypatch, root, checkpoint, tmp_path):
+def test_a_folder_that_cannot_be_written_is_named(monkeypatch, nmr_root, checkpoint, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"cannot write into output folder .*file/out"):
-        run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "file/out", checkpoint)
+        run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path / "file/out", checkpoint)
 
 
-def test_training_on_unseen_categories_is_noted(monkeypatch, root, checkpoint, tmp_path):
-    honest = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "a", checkpoint)
+def test_training_on_unseen_categories_is_noted(monkeypatch, nmr_root, checkpoint, tmp_path):
+    honest = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path / "a", checkpoint)
     assert not {"seen", "unseen"} & honest.metrics["notes"].keys()
     swapped = protocol_values()["groups"]
     swapped = {"seen": swapped["unseen"], "unseen": swapped["seen"]}
-    wrong = run_fake(monkeypatch, constant_net(0.9), root, tmp_path / "b", checkpoint, groups=swapped)
+    wrong = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path / "b", checkpoint, groups=swapped)
     assert "trained on airplane" in wrong.metrics["notes"]["unseen"]
     assert "not trained on chair" in wrong.metrics["notes"]["seen"]
 

@@ -1,15 +1,12 @@
 import os
 import pickle
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
 from ball_scene import write_nmr
 from dataset_layouts import write_blender
-from training_runs import REPOSITORY, TINY, compose_values, tiny_config
+from training_runs import compose_values, tiny_config
 from wandb_files import read_offline_run
 
 from datasets.module import ValidationItems
@@ -256,57 +253,6 @@ def test_an_offline_wandb_run_reads_back(tmp_path, data):
     assert artifacts, "the best checkpoint is an artifact of the run"
     assert list(tmp_path.glob("wandb/offline-run-*/files/media/images/val/panels*.png"))
     assert result.best_psnr is not None
-
-
-def start_program(run_dir, data, *overrides):
-    arguments = [
-        sys.executable,
-        "train.py",
-        "dataset=nmr",
-        f"dataset.root={data}",
-        f"run_dir={run_dir}",
-        *(f"~dataset.categories.{name}" for name in UNUSED_CATEGORIES),
-        *TINY,
-        *overrides,
-    ]
-    # A session of its own, so that a signal can reach its workers, too, as a terminal's Ctrl-C does.
-    return subprocess.Popen(
-        arguments,
-        cwd=REPOSITORY,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-UNUSED_CATEGORIES = (
-    "bench cabinet car display lamp loudspeaker rifle sofa table telephone vessel".split()  # noqa: SIM905 (as one reads it)
-)
-
-
-def test_ctrl_c_writes_the_checkpoint_and_exits_130(tmp_path, data):
-    process = start_program(
-        tmp_path, data, "trainer.max_steps=100000", "trainer.checkpoint_every=2", "trainer.loader.num_workers=1"
-    )
-    last = tmp_path / "checkpoints/last.ckpt"
-    deadline = time.monotonic() + 120
-    while not last.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "interrupted at step" in errors
-    assert "Traceback" not in errors
-    assert load_checkpoint(last).step > 0
-
-
-def test_a_mistake_on_the_command_line_is_one_line(tmp_path, data):
-    process = start_program(tmp_path, data, "model.field.widht=3")
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert "width" in errors
-    assert len(errors.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("mode", ["disabled", "offline"])
