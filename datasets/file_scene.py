@@ -56,7 +56,8 @@ class FileScene(Scene):
             raise UserError(f"scene '{name}' has {len(files)} views: it takes two, one to give and one to ask for")
         self.name = name
         self.category = category
-        self.near, self.far = bounds
+        # NumPy scalars among them would make double precision of every tensor that they meet.
+        self.near, self.far = float(bounds[0]), float(bounds[1])
         self.background = background
         self.num_views = len(files)
         self.ndc = ndc

@@ -174,6 +174,30 @@ def test_transforms_take_the_depth_range_from_sparse_points(tmp_path):
     assert depths.max() < scene.far < 1.15 * depths.max()
 
 
+def _write_transforms_with_points(root):
+    pytest.importorskip("trimesh").PointCloud(CENTERS).export(root / "points.ply")
+    return write_transforms(root, ply_file_path="points.ply")
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "options"),
+    [
+        ("llff", write_llff, {}),
+        ("transforms", _write_transforms_with_points, {"near": None, "far": None}),
+        ("colmap", write_colmap, {"near": None, "far": None}),
+    ],
+)
+def test_a_range_that_is_measured_makes_no_double_precision(tmp_path, name, write, options):
+    """NumPy's scalars are doubles, and a double in a batch's rays ends the training at its first step."""
+    config = CONFIGS.validate_python({"name": name, "root": write(tmp_path), **DEFAULTS[name], **options})
+    groups = build_dataset(config).groups("train")
+    batch = BatchSampler(
+        groups, BatchConfig(objects=1, rays=4, source_views=(1, 1)), 0, 0, DamagedScenes("raise")
+    ).batch(0)
+    found = (batch.rays.near, batch.rays.far, batch.photos.near, batch.photos.far)
+    assert [value.dtype for value in found] == [torch.float32] * 4
+
+
 def test_colmap(tmp_path):
     scene = scenes_of("colmap", write_colmap(tmp_path))[0]
     assert_shows_the_balls(scene)
