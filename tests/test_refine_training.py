@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -88,8 +90,10 @@ def test_pairs_are_rendered_once_for_a_checkpoint(tmp_path, monkeypatch, root, c
         return original(net, scene, inputs, targets, *rest)
 
     monkeypatch.setattr(pairs_module, "render_views", counted)
-    again = make_pairs(config, CPU, QUIET)
+    console = Console(file=io.StringIO(), width=120)
+    again = make_pairs(config, CPU, console)
     assert rendered == []
+    assert "6/6" in console.file.getvalue()
     assert torch.equal(first.train[0].view.color, again.train[0].view.color)
     damaged = next(tmp_path.glob("pairs/*/00002.npz"))
     damaged.write_bytes(damaged.read_bytes()[:100])

@@ -22,15 +22,15 @@ from pixelnerf.evaluation.report import TITLES, groups_of, other_methods
 
 
 class Bar:
-    """Counts finished scenes."""
+    """Counts what is finished."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
         self._task = task
 
-    def advance(self, note: str) -> None:
-        """One more; the note stands beside the bar."""
-        self._progress.update(self._task, advance=1, note=note)
+    def advance(self, note: str, count: int = 1) -> None:
+        """One more, or `count`; the note stands beside the bar."""
+        self._progress.update(self._task, advance=count, note=note)
 
 
 @contextmanager

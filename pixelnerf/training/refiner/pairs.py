@@ -80,7 +80,9 @@ def make_pairs(config: RefinerExperimentConfig, device: torch.device, console: C
                 reference = reference_view(scene, config.refiner)
                 missing = [view for view in targets if _load(_path(place, view), key) is None]
                 renders = render_views(net, scene, inputs, missing, config.pairs.input_downscale, 1.0, options)
-                done += len(targets) - len(missing)
+                stored = len(targets) - len(missing)
+                done += stored
+                bar.advance("", stored)
                 for view, render in zip(missing, renders, strict=True):
                     _save(_path(place, view), key, render.output)
                     done += 1
