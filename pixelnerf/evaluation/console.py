@@ -51,23 +51,24 @@ def progress_bar(console: Console, title: str, total: int) -> Iterator[Bar]:
 def results_table(metrics: dict[str, Any], comparable: bool) -> Table:
     """The summary of `metrics.json`, with published rows where they are comparable.
 
-    Where LPIPS was measured, "Avg" is mip-NeRF's one number of the three means in its row. Sharpness and seconds stand
-    where methods of super-resolution are compared; `metrics.json` and the report always have them.
+    LPIPS has a column where it was measured, and beside it "Avg", mip-NeRF's one number of the three means in a row.
+    Sharpness and seconds stand where methods of super-resolution are compared; `metrics.json` and the report always
+    have them.
     """
     views = metrics["views"]
     groups = groups_of(metrics, next(iter(views)))
-    with_average = any(numbers[group]["lpips"] is not None for numbers in views.values() for group in groups)
+    with_lpips = any(numbers[group]["lpips"] is not None for numbers in views.values() for group in groups)
     with_cost = any("refined" in numbers or "bicubic" in numbers["baselines"] for numbers in views.values())
     table = Table(title=metrics["protocol"])
     for name in ("scenes", "photos", "method"):
         table.add_column(name)
-    optional = [*(["Avg"] if with_average else []), *(["sharp", "s/view"] if with_cost else [])]
-    for name in ("PSNR", "SSIM", "LPIPS", *optional, "objects"):
+    optional = [*(["LPIPS", "Avg"] if with_lpips else []), *(["sharp", "s/view"] if with_cost else [])]
+    for name in ("PSNR", "SSIM", *optional, "objects"):
         table.add_column(name, justify="right")
     for group in groups:
         for count, numbers in views.items():
             for method, scores in _rows(metrics["protocol"], count, group, numbers, comparable):
-                table.add_row(group, count, method, *_cells(scores, with_average, with_cost))
+                table.add_row(group, count, method, *_cells(scores, with_lpips, with_cost))
         table.add_section()
     return table
 
@@ -87,13 +88,12 @@ def _rows(
             yield f"  at {size}", scores.model_dump()
 
 
-def _cells(scores: dict[str, Any], with_average: bool, with_cost: bool) -> list[str]:
-    numbers = [f"{scores['psnr']:.2f}"]
-    numbers += ["-" if scores[name] is None else f"{scores[name]:.3f}" for name in ("ssim", "lpips")]
-    if with_average:
+def _cells(scores: dict[str, Any], with_lpips: bool, with_cost: bool) -> list[str]:
+    values = [(scores["psnr"], 2), (scores["ssim"], 3)]
+    if with_lpips:
         three = [scores[name] for name in ("psnr", "ssim", "lpips")]
-        numbers.append("-" if None in three else f"{average_error(*three):.4f}")
+        values += [(scores["lpips"], 3), (None if None in three else average_error(*three), 4)]
     if with_cost:
-        measured = ((scores.get("sharpness"), 3), (scores.get("seconds"), 2))
-        numbers += ["-" if value is None else f"{value:.{digits}f}" for value, digits in measured]
-    return [*numbers, str(scores["objects"] or "")]
+        values += [(scores.get("sharpness"), 3), (scores.get("seconds"), 2)]
+    cells = ["-" if value is None else f"{value:.{digits}f}" for value, digits in values]
+    return [*cells, str(scores["objects"] or "")]
