@@ -104,6 +104,15 @@ def test_pairs_are_rendered_once_for_a_checkpoint(tmp_path, monkeypatch, root, c
     assert len(rendered) == 1 + 6
 
 
+def test_refiners_of_all_kinds_share_their_renders(tmp_path, root, checkpoint):
+    made = {}
+    for kind in ("codebook", "reference"):
+        pairs = make_pairs(refiner_config(kind, tmp_path, root, checkpoint, "pairs.views=4"), CPU, QUIET)
+        made[kind] = {pair.index for part in (pairs.train, pairs.val) for pair in part}
+    assert 0 in made["codebook"]
+    assert made["reference"] == made["codebook"] - {0}
+
+
 def test_validation_views_and_the_reference_are_not_trained_on(tmp_path, root, checkpoint):
     made = make_pairs(refiner_config("reference", tmp_path, root, checkpoint), CPU, QUIET)
     used, held_out = ({pair.index for pair in part} for part in (made.train, made.val))

@@ -120,13 +120,15 @@ def reference_view(scene: Scene, config: object) -> ReferenceView | None:
 
 
 def _choose(scene: Scene, config: RefinerExperimentConfig) -> tuple[list[int], list[int]]:
-    """The views that are given and those that are rendered; never the reference, which would be its own answer."""
+    """The views that are given and those that are rendered; never the reference, which would be its own answer.
+
+    The reference is only left out of the choice, so that all kinds of refiners share the other renders.
+    """
     inputs = spread(scene.num_views, config.pairs.input_views)
-    used = set(inputs)
-    if isinstance(config.refiner, ReferenceRefinerConfig):
-        used.add(config.refiner.reference_view)
-    rest = [view for view in range(scene.num_views) if view not in used]
-    return inputs, [rest[place] for place in spread(len(rest), config.pairs.views or len(rest))]
+    rest = [view for view in range(scene.num_views) if view not in inputs]
+    chosen = [rest[place] for place in spread(len(rest), config.pairs.views or len(rest))]
+    reference = config.refiner.reference_view if isinstance(config.refiner, ReferenceRefinerConfig) else None
+    return inputs, [view for view in chosen if view != reference]
 
 
 def _pairs_folder(config: RefinerExperimentConfig) -> Path:
