@@ -11,6 +11,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
 from torch import Tensor
 
 from datasets.module import SceneDataModule
@@ -21,6 +23,7 @@ from pixelnerf.training.budget import Budget
 from pixelnerf.training.checkpoint import AtomicCheckpointIO, check_resumable, load_start
 from pixelnerf.training.curve import ValidationCurve
 from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
+from pixelnerf.training.extent import repetition
 from pixelnerf.training.logging import build_logger, log_best_checkpoint
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
 from pixelnerf.training.panels import ValidationPanels
@@ -48,7 +51,10 @@ def train(config: ExperimentConfig) -> TrainingResult:
     budget = start_run(config)
     if config.resume is not None:
         check_resumable(config.resume, "model", config.model)
-    data = SceneDataModule(build_dataset(config.dataset), config.trainer.loader, config.seed)
+    dataset = build_dataset(config.dataset)
+    if note := repetition(config.model.position, dataset.scenes("train")):
+        rank_zero_only(Console(stderr=True).print)(note, soft_wrap=True, markup=False)
+    data = SceneDataModule(dataset, config.trainer.loader, config.seed)
     net = Net(config.model, load_pretrained=config.resume is None and config.start_from is None)
     if config.start_from is not None:
         load_start(config.start_from, net, "model", config.model)

@@ -1,0 +1,48 @@
+"""Whether the points of a scene can be told apart by their positional encoding."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from datasets.scene import Scene
+from pixelnerf.geometry.rays import rays_through_pixels
+from pixelnerf.model.inputs import PositionConfig
+
+# Frusta's corners reach farther than what the photos show: those of NeRF's Blender scenes, which train well at the
+# published frequencies, span 1.2 periods.
+TOLERATED_PERIODS = 1.5
+
+
+def repetition(position: PositionConfig, scenes: Sequence[Scene]) -> str | None:
+    """A line for the user if distant points of a model's one scene share one encoding, so that it must confuse them.
+
+    Sines and cosines of frequencies scale * 2^k repeat together after 2 pi / (scale * 2^min_degree) units of the world
+    along each axis. The raw position beside them tells all points apart, and normalised device coordinates fit.
+    """
+    if position.frame != "world" or position.include_input or not scenes:
+        return None
+    scene = scenes[0]
+    if scene.ndc is not None:
+        return None
+    period = 2 * math.pi / (position.scale * 2.0**position.min_degree)
+    extent = _extent(scene)
+    if extent <= TOLERATED_PERIODS * period:
+        return None
+    octaves = math.ceil(math.log2(extent / period))
+    return (
+        f"'{scene.name}' reaches over {extent:.3g} units, but positions are encoded alike every {period:.3g}: set "
+        f"model.position.scale={position.scale / 2**octaves:.4g} and, for the same detail, "
+        f"model.position.max_degree={position.max_degree + octaves}"
+    )
+
+
+def _extent(scene: Scene) -> float:
+    """The longest side of the box around what the cameras see between near and far, in units of the world."""
+    cameras = scene.cameras()
+    corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]) * cameras.sizes[:, None]
+    near, far = (torch.full((len(corners),), bound) for bound in (scene.near, scene.far))
+    rays = rays_through_pixels(cameras, corners, near, far)
+    ends = [rays.origins + bound[..., None] * rays.directions for bound in (rays.near, rays.far)]
+    points = torch.cat(ends).reshape(-1, 3)
+    return float((points.amax(dim=0) - points.amin(dim=0)).amax())
