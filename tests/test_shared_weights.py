@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -29,6 +30,10 @@ def share(source, target, *options):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def private_of(config):
+    return {key: config[key] for key in ("run_dir", "resume", "start_from")}
+
+
 def rewritten(source, target, change):
     """A copy whose tensors or metadata were changed after it was written."""
     with safe_open(source, "pt") as file:
@@ -47,7 +52,11 @@ def test_a_shared_file_is_the_checkpoint_without_the_places_of_a_disk(run_dir, t
     assert str(target) in result.stdout
     loaded, shared = load_checkpoint(checkpoint), load_checkpoint(target)
     assert shared.step == loaded.step == 2
-    assert {key: loaded.config[key] for key in shared.config} == shared.config
+    assert {**loaded.config, "dataset": None} == {**shared.config, **private_of(loaded.config), "dataset": None}
+    place = loaded.config["dataset"]["root"]
+    assert Path(place).is_absolute()
+    assert shared.config["dataset"] == {**loaded.config["dataset"], "root": Path(place).name}
+    assert str(Path(place).parent).encode() not in target.read_bytes()
     assert set(loaded.config) - set(shared.config) == {"run_dir", "resume", "start_from"}
     for name, tensor in loaded.net.state_dict().items():
         assert torch.equal(tensor, shared.net.state_dict()[name]), name

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pixelnerf.errors import UserError
 
-# Places on the disk of whoever trained; they say nothing to anyone else.
+# Places on the disk of whoever trained say nothing to anyone else: these are left out, others cut to their last part.
 _PRIVATE = ("run_dir", "resume", "start_from")
 
 
@@ -25,7 +25,9 @@ def save_shared(path: Path, net: nn.Module, config: Mapping[str, Any], step: int
         UserError: a weight is outside float16's range.
     """
     state = {name: _stored(path, name, tensor, half) for name, tensor in net.state_dict().items()}
-    text = json.dumps({key: value for key, value in config.items() if key not in _PRIVATE}, sort_keys=True)
+    text = json.dumps(
+        _without_places({key: value for key, value in config.items() if key not in _PRIVATE}), sort_keys=True
+    )
     metadata = {"config": text, "step": str(step), "sha256": _digest(state, text)}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -52,6 +54,14 @@ def read_shared(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:
     if metadata.get("sha256") != _digest(state, metadata["config"]):
         raise UserError(f"{path} is damaged: its weights are not those it was written with; fetch it again")
     return json.loads(metadata["config"]), state, int(metadata.get("step", 0))
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_places(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_places(entry) for entry in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _stored(path: Path, name: str, tensor: Tensor, half: bool) -> Tensor:
