@@ -30,10 +30,9 @@ Quality = Literal["exact", "high", "fast"]
 
 # What every occupied step gets of the histogram that places the frusta, besides its weight (mip-NeRF's padding).
 PADDING = 0.01
-# A ray that the grid calls thinner than this shows its background, but for a tint that two frusta find; one that is
-# less than faint shows mostly its background, and half of the frusta do.
-THIN_OPACITY, THIN_SAMPLES = 0.05, 2
-FAINT_OPACITY = 0.4
+# A ray that the grid calls thinner than this shows its background, but for a tint that a quarter of the frusta find;
+# one that is less than faint shows mostly its background, and half of the frusta do.
+THIN_OPACITY, FAINT_OPACITY = 0.05, 0.4
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def render_occupied(
     thin, faint = opacity < THIN_OPACITY, opacity < FAINT_OPACITY
     radiance = partial(net.radiance, features)
     most = SETTINGS[quality].samples
-    for samples, group in ((most, hit & ~faint), (most // 2, hit & faint & ~thin), (THIN_SAMPLES, hit & thin)):
+    for samples, group in ((most, hit & ~faint), (most // 2, hit & faint & ~thin), (most // 4, hit & thin)):
         for chosen in group.nonzero()[:, 0].split(max(samples_per_chunk // samples, 1)):
             if len(chosen) > 0:
                 fences = place_occupied_fences(
