@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from pydantic import Field, model_validator
@@ -65,11 +64,28 @@ class MlpField(nn.Module):
         """Raw density and raw colour of every sample."""
         x = positions
         for index, layer in enumerate(self.layers):
+            assert isinstance(layer, nn.Linear)
             if index == self.config.skip_after:
-                x = torch.cat([x, positions], dim=-1)
-            x = F.relu(layer(x), inplace=True)
+                # As of the concatenated input, without making it.
+                of_layer, of_input = layer.weight.split([x.shape[-1], positions.shape[-1]], dim=1)
+                x = F.linear(x, of_layer, layer.bias) + F.linear(positions, of_input)
+            else:
+                x = layer(x)
+            x = F.relu(x, inplace=True)
         raw_density = self.density(x)[..., 0]
         if directions is not None:
-            along = directions[..., None, :].expand(*x.shape[:-1], directions.shape[-1])
-            x = F.relu(self.direction(torch.cat([self.bottleneck(x), along], dim=-1)), inplace=True)
+            x = self._turned(x, directions)
         return raw_density, self.color(x)
+
+    def _turned(
+        self, x: Float[Tensor, "*batch ray sample width"], directions: Float[Tensor, "*batch ray direction"]
+    ) -> Float[Tensor, "*batch ray sample hidden"]:
+        """`relu(direction(cat(bottleneck(x), directions)))` with less work.
+
+        Nothing stands between the two layers, so their weights are multiplied before they meet a sample; and what the
+        direction adds is the same for all of a ray's samples.
+        """
+        of_sample, of_ray = self.direction.weight.split([x.shape[-1], directions.shape[-1]], dim=1)
+        bias = F.linear(self.bottleneck.bias, of_sample, self.direction.bias)
+        along = F.linear(directions, of_ray, bias)
+        return F.relu(F.linear(x, of_sample @ self.bottleneck.weight) + along[..., None, :], inplace=True)
