@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 from typing_extensions import override
 
+from datasets.batch_config import BatchConfig
 from datasets.photos import scene_photos
-from datasets.sampler import BatchConfig, BatchSampler, TrainBatch
+from datasets.sampler import BatchSampler, TrainBatch
 from datasets.scene import Scene, SceneDataset
 from datasets.skipping import DamagedScenes
 from pixelnerf.config import Config

@@ -8,64 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from pydantic import Field, field_validator, model_validator
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
+from datasets.batch_config import BatchConfig
 from datasets.color_jitter import draw_color_map
 from datasets.photos import stack_photos
 from datasets.scene import Scene, SceneGroup
 from datasets.skipping import DamagedScenes
-from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import rays_through_pixels
 from pixelnerf.types import Cameras, Photos, Rays, TensorRecord
-
-
-class BatchConfig(Config):
-    """What a training batch holds.
-
-    Attributes:
-        objects: scenes in a batch.
-        rays: rays of each scene.
-        source_views: least and most photos that the model is given; drawn uniformly, (0, 0) for models without photos.
-        mixed_view_counts: draw the number of photos for each scene, not once for the batch.
-        target_views: rays come from this many views of a scene; None for all its views.
-        include_source_targets: whether the given photos may be asked for, too.
-        box_until_step: before this step rays go through the bounding box of the object's mask.
-        resolution_scales: each ray's view is shrunk by one of these, drawn uniformly; 1 over a whole number. Drawing
-            scales alike is mip-NeRF's multiscale loss, whose weights make up for drawing them by their pixel counts.
-        supersample: each pixel is the mean of this many by this many sub-pixels' renders, whose cones are as much
-            thinner (NeRF-SR); the model can then render at as many times the photos' resolution.
-        color_jitter: strength of a random change of each scene's colours, photos and targets alike; for photos of real
-            scenes, since it changes a plain background, too.
-    """
-
-    objects: int = Field(ge=1)
-    rays: int = Field(ge=1)
-    source_views: tuple[int, int]
-    mixed_view_counts: bool = False
-    target_views: int | None = Field(default=None, ge=1)
-    include_source_targets: bool = True
-    box_until_step: int = Field(default=0, ge=0)
-    resolution_scales: tuple[float, ...] = Field(default=(1.0,), min_length=1)
-    supersample: int = Field(default=1, ge=1, le=8)
-    color_jitter: float = Field(default=0.0, ge=0, le=0.5)
-
-    @field_validator("resolution_scales")
-    @classmethod
-    def _are_whole_fractions(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
-        for scale in scales:
-            if not 0 < scale <= 1 or abs(1 / scale - round(1 / scale)) > 1e-6:
-                raise ValueError(f"{scale} is not 1 over a whole number")
-        return scales
-
-    @model_validator(mode="after")
-    def _views_are_a_range(self) -> "BatchConfig":
-        if not 0 <= self.source_views[0] <= self.source_views[1]:
-            raise ValueError(f"source_views = {list(self.source_views)} is not a range [least, most]")
-        return self
 
 
 @dataclass(frozen=True)
@@ -182,7 +136,8 @@ class BatchSampler:
     def _choose_pixels(self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int) -> PixelChoice:
         count = self._config.rays
         views = targets[random.integers(len(targets), size=count)]
-        block = self._blocks[random.integers(len(self._blocks), size=count)]
+        blocks = self._blocks_at(step)
+        block = blocks[random.integers(len(blocks), size=count)]
         sizes = scene.cameras().sizes.numpy()[views] // block[:, None]
         boxes = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
         if step < self._config.box_until_step:
@@ -195,6 +150,13 @@ class BatchSampler:
         return PixelChoice(
             *(torch.from_numpy(part) for part in (views, places[:, 0].copy(), places[:, 1].copy(), block))
         )
+
+    def _blocks_at(self, step: int) -> Int64[np.ndarray, "scale"]:
+        """By what the views of a step may be shrunk."""
+        for block, end in self._config.coarse_first:
+            if step < end:
+                return np.array([block])
+        return self._blocks
 
 
 def _stack_rays(chosen: Sequence[SceneChoice], supersample: int) -> Rays:

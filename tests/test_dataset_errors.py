@@ -9,8 +9,9 @@ from ball_scene import write_nmr
 from PIL import Image
 from test_nmr import nmr_config
 
+from datasets.batch_config import BatchConfig
 from datasets.nmr import NmrDataset
-from datasets.sampler import BatchConfig, BatchSampler
+from datasets.sampler import BatchSampler
 from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
 

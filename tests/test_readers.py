@@ -21,8 +21,9 @@ from dataset_layouts import (
 )
 from omegaconf import OmegaConf
 
+from datasets.batch_config import BatchConfig
 from datasets.registry import build_dataset
-from datasets.sampler import BatchConfig, BatchSampler
+from datasets.sampler import BatchSampler
 from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera

@@ -4,9 +4,10 @@ import torch
 from ball_scene import write_nmr
 from test_nmr import nmr_config
 
+from datasets.batch_config import BatchConfig
 from datasets.color_jitter import draw_color_map
 from datasets.nmr import NmrDataset
-from datasets.sampler import BatchConfig, BatchSampler
+from datasets.sampler import BatchSampler
 from datasets.scene import SceneGroup
 from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
@@ -99,6 +100,15 @@ def test_cones_widen_with_the_pixels(dataset):
     full = make_sampler(dataset).batch(0).rays.radii
     half = make_sampler(dataset, resolution_scales=(0.5,)).batch(0).rays.radii
     torch.testing.assert_close(half, 2 * full)
+
+
+def test_coarse_views_come_first_and_only_first(dataset):
+    plain, staged = make_sampler(dataset), make_sampler(dataset, coarse_first=[[4, 3], [2, 5]])
+    full = plain.batch(0).rays.radii
+    # The radius of a pixel grows with what the view is shrunk by; the same pixel is drawn of each size.
+    for step, factor in ((0, 4), (2, 4), (3, 2), (4, 2)):
+        torch.testing.assert_close(staged.batch(step).rays.radii, factor * full)
+    assert same(staged.batch(5), plain.batch(5))
 
 
 def test_boxes_hold_the_first_rays(dataset):
@@ -212,6 +222,12 @@ def test_too_few_views(dataset):
 
 
 def test_bad_options():
-    for options in ({"source_views": (2, 1)}, {"resolution_scales": (0.3,)}, {"rays": 0}):
-        with pytest.raises(ValueError, match=r"rays|source_views|whole number"):
+    stages = ([[4, 2], [2, 1]], [[2, 4], [4, 5]], [[2, 0]], [[1, 5]])
+    for options in (
+        {"source_views": (2, 1)},
+        {"resolution_scales": (0.3,)},
+        {"rays": 0},
+        *({"coarse_first": stage} for stage in stages),
+    ):
+        with pytest.raises(ValueError, match=r"rays|source_views|whole number|ever smaller"):
             BatchConfig.model_validate({"objects": 1, "rays": 1, "source_views": (1, 1), **options})
