@@ -65,3 +65,14 @@ def test_weights_see_what_a_sofa_is_from_one_photo(path, sofas):
         photo = scene.images([0])[0].movedim(0, -1)
         gains.append(psnr(view.output.color, truth) - max(psnr(torch.ones_like(truth), truth), psnr(photo, truth)))
     assert sum(gains) / len(gains) > 2.0
+
+
+def test_high_quality_draws_no_rim_around_what_it_renders(sofas):
+    """Frusta longer than those of training look denser, which shows where a ray only grazes the object's haze."""
+    net = load_checkpoint(FOLDER / "shapes13.safetensors").net
+    for scene in sofas[:2]:
+        exact, high = (
+            next(render_views(net, scene, [0], [3], 1, 1.0, RenderOptions(torch.device("cpu"), quality=quality))).output
+            for quality in ("exact", "high")
+        )
+        assert (high.opacity - exact.opacity)[exact.opacity < 0.03].max() < 0.05
