@@ -152,6 +152,7 @@ def test_a_new_run_starts_from_shared_weights(finished, tmp_path, data):
             tmp_path / "run",
             data,
             f"start_from={path}",
+            "model.renderer.coarse_samples=9",  # how rays are sampled is not part of the weights
             "trainer.max_steps=3",
             "trainer.optimizer.learning_rate=1e-12",
             "trainer.optimizer.weight_decay=0",

@@ -1,6 +1,7 @@
 """Checkpoints: written atomically, read without unpickling, carrying the whole configuration."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,8 @@ from pixelnerf.training.shared_weights import read_shared
 NET_PREFIX = "net."
 Section = Literal["model", "refiner"]
 """Where a checkpoint's configuration says what was trained."""
+# What a new run may choose anew of the renderer.
+SAMPLING = ("coarse_samples", "placement", "spacing")
 
 
 @dataclass(frozen=True)
@@ -100,17 +103,25 @@ def check_resumable(path: Path, section: Section, ours: Config) -> None:
 def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> None:
     """Fills a net with the weights of a checkpoint or a shared file, to train on from them.
 
+    How many samples a ray has and where they lie may be different: weights do not depend on it, and few samples are
+    enough for a young field.
+
     Raises:
         UserError: as `load_checkpoint`, or it is of another model; the message names the first difference.
     """
     config, state, _ = _read(path, section)
-    _check_same(path, config, section, ours, "start")
+    _check_same(path, config, section, ours, "start", but_for=SAMPLING)
     _fill(path, net, state)
 
 
-def _check_same(path: Path, config: dict[str, Any], section: Section, ours: Config, purpose: str) -> None:
+def _check_same(
+    path: Path, config: dict[str, Any], section: Section, ours: Config, purpose: str, but_for: Sequence[str] = ()
+) -> None:
     _check_section(path, config, section)
-    difference = _first_difference(config[section], ours.model_dump(mode="json"), section)
+    theirs, wanted = config[section], ours.model_dump(mode="json")
+    if "renderer" in theirs:
+        theirs = {**theirs, "renderer": {**theirs["renderer"], **{key: wanted["renderer"][key] for key in but_for}}}
+    difference = _first_difference(theirs, wanted, section)
     if difference is not None:
         raise UserError(f"cannot {purpose} from {path}: it is of another {section} ({difference})")
 
