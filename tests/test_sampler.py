@@ -105,7 +105,7 @@ def test_cones_widen_with_the_pixels(dataset):
 def test_coarse_views_come_first_and_only_first(dataset):
     plain, staged = make_sampler(dataset), make_sampler(dataset, coarse_first=[[4, 3], [2, 5]])
     full = plain.batch(0).rays.radii
-    # The radius of a pixel grows with what the view is shrunk by; the same pixel is drawn of each size.
+    # These cameras are alike, so a radius tells by what its view was shrunk.
     for step, factor in ((0, 4), (2, 4), (3, 2), (4, 2)):
         torch.testing.assert_close(staged.batch(step).rays.radii, factor * full)
     assert same(staged.batch(5), plain.batch(5))
