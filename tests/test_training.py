@@ -141,6 +141,8 @@ def test_bad_checkpoints_are_one_line(finished, tmp_path, data):
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match=r"model\.field\.width is 16 there and 24 here"):
         train(tiny_config(tmp_path / "run", data, f"resume={good}", "model.field.width=24"))
+    with pytest.raises(UserError, match=r"cannot resume .*coarse_samples is 6 there and 9 here"):
+        train(tiny_config(tmp_path / "run", data, f"resume={good}", "model.renderer.coarse_samples=9"))
 
 
 def test_a_new_run_starts_from_shared_weights(finished, tmp_path, data):

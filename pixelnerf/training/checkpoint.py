@@ -1,7 +1,7 @@
 """Checkpoints: written atomically, read without unpickling, carrying the whole configuration."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,8 @@ from pixelnerf.training.shared_weights import read_shared
 NET_PREFIX = "net."
 Section = Literal["model", "refiner"]
 """Where a checkpoint's configuration says what was trained."""
+# Where the start weights came from does not matter to a run that goes on.
+ORIGIN = ("pretrained", "weights")
 # What a new run may choose anew of the renderer.
 SAMPLING = ("coarse_samples", "placement", "spacing")
 
@@ -118,10 +120,7 @@ def _check_same(
     path: Path, config: dict[str, Any], section: Section, ours: Config, purpose: str, but_for: Sequence[str] = ()
 ) -> None:
     _check_section(path, config, section)
-    theirs, wanted = config[section], ours.model_dump(mode="json")
-    if "renderer" in theirs:
-        theirs = {**theirs, "renderer": {**theirs["renderer"], **{key: wanted["renderer"][key] for key in but_for}}}
-    difference = _first_difference(theirs, wanted, section)
+    difference = _first_difference(config[section], ours.model_dump(mode="json"), section, {*ORIGIN, *but_for})
     if difference is not None:
         raise UserError(f"cannot {purpose} from {path}: it is of another {section} ({difference})")
 
@@ -163,13 +162,10 @@ def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]
     return checkpoint["config"], state, int(checkpoint.get("global_step", 0))
 
 
-def _first_difference(theirs: Any, ours: Any, place: str) -> str | None:
+def _first_difference(theirs: Any, ours: Any, place: str, but_for: Set[str]) -> str | None:
     if isinstance(theirs, dict) and isinstance(ours, dict):
-        for key in sorted(theirs.keys() | ours.keys()):
-            # Where the start weights came from does not matter to a run that goes on.
-            if key in ("pretrained", "weights"):
-                continue
-            found = _first_difference(theirs.get(key), ours.get(key), f"{place}.{key}")
+        for key in sorted((theirs.keys() | ours.keys()) - but_for):
+            found = _first_difference(theirs.get(key), ours.get(key), f"{place}.{key}", but_for)
             if found is not None:
                 return found
         return None
