@@ -10,6 +10,8 @@ from datasets.shapes13 import Shapes13Config, generate, is_complete
 from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.catalog import CATEGORIES, HYBRID, KINDS, make_mesh
 from datasets.shapes13.hybrid import hybrid
+from datasets.shapes13.lathe import spun
+from datasets.shapes13.parts import box
 
 HYBRIDS = 5
 
@@ -88,3 +90,19 @@ def test_a_folder_is_complete_without_hybrids_only_if_none_are_asked_for(tmp_pat
     assert "hybrids" not in (tmp_path / "shapes13.json").read_text()
     assert is_complete(tmp_path, config(tmp_path, hybrids=0))
     assert not is_complete(tmp_path, config(tmp_path, hybrids=1))
+
+
+@pytest.mark.parametrize("hollow", [False, True])
+def test_a_spun_part_looks_the_same_from_all_sides(hollow: bool) -> None:
+    mesh = box((0.3, 0.8, 0.1), (0.2, 0.0, 0.0))
+    colors = np.where(mesh.vertices[mesh.faces].mean(axis=1)[:, 1:2] > 0, [[1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0]])
+    round_part, painted = spun(mesh, colors, np.eye(3), hollow)
+    assert round_part.is_watertight
+    assert round_part.volume > 0
+    radii = np.hypot(round_part.vertices[:, 0], round_part.vertices[:, 2])
+    reach = np.hypot(0.3, 0.1) / 2 / 0.8
+    assert radii.max() == pytest.approx(reach, rel=1e-6)
+    assert (radii.min() > reach / 3) == hollow
+    centers = round_part.vertices[round_part.faces].mean(axis=1)
+    assert (painted[centers[:, 1] > 0.2] == [1, 0, 0]).all()
+    assert (painted[centers[:, 1] < -0.2] == [0, 0, 1]).all()

@@ -28,11 +28,11 @@ def data(tmp_path_factory):
     return write_nmr(tmp_path_factory.mktemp("data"), views=5, size=32)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, data):
-    """A finished run of six steps."""
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def finished(tmp_path_factory, data, request):
+    """A finished run of six steps; validation is in float32, whatever training multiplies in."""
     run_dir = tmp_path_factory.mktemp("run")
-    return train(tiny_config(run_dir, data))
+    return train(tiny_config(run_dir, data, f"trainer.precision={request.param}"))
 
 
 def read(path):

@@ -23,7 +23,7 @@ from datasets.shapes13.config import Shapes13Config
 from datasets.shapes13.contact_sheet import write_contact_sheet
 from pixelnerf.errors import UserError
 
-VERSION = 2
+VERSION = 3
 """Grows when the same configuration gives other pictures, so that stale data are noticed."""
 
 MANIFEST = "shapes13.json"

@@ -19,6 +19,7 @@ from datasets.shapes13.assembly import Assembly, PaintedPart
 from datasets.shapes13.car import car
 from datasets.shapes13.chair import chair
 from datasets.shapes13.draws import chance, pick
+from datasets.shapes13.lathe import spun
 from datasets.shapes13.palette import fabric, light, metal, paint, wood
 
 _DONORS: Sequence[Callable[[Assembly, Generator], None]] = (airplane, car, chair)
@@ -42,7 +43,7 @@ class _Place:
 
 def hybrid(assembly: Assembly, rng: Generator) -> None:
     """One object of a random layout."""
-    layout = pick([_stretched, _joined, _stacked, _grown], rng, (0.25, 0.15, 0.2, 0.4))
+    layout = pick([_stretched, _joined, _stacked, _spun, _grown], rng, (0.2, 0.12, 0.16, 0.2, 0.32))
     layout(assembly, rng)
 
 
@@ -63,13 +64,31 @@ def _joined(assembly: Assembly, rng: Generator) -> None:
 
 
 def _stacked(assembly: Assembly, rng: Generator) -> None:
-    """Pieces on top of each other, as wide as deep: columns, vases, towers."""
-    pieces, height = _pieces(rng), 0.0
-    depth = 1.0 if chance(0.6, rng) else rng.uniform(0.3, 1.0)
+    """Pieces on top of each other, mostly as wide as deep: columns, towers."""
+    _pile(assembly, _pieces(rng), 1.0 if chance(0.6, rng) else rng.uniform(0.3, 1.0), _turn, rng)
+
+
+def _spun(assembly: Assembly, rng: Generator) -> None:
+    """Round pieces on top of each other, the same from all sides: what a lathe makes of the parts' outlines.
+
+    Few parts of the three categories are round about the vertical, and what never was seen round is not thought so.
+    """
+    pieces = [spun(mesh, colors, _turn(rng), hollow=chance(0.3, rng)) for mesh, colors in _pieces(rng)]
+    _pile(assembly, pieces, 1.0, _upright, rng)
+
+
+def _pile(
+    assembly: Assembly,
+    pieces: Sequence[PaintedPart],
+    depth: float,
+    turn: Callable[[Generator], Float[ndarray, "3 3"]],
+    rng: Generator,
+) -> None:
+    height = 0.0
     for _ in range(rng.integers(1, 6)):
         width, rise = np.exp(rng.uniform(np.log(0.08), 0.0)), np.exp(rng.uniform(np.log(0.08), np.log(0.8)))
         place = _Place(np.array([0, height + rise / 2, 0]), np.array([width, rise, width * depth]))
-        _fill(assembly, [pick(pieces, rng)], place, _turn(rng))
+        _fill(assembly, [pick(pieces, rng)], place, turn(rng))
         height += rise * rng.uniform(0.85, 1.0)
 
 
@@ -160,6 +179,12 @@ def _turn(rng: Generator) -> Float[ndarray, "3 3"]:
     angle = rng.uniform(0, 2 * np.pi)
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]]) @ turn
+
+
+def _upright(rng: Generator) -> Float[ndarray, "3 3"]:
+    """As it is, or upside down."""
+    flip = rng.choice([-1.0, 1.0])
+    return np.diag([1.0, flip, flip])
 
 
 def _transformed(mesh: Trimesh, frame: Float[ndarray, "3 3"]) -> Trimesh:

@@ -110,7 +110,7 @@ class ResidualField(nn.Module):
             positions = torch.cat([positions, along], dim=-1)
         x = self.input(positions)
         for block, features in enumerate(injected.unbind(-2)):
-            x = self.blocks[block](x + features)
+            x = self.blocks[block](x + features.to(x.dtype))
         x = self._pool(x, valid, present)
         for block in range(self.config.injection_blocks, self.config.blocks):
             x = self.blocks[block](x)

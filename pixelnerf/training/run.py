@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins import Precision
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from torch import Tensor
@@ -27,6 +28,7 @@ from pixelnerf.training.extent import repetition
 from pixelnerf.training.logging import build_logger, log_best_checkpoint
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
 from pixelnerf.training.panels import ValidationPanels
+from pixelnerf.training.precision import BFloat16Precision, fast_bfloat16
 from pixelnerf.training.progress import ProgressLine
 
 
@@ -127,13 +129,6 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     return update
 
 
-def fast_bfloat16(device_type: str) -> bool:
-    """Whether bfloat16 products are faster than float32 ones there: CPUs without AMX or AVX512-BF16 emulate them."""
-    if device_type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device_type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_amx_tile_supported()
-
-
 def training_device(config: LoopConfig) -> Literal["cuda", "cpu"]:
     """The type of device that a run will train on."""
     return "cuda" if config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
@@ -141,12 +136,11 @@ def training_device(config: LoopConfig) -> Literal["cuda", "cpu"]:
 
 def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: Logger | None) -> pl.Trainer:
     trainer_config: LoopConfig = config.trainer
-    wanted = trainer_config.precision
-    half = wanted == "bfloat16" or (wanted == "auto" and fast_bfloat16(training_device(trainer_config)))
+    wanted, device_type = trainer_config.precision, training_device(trainer_config)
+    half = wanted == "bfloat16" or (wanted == "auto" and fast_bfloat16(device_type))
     return pl.Trainer(
         accelerator=trainer_config.accelerator,
         devices=trainer_config.devices,
-        precision="bf16-mixed" if half else "32-true",
         max_steps=trainer_config.max_steps,
         max_epochs=-1,
         val_check_interval=trainer_config.validate_every,
@@ -156,7 +150,7 @@ def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger:
         log_every_n_steps=trainer_config.log_every,
         logger=logger if logger is not None else False,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), BFloat16Precision(device_type) if half else Precision()],
         default_root_dir=config.run_dir,
         enable_progress_bar=False,
         enable_model_summary=False,
