@@ -16,7 +16,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from datasets.camera_files import make_cameras, resized
-from datasets.captures import CaptureConfig, scene_folders, scene_name, split_views
+from datasets.captures import CaptureConfig, scene_folders, scene_name, split_views, used_views
 from datasets.colmap_model import ColmapModel, read_colmap_model
 from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import FolderDataset, check_categories
@@ -53,7 +53,7 @@ class ColmapDataset(FolderDataset[ColmapConfig]):
         folder = self._root / name
         path = folder / self._config.model
         model = read_colmap_model(path, self._config.distortion_tolerance)
-        views = split_views(len(model.names), split, self._config.test_every)
+        views = split_views(used_views(len(model.names), self._config, path), split, self._config.test_every)
         images = [_find_image(folder / self._config.images, model.names[view]) for view in views]
         sizes = [read_size(image) for image in images]
         found = model.bounds() if self._config.near is None or self._config.far is None else (0.0, 0.0)

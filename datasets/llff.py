@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from datasets.camera_files import make_cameras, pinhole, resized
-from datasets.captures import CaptureConfig, listed_images, scene_folders, scene_name, split_views
+from datasets.captures import CaptureConfig, listed_images, scene_folders, scene_name, split_views, used_views
 from datasets.colmap import view_points
 from datasets.colmap_model import read_colmap_model
 from datasets.file_scene import FileScene, PhotoFiles
@@ -73,11 +73,14 @@ class LlffDataset(FolderDataset[LlffConfig]):
         if len(images) != len(rows):
             raise UserError(f"'{path}' has {len(rows)} poses but '{images[0].parent}' has {len(images)} images")
         poses, intrinsics, sizes = _cameras(rows, images)
-        bounds = rows[:, 15:]
+        used = used_views(len(rows), self._config, path)
+        bounds = rows[used, 15:]
         world, scale = (
-            (_mean_camera(poses), 1 / (BOUND_MARGIN * bounds.min())) if self._config.scale_world else (np.eye(4), 1.0)
+            (_mean_camera(poses[used]), 1 / (BOUND_MARGIN * bounds.min()))
+            if self._config.scale_world
+            else (np.eye(4), 1.0)
         )
-        views = split_views(len(rows), split, self._config.test_every)
+        views = split_views(used, split, self._config.test_every)
         # All rows, so that a bad one is found in any split and called by its number.
         cameras = make_cameras(
             _moved(poses, world, scale), intrinsics, sizes, path, self._config.pixel_center, self._config.shrink

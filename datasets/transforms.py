@@ -19,7 +19,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from datasets.camera_files import make_cameras, pinhole, resized
-from datasets.captures import CaptureConfig, scene_folders, scene_name, split_views
+from datasets.captures import CaptureConfig, scene_folders, scene_name, split_views, used_views
 from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
@@ -55,7 +55,8 @@ class TransformsDataset(FolderDataset[TransformsConfig]):
         path = self._root / name / "transforms.json"
         content = read_transforms(path)
         poses = frame_poses(content, path)
-        views = split_views(len(poses), split, self._config.test_every)
+        used = used_views(len(poses), self._config, path)
+        views = split_views(used, split, self._config.test_every)
         frames = [content["frames"][view] for view in views]
         images = [_image_path(path.parent, frame["file_path"]) for frame in frames]
         sizes = [read_size(image) for image in images]
@@ -74,7 +75,7 @@ class TransformsDataset(FolderDataset[TransformsConfig]):
                 self._config.pixel_center,
                 self._config.shrink,
             ),
-            self._bounds(content, poses, path),
+            self._bounds(content, poses[used], path),
             self._config.background,
             self._cache,
         )

@@ -1,0 +1,48 @@
+"""Photos of a capture that are left out."""
+
+import numpy as np
+import pytest
+import torch
+from dataset_checks import scenes_of
+from dataset_layouts import write_colmap, write_llff, write_transforms
+
+from pixelnerf.errors import UserError
+
+LAYOUTS = {"llff": write_llff, "transforms": write_transforms, "colmap": write_colmap}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_photos_are_left_out_and_splits_count_the_others(tmp_path, name):
+    LAYOUTS[name](tmp_path)
+    own_world = {"scale_world": False} if name == "llff" else {}
+    everything = scenes_of(name, tmp_path, test_every=0, **own_world)[0]
+    for split, views in (("train", [2, 7]), ("test", [1, 6, 8])):
+        scene = scenes_of(name, tmp_path, split, test_every=2, leave_out=(0, "3-5"), **own_world)[0]
+        assert scene.num_views == len(views)
+        assert torch.equal(scene.images(range(len(views))), everything.images(views))
+        assert torch.equal(scene.cameras().poses, everything.cameras().poses[views])
+
+
+def test_the_world_of_a_capture_is_that_of_the_photos_that_are_used(tmp_path):
+    write_llff(tmp_path)
+    rows = np.load(tmp_path / "poses_bounds.npy")
+    rows[0, 8], rows[0, 15] = 100.0, 0.01  # far away, and with a bound of another world
+    np.save(tmp_path / "poses_bounds.npy", rows)
+    scene = scenes_of("llff", tmp_path, test_every=0, leave_out=(0,))[0]
+    assert scene.near == pytest.approx(1.2)
+    torch.testing.assert_close(scene.cameras().poses[:, :3, 3].mean(dim=0), torch.zeros(3), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "expected"),
+    [
+        (("3-",), "'3-' is neither a photo's number nor a range such as 14-34"),
+        (("5-3",), "'5-3' ends before it begins"),
+        ((-1,), "'-1' is neither"),
+        (("7-9",), "has '7-9', but .*poses_bounds.npy' has the photos 0 to 8"),
+        (("0-8",), "leaves no photo"),
+    ],
+)
+def test_what_cannot_be_left_out_is_said(tmp_path, leave_out, expected):
+    with pytest.raises((ValueError, UserError), match=expected):
+        len(scenes_of("llff", write_llff(tmp_path), leave_out=leave_out)[0].images([0]))
