@@ -122,6 +122,7 @@ def run_fake(
         "device": "cpu",
         "rays_per_chunk": 100,
         "quality": "exact",
+        "precision": "float32",
         "refiner": [],
         "bicubic": None,
     }

@@ -89,6 +89,18 @@ def test_the_number_is_that_of_training(program, tmp_path, checkpoint, root):
     assert evaluated["chair"]["psnr"] == pytest.approx(sum(values) / 3, abs=1e-4)
 
 
+def test_bfloat16_is_near_float32_and_noted(program, tmp_path):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        status, _ = program(f"precision={precision}", f"output={tmp_path / precision}")
+        assert status == 0
+        metrics = json.loads((tmp_path / precision / "metrics.json").read_text())
+        found[precision] = metrics["views"]["1"]["seen"]["psnr"]
+        assert ("precision=bfloat16" in metrics["notes"]["protocol"]) == (precision == "bfloat16")
+    # The same to the last bit would be float32 twice.
+    assert 0 < abs(found["bfloat16"] - found["float32"]) < 0.05
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -101,6 +113,7 @@ def test_the_number_is_that_of_training(program, tmp_path, checkpoint, root):
         ("protocol.downscale=[0]", "config key 'protocol.downscale.0' = 0"),
         ("protocol.downscal=1", "unknown config key 'protocol.downscal'; did you mean 'downscale'?"),
         ("device=abacus", "device=abacus cannot be used here"),
+        ("precision=float16", "config key 'precision' = 'float16'"),
         ("rays_per_chunk=-1", "config key 'rays_per_chunk' = -1"),
     ],
 )

@@ -16,6 +16,7 @@ from pixelnerf.evaluation.console import results_table
 from pixelnerf.evaluation.evaluator import Evaluator, scene_pictures, shown_target
 from pixelnerf.evaluation.manifest import resolve
 from pixelnerf.evaluation.metrics import PSNR_CEILING, psnr
+from pixelnerf.evaluation.rendering import RenderOptions
 from pixelnerf.evaluation.run import default_output, training_categories
 
 CPU = torch.device("cpu")
@@ -27,7 +28,7 @@ def first_item(nmr_root, **changes):
 
 def test_a_constant_picture_has_the_psnr_of_its_truncated_value(nmr_root):
     item = first_item(nmr_root)
-    result = Evaluator(constant_net(0.7), protocol(), CPU, 100).evaluate(item).result
+    result = Evaluator(constant_net(0.7), protocol(), RenderOptions(CPU, 100)).evaluate(item).result
     for count in (1, 2):
         truths = item.scene.images(item.targets[count])
         # 0.7 * 255 = 178.5 is cut to 178.
@@ -38,7 +39,7 @@ def test_a_constant_picture_has_the_psnr_of_its_truncated_value(nmr_root):
 
 def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(nmr_root):
     item = first_item(nmr_root)
-    scores = Evaluator(oracle_net(item.scene), protocol(), CPU, 100).evaluate(item).result.scores
+    scores = Evaluator(oracle_net(item.scene), protocol(), RenderOptions(CPU, 100)).evaluate(item).result.scores
     for count in (1, 2):
         assert scores[count]["model"].psnr == PSNR_CEILING
         assert scores[count]["model"].ssim == pytest.approx(1)
@@ -49,7 +50,7 @@ def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(nmr_root):
 
 def test_photos_are_encoded_once_for_each_number_of_views(nmr_root):
     net = constant_net(0.5)
-    Evaluator(net, protocol(), CPU, 64).evaluate(first_item(nmr_root))
+    Evaluator(net, protocol(), RenderOptions(CPU, 64)).evaluate(first_item(nmr_root))
     assert net.encoded == [1, 2]
 
 
@@ -62,7 +63,7 @@ def test_copying_the_input_is_perfect_for_the_input(nmr_root):
 
 def test_downscaled_truths_are_box_means_and_renders_fit_them(nmr_root):
     item = first_item(nmr_root, downscale=[2])
-    evaluator = Evaluator(constant_net(0.5), protocol(downscale=[2]), CPU, 100)
+    evaluator = Evaluator(constant_net(0.5), protocol(downscale=[2]), RenderOptions(CPU, 100))
     full = item.scene.images(item.targets[1])
     means = torch.nn.functional.avg_pool2d(full, 2).movedim(1, -1)
     torch.testing.assert_close(scene_pictures(item.scene, item.targets[1], 2), means)
@@ -80,7 +81,7 @@ def test_photos_are_given_shrunk(nmr_root):
 
     net = Net(constant_net(0.5).colors)
     item = first_item(nmr_root, input_downscale=2)
-    evaluation = Evaluator(net, protocol(input_downscale=2), CPU, 100).evaluate(item)
+    evaluation = Evaluator(net, protocol(input_downscale=2), RenderOptions(CPU, 100)).evaluate(item)
     (view,) = item.inputs[1]
     means = torch.nn.functional.avg_pool2d(item.scene.images([view]), 2)
     torch.testing.assert_close(given[0].images[0], means)
@@ -116,7 +117,7 @@ def test_several_sizes_stand_beside_their_mean(monkeypatch, nmr_root, checkpoint
 
 def test_without_8_bits_the_value_is_kept(nmr_root):
     item = first_item(nmr_root)
-    result = Evaluator(constant_net(0.7), protocol(eight_bits=False), CPU, 100).evaluate(item).result
+    result = Evaluator(constant_net(0.7), protocol(eight_bits=False), RenderOptions(CPU, 100)).evaluate(item).result
     truths = item.scene.images(item.targets[1])
     expected = sum(psnr(torch.full_like(truth, 0.7), truth) for truth in truths) / len(truths)
     assert result.scores[1]["model"].psnr == pytest.approx(expected, abs=1e-5)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 FLOORS = (
-    ("types", ("pixelnerf.types", "pixelnerf.errors", "pixelnerf.config")),
+    ("types", ("pixelnerf.types", "pixelnerf.errors", "pixelnerf.config", "pixelnerf.precision")),
     ("geometry", ("pixelnerf.geometry",)),
     ("model", ("pixelnerf.model", "pixelnerf.refine")),
     ("data", ("datasets",)),

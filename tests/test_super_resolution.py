@@ -62,6 +62,7 @@ def run(root, checkpoint, output, **changes):
         "device": "cpu",
         "rays_per_chunk": None,
         "quality": "exact",
+        "precision": "float32",
         "refiner": [],
         "bicubic": None,
         **changes,

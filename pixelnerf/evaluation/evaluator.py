@@ -17,7 +17,6 @@ from pixelnerf.evaluation.rendering import RenderOptions, TimedRender, render_vi
 from pixelnerf.evaluation.super_resolution import SuperResolution, enlarge, refine_views, shrink
 from pixelnerf.model.image import ImageOutput
 from pixelnerf.model.net import Net
-from pixelnerf.model.sparse import Quality
 
 Timed = tuple[Float[Tensor, "target height width 3"], float]
 """Pictures of all targets, and the seconds that one takes."""
@@ -75,15 +74,13 @@ class Evaluator:
         self,
         net: Net,
         protocol: ProtocolConfig,
-        device: torch.device,
-        rays_per_chunk: int | None = None,
+        options: RenderOptions,
         lpips: Lpips | None = None,
-        quality: Quality = "exact",
         super_resolution: SuperResolution | None = None,
     ) -> None:
-        self._net = net.to(device).eval()
+        self._net = net.to(options.device).eval()
         self._protocol = protocol
-        self._options = RenderOptions(device, rays_per_chunk, quality)
+        self._options = options
         self._lpips = lpips
         self._super_resolution = super_resolution or SuperResolution()
 

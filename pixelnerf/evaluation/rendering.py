@@ -18,11 +18,16 @@ from pixelnerf.types import Cameras
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How views are rendered; `rays_per_chunk` None is what is fast on the device."""
+    """How views are rendered; `rays_per_chunk` None is what is fast on the device, `bfloat16` is of products only."""
 
     device: torch.device
     rays_per_chunk: int | None = None
     quality: Quality = "exact"
+    bfloat16: bool = False
+
+    def products(self) -> torch.autocast:
+        """The context in which a model is asked."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -45,25 +50,28 @@ def render_views(
 ) -> Iterator[TimedRender]:
     """The targets at `scale` times their photos' size, from the input views, which are encoded once."""
     photos = scene_photos(scene, inputs, input_downscale)
-    features = net.encode(photos.to(options.device))
+    with options.products():
+        features = net.encode(photos.to(options.device))
     cameras = scene.cameras().scaled(scale).to(options.device)
     background = torch.tensor(scene.background, device=options.device)
     check_quality(net, options.quality, scene.ndc)
-    grid = shared_grid(net, features, cameras[list(targets)], scene.near, scene.far, options.quality)
+    with options.products():
+        grid = shared_grid(net, features, cameras[list(targets)], scene.near, scene.far, options.quality)
     for target in targets:
         start = time.perf_counter()
-        output = render_image(
-            net,
-            features,
-            cameras[target],
-            scene.near,
-            scene.far,
-            background,
-            options.rays_per_chunk,
-            scene.ndc,
-            options.quality,
-            grid,
-        ).to("cpu")
+        with options.products():
+            output = render_image(
+                net,
+                features,
+                cameras[target],
+                scene.near,
+                scene.far,
+                background,
+                options.rays_per_chunk,
+                scene.ndc,
+                options.quality,
+                grid,
+            ).to("cpu")
         yield TimedRender(output, time.perf_counter() - start)
 
 

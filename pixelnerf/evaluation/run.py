@@ -22,12 +22,14 @@ from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
 from pixelnerf.evaluation.manifest import Item, Manifest, resolve
 from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.evaluation.protocol import ProtocolConfig
+from pixelnerf.evaluation.rendering import RenderOptions
 from pixelnerf.evaluation.report import report_html
 from pixelnerf.evaluation.showcase import choose, save_pictures
 from pixelnerf.evaluation.store import ResultStore, file_digest, result_key
 from pixelnerf.evaluation.super_resolution import SuperResolution, training_scenes
 from pixelnerf.model.image import check_quality
 from pixelnerf.model.sparse import Quality
+from pixelnerf.precision import Precision, uses_bfloat16
 from pixelnerf.training.checkpoint import load_checkpoint, load_refiner
 
 
@@ -42,6 +44,7 @@ class EvaluationConfig(Config):
         refiner: refiners' checkpoints, whose results stand beside the model's; one path or several.
         bicubic: also enlarge the model's render at 1 over this size, bicubically.
         quality: "exact", or "high" and "fast", which skip empty space and are noted in the results.
+        precision: of products; bfloat16 is noted in the results, too, and "auto" is that where it is faster.
     """
 
     checkpoint: Path
@@ -51,6 +54,7 @@ class EvaluationConfig(Config):
     device: str
     rays_per_chunk: int | None = Field(ge=1)
     quality: Quality
+    precision: Precision
     refiner: tuple[Path, ...]
     bicubic: int | None = Field(ge=2)
 
@@ -85,8 +89,11 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     device = find_device(config.device)
     model = load_checkpoint(config.checkpoint)
     check_quality(model.net, config.quality, None)
+    bfloat16 = uses_bfloat16(config.precision, device.type)
     if config.quality != "exact":
         altered = (*altered, f"quality={config.quality}")
+    if bfloat16:
+        altered = (*altered, "precision=bfloat16")
     dataset = build_dataset(config.dataset)
     damaged = DamagedScenes(dataset.on_error)
     manifest = resolve(config.protocol, dataset, damaged)
@@ -101,13 +108,15 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
         "lpips": problem is None,
         "device": device.type,
         "quality": config.quality,
+        "bfloat16": bfloat16,
         "refiners": [file_digest(path) for path in config.refiner],
         "bicubic": config.bicubic,
         "torch": torch.__version__,
     }
     store = ResultStore(output, manifest, result_key(config.checkpoint, manifest.digest(), circumstances))
     lpips = Lpips(device) if problem is None else None
-    evaluator = Evaluator(model.net, config.protocol, device, config.rays_per_chunk, lpips, config.quality, extra)
+    options = RenderOptions(device, config.rays_per_chunk, config.quality, bfloat16)
+    evaluator = Evaluator(model.net, config.protocol, options, lpips, extra)
     items, results = _evaluate_all(evaluator, manifest, store, output / "renders", console, damaged)
     shown = choose(output / "renders", items, results)
     if lpips is not None and any(_is_too_small_for_lpips(result.size) for result in results):

@@ -1,7 +1,7 @@
 """The whole configuration of a training run: what `train.py` composes and a checkpoint carries."""
 
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,7 @@ from datasets.module import LoaderConfig
 from datasets.registry import DatasetConfig
 from pixelnerf.config import Config
 from pixelnerf.model.config import ModelConfig
+from pixelnerf.precision import Precision
 from pixelnerf.training.logging import LoggerConfig
 from pixelnerf.training.losses import LossConfig
 from pixelnerf.training.optimization import OptimizerConfig
@@ -18,7 +19,7 @@ class LoopConfig(Config):
     """How long, how precise, how often.
 
     Training ends at `max_steps` or after `max_minutes` of training, whichever comes first; the learning rate has
-    decayed by then in either case. `precision: auto` is bfloat16 where the device multiplies it faster than float32.
+    decayed by then in either case. `precision` is that of products; validation is in float32 always.
     """
 
     optimizer: OptimizerConfig
@@ -26,7 +27,7 @@ class LoopConfig(Config):
     max_minutes: float | None = Field(gt=0.0)
     gradient_clip: float | None = Field(gt=0.0)
     ema_decay: float = Field(ge=0.0, lt=1.0)
-    precision: Literal["auto", "float32", "bfloat16"]
+    precision: Precision
     accelerator: str
     devices: int | str
     validate_every: int = Field(ge=1)

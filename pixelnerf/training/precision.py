@@ -1,20 +1,12 @@
-"""In which precision training multiplies."""
+"""How Lightning trains with products in bfloat16."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import torch
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.utilities import GradClipAlgorithmType
 from torch.optim import Optimizer
 from typing_extensions import override
-
-
-def fast_bfloat16(device_type: str) -> bool:
-    """Whether bfloat16 products are faster than float32 ones there: CPUs without AMX or AVX512-BF16 emulate them."""
-    if device_type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device_type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 class BFloat16Precision(MixedPrecision):

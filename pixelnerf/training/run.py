@@ -20,6 +20,7 @@ from datasets.module import SceneDataModule
 from datasets.registry import build_dataset
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import Net
+from pixelnerf.precision import uses_bfloat16
 from pixelnerf.training.budget import Budget
 from pixelnerf.training.checkpoint import AtomicCheckpointIO, check_resumable, load_start
 from pixelnerf.training.curve import ValidationCurve
@@ -28,7 +29,7 @@ from pixelnerf.training.extent import repetition
 from pixelnerf.training.logging import build_logger, log_best_checkpoint
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
 from pixelnerf.training.panels import ValidationPanels
-from pixelnerf.training.precision import BFloat16Precision, fast_bfloat16
+from pixelnerf.training.precision import BFloat16Precision
 from pixelnerf.training.progress import ProgressLine
 
 
@@ -136,8 +137,8 @@ def training_device(config: LoopConfig) -> Literal["cuda", "cpu"]:
 
 def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: Logger | None) -> pl.Trainer:
     trainer_config: LoopConfig = config.trainer
-    wanted, device_type = trainer_config.precision, training_device(trainer_config)
-    half = wanted == "bfloat16" or (wanted == "auto" and fast_bfloat16(device_type))
+    device_type = training_device(trainer_config)
+    half = uses_bfloat16(trainer_config.precision, device_type)
     return pl.Trainer(
         accelerator=trainer_config.accelerator,
         devices=trainer_config.devices,
