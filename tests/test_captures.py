@@ -29,7 +29,8 @@ def test_the_world_of_a_capture_is_that_of_the_photos_that_are_used(tmp_path):
     rows[0, 8], rows[0, 15] = 100.0, 0.01  # far away, and with a bound of another world
     np.save(tmp_path / "poses_bounds.npy", rows)
     scene = scenes_of("llff", tmp_path, test_every=0, leave_out=(0,))[0]
-    assert scene.near == pytest.approx(1.2)
+    # Near is 1.2 in any world; far tells by which photo the world was scaled.
+    assert scene.far == pytest.approx(4.5 / 1.5 / 0.75)
     torch.testing.assert_close(scene.cameras().poses[:, :3, 3].mean(dim=0), torch.zeros(3), atol=1e-5, rtol=0)
 
 
