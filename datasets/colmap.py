@@ -2,6 +2,8 @@
 
 <root>/<model>     cameras, images and points3D as .bin or .txt, for instance sparse/0
       /<images>/   the photos, at the model's size or shrunk; file types may differ from the model's
+
+Photos of lenses that bend lines are straightened when they are read (`datasets.lens`).
 """
 
 from collections.abc import Sequence
@@ -12,17 +14,19 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from typing_extensions import override
 
 from datasets.camera_files import make_cameras, resized
+from datasets.capture_world import OWN_WORLD, CaptureWorld, centered_world
 from datasets.captures import CaptureConfig, scene_folders, scene_name, split_views, used_views
 from datasets.colmap_model import ColmapModel, read_colmap_model
 from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
+from datasets.lens import Lens
 from datasets.scene import Scene, SceneList, SparsePoints, Split
 from pixelnerf.errors import UserError
+from pixelnerf.types import Cameras
 
 
 class ColmapConfig(CaptureConfig):
@@ -31,14 +35,11 @@ class ColmapConfig(CaptureConfig):
     Attributes:
         model: the model's folder under a capture's.
         images: the folder of photos under a capture's.
-        distortion_tolerance: pixels, at the model's size, by which leaving out the lens's distortion may move a corner;
-            more is an error that says how to undistort.
     """
 
     name: Literal["colmap"]
     model: str = "sparse/0"
     images: str = "images"
-    distortion_tolerance: float = Field(default=0.5, ge=0)
 
 
 class ColmapDataset(FolderDataset[ColmapConfig]):
@@ -52,58 +53,58 @@ class ColmapDataset(FolderDataset[ColmapConfig]):
     def _open(self, name: str, split: Split) -> Scene:
         folder = self._root / name
         path = folder / self._config.model
-        model = read_colmap_model(path, self._config.distortion_tolerance)
-        views = split_views(used_views(len(model.names), self._config, path), split, self._config.test_every)
+        model = read_colmap_model(path)
+        used = used_views(len(model.names), self._config, path)
+        views = split_views(used, split, self._config.test_every)
         images = [_find_image(folder / self._config.images, model.names[view]) for view in views]
-        sizes = [read_size(image) for image in images]
-        found = model.bounds() if self._config.near is None or self._config.far is None else (0.0, 0.0)
+        lenses = [self._lens(model, view, image) for view, image in zip(views, images, strict=True)]
+        near, far = (0.0, 0.0)
+        if self._config.scale_world or self._config.near is None or self._config.far is None:
+            near, far = model.bounds(used)
+        world = centered_world(model.poses[used], near) if self._config.scale_world else OWN_WORLD
         cameras = make_cameras(
-            model.poses[views],
-            np.stack(
-                [
-                    resized(model.intrinsics[view], tuple(model.sizes[view].tolist()), size, image)
-                    for view, size, image in zip(views, sizes, images, strict=True)
-                ]
-            ),
-            np.array(sizes),
+            world.poses(model.poses[views]),
+            np.stack([lens.straight for lens in lenses]),
+            np.array([lens.size for lens in lenses]),
             path,
             self._config.pixel_center,
             self._config.shrink,
         )
-        ratios = cameras.sizes.numpy() / model.sizes[views]
         return FileScene(
             scene_name(self._root, name),
-            [PhotoFiles(image, shrink=self._config.shrink) for image in images],
+            [
+                PhotoFiles(image, shrink=self._config.shrink, lens=lens)
+                for image, lens in zip(images, lenses, strict=True)
+            ],
             cameras,
-            (self._config.near or found[0], self._config.far or found[1]),
+            (self._config.near or 0.9 * world.scale * near, self._config.far or 1.1 * world.scale * far),
             self._config.background,
             self._cache,
-            find_points=lambda: view_points(model, views, ratios, model.points),
+            find_points=lambda: sparse_points(model, views, _straight_pixels(model, views, cameras), world),
         )
 
+    def _lens(self, model: ColmapModel, view: int, image: Path) -> Lens:
+        size = read_size(image)
+        intrinsics = resized(model.intrinsics[view], tuple(model.sizes[view].tolist()), size, image)
+        return Lens(image, model.distortions[view], intrinsics, size, self._config.pixel_center)
 
-def view_points(
-    model: ColmapModel,
-    views: Sequence[int],
-    ratios: Float[np.ndarray, "view 2"],
-    positions: Float[np.ndarray, "point 3"],
+
+def sparse_points(
+    model: ColmapModel, views: Sequence[int], pixels: Sequence[Float[np.ndarray, "seen 2"]], world: CaptureWorld
 ) -> SparsePoints:
-    """The model's points for some of its views.
-
-    Args:
-        model: where the points are from.
-        views: indices of its images.
-        ratios: each view's photo size over the model's, for width and height.
-        positions: the points in the scene's world.
-    """
+    """The model's points in a scene's world, and where some of its views see them, in pixels of the scene's cameras."""
     return SparsePoints(
-        torch.from_numpy(positions.astype(np.float32)),
-        tuple(
-            torch.from_numpy((model.pixels[v] * ratio).astype(np.float32))
-            for v, ratio in zip(views, ratios, strict=True)
-        ),
+        torch.from_numpy(world.points(model.points).astype(np.float32)),
+        tuple(torch.from_numpy(seen.astype(np.float32)) for seen in pixels),
         tuple(torch.from_numpy(model.indices[view]) for view in views),
     )
+
+
+def _straight_pixels(model: ColmapModel, views: Sequence[int], cameras: Cameras) -> list[Float[np.ndarray, "seen 2"]]:
+    matrices = cameras.intrinsics.numpy().astype(np.float64)
+    return [
+        model.rays[view] * np.diag(matrix)[:2] + matrix[:2, 2] for view, matrix in zip(views, matrices, strict=True)
+    ]
 
 
 def _find_image(folder: Path, name: str) -> Path:

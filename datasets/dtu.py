@@ -86,7 +86,7 @@ class DtuDataset(FolderDataset[DtuConfig]):
             intrinsics = np.broadcast_to(intrinsics.mean(axis=0), intrinsics.shape)
         return FileScene(
             name,
-            [PhotoFiles(image, mask, self._config.shrink) for image, mask in zip(images, masks, strict=True)],
+            [PhotoFiles(image, mask, shrink=self._config.shrink) for image, mask in zip(images, masks, strict=True)],
             make_cameras(
                 poses,
                 intrinsics,

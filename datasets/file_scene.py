@@ -14,6 +14,7 @@ from typing_extensions import override
 from datasets.folder import Color
 from datasets.image_cache import ImageCache
 from datasets.image_files import area_mean, check_size, mask_box, read_image, read_mask
+from datasets.lens import Lens
 from datasets.scene import Scene, SparsePoints
 from pixelnerf.errors import UserError
 from pixelnerf.types import Cameras
@@ -21,10 +22,11 @@ from pixelnerf.types import Cameras
 
 @dataclass(frozen=True)
 class PhotoFiles:
-    """Where a view's photo is, where its mask is, and by how much both are shrunk when read."""
+    """Where a view's photo is, where its mask is, what straightens both, and by how much they are shrunk then."""
 
     image: Path
     mask: Path | None = None
+    lens: Lens | None = None
     shrink: int = 1
 
 
@@ -159,6 +161,9 @@ class FileScene(Scene):
             image = np.dstack([image, np.uint8(255) * (image != key).any(axis=-1)])
         if blend:
             image = composite(image, self.background)
+        if files.lens is not None:
+            check_size(files.image, (image.shape[1], image.shape[0]), files.lens.size)
+            image = files.lens.straightened(image)
         if files.shrink > 1:
             image = np.rint(area_mean(image, files.shrink)).astype(np.uint8)
         width, height = self._cameras.sizes[view].tolist()

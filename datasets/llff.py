@@ -20,8 +20,9 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from datasets.camera_files import make_cameras, pinhole, resized
+from datasets.capture_world import OWN_WORLD, CaptureWorld, scaled_world
 from datasets.captures import CaptureConfig, listed_images, scene_folders, scene_name, split_views, used_views
-from datasets.colmap import view_points
+from datasets.colmap import sparse_points
 from datasets.colmap_model import read_colmap_model
 from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import FolderDataset, check_categories
@@ -32,8 +33,6 @@ from pixelnerf.types import Cameras
 
 # From LLFF's [down, right, back] to OpenCV's [right, down, forward].
 LLFF_TO_OPENCV = np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, -1]])
-# The nearest bound comes to lie at 1 / 0.75, so that NDC's near plane at 1 is in front of everything.
-BOUND_MARGIN = 0.75
 
 
 class LlffConfig(CaptureConfig):
@@ -41,13 +40,12 @@ class LlffConfig(CaptureConfig):
 
     Attributes:
         factor: the folder of photos is `images_<factor>`; 1 for `images`.
-        scale_world: scale the world by the nearest bound and move it into the mean camera; else it is the file's.
         ndc: render in normalised device coordinates, for forward-facing scenes and models without photos.
     """
 
     name: Literal["llff"]
-    factor: int = Field(default=8, ge=1)
     scale_world: bool = True
+    factor: int = Field(default=8, ge=1)
     ndc: bool = False
 
     @model_validator(mode="after")
@@ -75,17 +73,14 @@ class LlffDataset(FolderDataset[LlffConfig]):
         poses, intrinsics, sizes = _cameras(rows, images)
         used = used_views(len(rows), self._config, path)
         bounds = rows[used, 15:]
-        world, scale = (
-            (_mean_camera(poses[used]), 1 / (BOUND_MARGIN * bounds.min()))
-            if self._config.scale_world
-            else (np.eye(4), 1.0)
-        )
+        world = scaled_world(_mean_camera(poses[used]), bounds.min()) if self._config.scale_world else OWN_WORLD
         views = split_views(used, split, self._config.test_every)
         # All rows, so that a bad one is found in any split and called by its number.
         cameras = make_cameras(
-            _moved(poses, world, scale), intrinsics, sizes, path, self._config.pixel_center, self._config.shrink
+            world.poses(poses), intrinsics, sizes, path, self._config.pixel_center, self._config.shrink
         )[views]
-        near, far = self._config.near or 0.9 * scale * bounds.min(), self._config.far or scale * bounds.max()
+        near = self._config.near or 0.9 * world.scale * bounds.min()
+        far = self._config.far or world.scale * bounds.max()
         return FileScene(
             scene_name(self._root, name),
             [PhotoFiles(images[view], shrink=self._config.shrink) for view in views],
@@ -94,7 +89,7 @@ class LlffDataset(FolderDataset[LlffConfig]):
             self._config.background,
             self._cache,
             ndc=_ndc_scale(cameras) if self._config.ndc else None,
-            find_points=lambda: _read_points(folder / "sparse/0", views, cameras.sizes.numpy(), world, scale),
+            find_points=lambda: _read_points(folder / "sparse/0", views, cameras.sizes.numpy(), world),
         )
 
 
@@ -139,12 +134,6 @@ def _mean_camera(poses: Float[np.ndarray, "view 4 4"]) -> Float[np.ndarray, "4 4
     return mean
 
 
-def _moved(poses: Float[np.ndarray, "view 4 4"], world: Float[np.ndarray, "4 4"], scale: float) -> np.ndarray:
-    moved = np.linalg.inv(world) @ poses
-    moved[:, :3, 3] *= scale
-    return moved
-
-
 def _ndc_scale(cameras: Cameras) -> tuple[float, float]:
     """What brings a typical photo's sides to -1 and 1 at depth 1."""
     focal = torch.diagonal(cameras.intrinsics, 0, 1, 2)[:, :2]
@@ -152,12 +141,11 @@ def _ndc_scale(cameras: Cameras) -> tuple[float, float]:
     return x, y
 
 
-def _read_points(
-    folder: Path, views: Sequence[int], sizes: np.ndarray, world: np.ndarray, scale: float
-) -> SparsePoints | None:
+def _read_points(folder: Path, views: Sequence[int], sizes: np.ndarray, world: CaptureWorld) -> SparsePoints | None:
     """COLMAP's points in the scene's world; its images and the rows of poses have the same order."""
     if not folder.is_dir():
         return None
-    model = read_colmap_model(folder, np.inf)
-    positions = scale * (model.points - world[:3, 3]) @ world[:3, :3]
-    return view_points(model, views, sizes / model.sizes[views], positions)
+    model = read_colmap_model(folder)
+    ratios = sizes / model.sizes[views]
+    pixels = [model.pixels[view] * ratio for view, ratio in zip(views, ratios, strict=True)]
+    return sparse_points(model, views, pixels, world)

@@ -4,6 +4,8 @@
                          each of its own: fl_x, fl_y, cx, cy, w, h or camera_angle_x; distortion k1 ... p2
       /<file_path>       the photos, at the size of w and h or shrunk
       /<ply_file_path>   sparse points in the frames' world (optional)
+
+Photos of lenses that bend lines are straightened when they are read (`datasets.lens`).
 """
 
 import math
@@ -15,32 +17,26 @@ from typing import Any, Literal
 import numpy as np
 import trimesh
 from jaxtyping import Float
-from pydantic import Field
 from typing_extensions import override
 
 from datasets.camera_files import make_cameras, pinhole, resized
+from datasets.capture_world import OWN_WORLD, centered_world
 from datasets.captures import CaptureConfig, scene_folders, scene_name, split_views, used_views
 from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
+from datasets.lens import Distortion, Lens, brown_distortion, fisheye_distortion
 from datasets.scene import Scene, SceneList, Split
 from datasets.transforms_files import frame_poses, read_transforms
 from pixelnerf.errors import UserError
 
-STRAIGHT_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL")
-DISTORTION_KEYS = ("k1", "k2", "k3", "k4", "p1", "p2")
+BROWN_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL")
 
 
 class TransformsConfig(CaptureConfig):
-    """Configuration of `TransformsDataset`. Near and far are taken from sparse points unless they are set.
-
-    Attributes:
-        distortion_tolerance: pixels by which leaving out the lens's distortion may move a photo's corner; more is an
-            error that says how to undistort.
-    """
+    """Configuration of `TransformsDataset`. Near and far are taken from sparse points unless they are set."""
 
     name: Literal["transforms"]
-    distortion_tolerance: float = Field(default=0.5, ge=0)
 
 
 class TransformsDataset(FolderDataset[TransformsConfig]):
@@ -59,30 +55,32 @@ class TransformsDataset(FolderDataset[TransformsConfig]):
         views = split_views(used, split, self._config.test_every)
         frames = [content["frames"][view] for view in views]
         images = [_image_path(path.parent, frame["file_path"]) for frame in frames]
-        sizes = [read_size(image) for image in images]
-        intrinsics = [
-            self._intrinsics({**content, **frame}, size, image, path)
-            for frame, size, image in zip(frames, sizes, images, strict=True)
-        ]
+        lenses = [self._lens({**content, **frame}, image, path) for frame, image in zip(frames, images, strict=True)]
+        near, far = (0.0, 0.0)
+        if self._config.scale_world or self._config.near is None or self._config.far is None:
+            near, far = _bounds(content, poses[used], path)
+        world = centered_world(poses[used], near) if self._config.scale_world else OWN_WORLD
         return FileScene(
             scene_name(self._root, name),
-            [PhotoFiles(image, shrink=self._config.shrink) for image in images],
+            [
+                PhotoFiles(image, shrink=self._config.shrink, lens=lens)
+                for image, lens in zip(images, lenses, strict=True)
+            ],
             make_cameras(
-                poses[views],
-                np.stack(intrinsics),
-                np.array(sizes),
+                world.poses(poses[views]),
+                np.stack([lens.straight for lens in lenses]),
+                np.array([lens.size for lens in lenses]),
                 path,
                 self._config.pixel_center,
                 self._config.shrink,
             ),
-            self._bounds(content, poses[used], path),
+            (self._config.near or 0.9 * world.scale * near, self._config.far or 1.1 * world.scale * far),
             self._config.background,
             self._cache,
         )
 
-    def _intrinsics(
-        self, values: Mapping[str, Any], size: tuple[int, int], image: Path, path: Path
-    ) -> Float[np.ndarray, "3 3"]:
+    def _lens(self, values: Mapping[str, Any], image: Path, path: Path) -> Lens:
+        size = read_size(image)
         width, height = float(values.get("w", size[0])), float(values.get("h", size[1]))
         matrix = pinhole(
             _focal(values, "x", width, path),
@@ -90,24 +88,33 @@ class TransformsDataset(FolderDataset[TransformsConfig]):
             float(values.get("cx", width / 2)),
             float(values.get("cy", height / 2)),
         )
-        model = values.get("camera_model", "OPENCV")
-        shift = _corner_shift(values, matrix, width, height) if model in STRAIGHT_MODELS else np.inf
-        if not shift <= self._config.distortion_tolerance:
-            raise UserError(
-                f"'{image}' has a distorted camera in '{path}' ({model}, {shift:.1f} pixels at a corner): undistort "
-                "the photos, for instance with COLMAP's image_undistorter, and export again"
-            )
-        return resized(matrix, (width, height), size, image)
+        intrinsics = resized(matrix, (width, height), size, image)
+        return Lens(image, _distortion(values, path), intrinsics, size, self._config.pixel_center)
 
-    def _bounds(self, content: Mapping[str, Any], poses: np.ndarray, path: Path) -> tuple[float, float]:
-        if self._config.near is not None and self._config.far is not None:
-            return self._config.near, self._config.far
-        if not isinstance(content.get("ply_file_path"), str):
-            raise UserError(f"'{path}' names no sparse points to find depths: set dataset.near and dataset.far")
-        points = _read_points(path.parent / content["ply_file_path"])
-        depths = np.einsum("pvc,vc->pv", points[:, None] - poses[:, :3, 3], poses[:, :3, 2])
-        near, far = np.percentile(depths[depths > 0], [0.5, 99.5])
-        return self._config.near or 0.9 * float(near), self._config.far or 1.1 * float(far)
+
+def _distortion(values: Mapping[str, Any], path: Path) -> Distortion | None:
+    model = values.get("camera_model", "OPENCV")
+    if model in BROWN_MODELS:
+        return brown_distortion(values)
+    if model == "OPENCV_FISHEYE":
+        return fisheye_distortion(values)
+    raise UserError(
+        f"'{path}' has a camera of the model {model!r}: straighten its photos, and export them with one of "
+        f"{', '.join((*BROWN_MODELS, 'OPENCV_FISHEYE'))}"
+    )
+
+
+def _bounds(content: Mapping[str, Any], poses: Float[np.ndarray, "view 4 4"], path: Path) -> tuple[float, float]:
+    """The nearest and farthest depth of the sparse points, but for half a percent."""
+    if not isinstance(content.get("ply_file_path"), str):
+        raise UserError(
+            f"'{path}' names no sparse points to find depths: set dataset.near, dataset.far and "
+            "dataset.scale_world=false"
+        )
+    points = _read_points(path.parent / content["ply_file_path"])
+    depths = np.einsum("pvc,vc->pv", points[:, None] - poses[:, :3, 3], poses[:, :3, 2])
+    near, far = np.percentile(depths[depths > 0], [0.5, 99.5])
+    return float(near), float(far)
 
 
 def _image_path(folder: Path, file_path: str) -> Path:
@@ -124,18 +131,6 @@ def _focal(values: Mapping[str, Any], axis: str, extent: float, path: Path) -> f
             f"'{path}' has neither 'fl_{axis}' nor an angle 'camera_angle_{axis}' in radians for some frame"
         )
     return 0.5 * extent / math.tan(0.5 * angle)
-
-
-def _corner_shift(values: Mapping[str, Any], matrix: np.ndarray, width: float, height: float) -> float:
-    """How far, in pixels, OpenCV's distortion moves the corners."""
-    k1, k2, k3, k4, p1, p2 = (float(values.get(key, 0.0)) for key in DISTORTION_KEYS)
-    corners = np.array([[x, y] for x in (0, width) for y in (0, height)])
-    x, y = ((corners - matrix[:2, 2]) / np.diag(matrix)[:2]).T
-    square = x**2 + y**2
-    radial = k1 * square + k2 * square**2 + k3 * square**3 + k4 * square**4
-    shift_x = x * radial + 2 * p1 * x * y + p2 * (square + 2 * x**2)
-    shift_y = y * radial + p1 * (square + 2 * y**2) + 2 * p2 * x * y
-    return float(np.hypot(matrix[0, 0] * shift_x, matrix[1, 1] * shift_y).max())
 
 
 def _read_points(path: Path) -> Float[np.ndarray, "point 3"]:

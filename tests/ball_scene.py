@@ -34,10 +34,24 @@ def pinhole(focal, width, height):
     return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
 
 
-def paint(pose, intrinsics, width, height, background=255):
-    """RGB image and mask; every pixel shows what the ray through its centre (at + 0.5) hits."""
+def bend(points, k1, k2=0.0, p1=0.0, p2=0.0):
+    """OpenCV's lens distortion of points of the plane z = 1, as its manual writes it."""
+    x, y = points[..., 0], points[..., 1]
+    r2 = x * x + y * y
+    radial = 1 + k1 * r2 + k2 * r2 * r2
+    bent_x = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
+    bent_y = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+    return np.stack([bent_x, bent_y], -1)
+
+
+def paint(pose, intrinsics, width, height, background=255, lens=()):
+    """RGB image and mask; every pixel shows what the ray through its centre (at + 0.5) hits, by a lens (k1, ...)."""
     y, x = np.meshgrid(np.arange(height) + 0.5, np.arange(width) + 0.5, indexing="ij")
-    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(intrinsics).T @ pose[:3, :3].T
+    rays = np.stack([x, y, np.ones_like(x)], -1) @ np.linalg.inv(intrinsics).T
+    for _ in range(100 if lens else 0):
+        bent = (np.stack([x, y], -1) - intrinsics[:2, 2]) / np.diag(intrinsics)[:2]
+        rays[..., :2] += bent - bend(rays[..., :2], *lens)
+    rays = rays @ pose[:3, :3].T
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
     image, mask = np.full((height, width, 3), background, np.uint8), np.zeros((height, width), np.uint8)
     nearest = np.full((height, width), np.inf)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from ball_scene import orbit, paint, pinhole, save
+from ball_scene import bend, orbit, paint, pinhole, save
 
 BLENDER_AXES = np.diag([1.0, -1, -1, 1])
 
@@ -107,40 +107,43 @@ def write_llff(root: Path, views=9, width=40, height=32, focal=45.0):
     return root
 
 
-def write_transforms(root: Path, views=9, width=40, height=32, focal=45.0, **extra):
+def write_transforms(root: Path, views=9, width=40, height=32, focal=45.0, lens=(), **extra):
+    """Each frame with a focal length of its own; `lens` is (k1, k2, p1, p2)."""
     frames = []
     for view, pose in enumerate(orbit(views)):
         own = focal + view
-        save(root / f"images/{view}.png", paint(pose, pinhole(own, width, height), width, height)[0])
+        save(root / f"images/{view}.png", paint(pose, pinhole(own, width, height), width, height, lens=lens)[0])
         frame = {"file_path": f"images/{view}.png", "transform_matrix": (pose @ BLENDER_AXES).tolist()}
         frames.append({**frame, "fl_x": 2 * own, "fl_y": 2 * own})
     content = {"w": 2 * width, "h": 2 * height, "cx": width, "cy": height, **extra, "frames": frames}
+    content |= dict(zip(("k1", "k2", "p1", "p2"), lens, strict=False))
     (root / "transforms.json").write_text(json.dumps(content))
     return root
 
 
-def write_colmap(root: Path, views=9, width=40, height=32, focal=45.0, distortion=None, factor=4):
-    """A text model at `factor` times the photos' size, with the balls' centres as points."""
+def write_colmap(root: Path, views=9, width=40, height=32, focal=45.0, lens=(), factor=4):
+    """A text model at `factor` times the photos' size, the balls' centres as points; `lens` is (k1, k2, p1, p2)."""
     from ball_scene import CENTERS
     from scipy.spatial.transform import Rotation
 
     model = root / "sparse/0"
     model.mkdir(parents=True)
-    lens = "PINHOLE" if distortion is None else "OPENCV"
-    rest = "" if distortion is None else f" {distortion} 0 0 0"
+    name = "OPENCV" if lens else "PINHOLE"
+    rest = "".join(f" {number}" for number in lens)
     cameras, images = [], []
     for view, pose in enumerate(orbit(views)):
         own = pinhole(focal + view, width, height)
-        save(root / f"images_{factor}/im{view}.png", paint(pose, own, width, height)[0])
+        save(root / f"images_{factor}/im{view}.png", paint(pose, own, width, height, lens=lens)[0])
         cameras.append(
-            f"{view + 1} {lens} {factor * width} {factor * height} {factor * own[0, 0]} {factor * own[0, 0]} "
+            f"{view + 1} {name} {factor * width} {factor * height} {factor * own[0, 0]} {factor * own[0, 0]} "
             f"{factor * width / 2} {factor * height / 2}{rest}"
         )
         x, y, z, w = Rotation.from_matrix(pose[:3, :3].T).as_quat()
         tx, ty, tz = -pose[:3, :3].T @ pose[:3, 3]
         images.append(f"{view + 1} {w} {x} {y} {z} {tx} {ty} {tz} {view + 1} im{view}.jpg")
         points = (CENTERS - pose[:3, 3]) @ pose[:3, :3]
-        pixels = factor * (points @ own.T)[:, :2] / points[:, 2:]
+        plane = points[:, :2] / points[:, 2:]
+        pixels = factor * ((bend(plane, *lens) if lens else plane) * np.diag(own)[:2] + own[:2, 2])
         images.append(" ".join(f"{px} {py} {number + 1}" for number, (px, py) in enumerate(pixels)))
     tracks = [" ".join(f"{view + 1} {number}" for view in range(views)) for number in range(len(CENTERS))]
     points = [f"{i + 1} {x} {y} {z} 255 0 0 0.1 {tracks[i]}" for i, (x, y, z) in enumerate(CENTERS)]

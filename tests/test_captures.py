@@ -1,12 +1,17 @@
-"""Photos of a capture that are left out."""
+"""Photos of a capture that are left out, and the world that the others are in."""
+
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from dataset_checks import scenes_of
+from dataset_checks import CONFIGS, scenes_of
 from dataset_layouts import write_colmap, write_llff, write_transforms
 
 from pixelnerf.errors import UserError
+from pixelnerf.training.checkpoint import LoadedModel
+from pixelnerf.training.scene_world import check_world
 
 LAYOUTS = {"llff": write_llff, "transforms": write_transforms, "colmap": write_colmap}
 
@@ -47,3 +52,28 @@ def test_the_world_of_a_capture_is_that_of_the_photos_that_are_used(tmp_path):
 def test_what_cannot_be_left_out_is_said(tmp_path, leave_out, expected):
     with pytest.raises((ValueError, UserError), match=expected):
         len(scenes_of("llff", write_llff(tmp_path), leave_out=leave_out)[0].images([0]))
+
+
+@pytest.mark.parametrize(
+    ("options", "fits"),
+    [
+        ({}, True),
+        ({"shrink": 2, "test_every": 3, "near": 0.5}, True),
+        ({"scale_world": False}, False),
+        ({"leave_out": ("3",)}, False),
+        ({"name": "llff", "factor": 4, "images": None}, False),
+    ],
+)
+def test_a_model_of_one_place_is_evaluated_in_its_world(tmp_path, options, fits):
+    trained = {"name": "colmap", "root": str(tmp_path), "scale_world": True, "leave_out": ["3-4"]}
+    model = LoadedModel(SimpleNamespace(encoder=None), {"dataset": trained}, 0)
+    values = {**trained, "background": (0, 0, 0), "images": "images_4", **options}
+    ours = CONFIGS.validate_python({key: value for key, value in values.items() if value is not None})
+    if fits:
+        check_world(tmp_path, model, ours)
+        return
+    expected = re.escape("dataset=colmap dataset.scale_world=true dataset.leave_out=[3-4]")
+    with pytest.raises(UserError, match=expected):
+        check_world(tmp_path, model, ours)
+    # A model that renders from photos does not care.
+    check_world(tmp_path, LoadedModel(SimpleNamespace(encoder="ResNet"), {"dataset": trained}, 0), ours)

@@ -118,10 +118,10 @@ def test_bad_llff(tmp_path):
 
 
 def test_bad_transforms(tmp_path):
-    path = write_transforms(tmp_path / "a", k1=0.2) / "transforms.json"
-    assert_user_error("transforms", tmp_path / "a", path, "distorted", "undistort")
-    write_transforms(tmp_path / "b", camera_model="OPENCV_FISHEYE")
-    assert_user_error("transforms", tmp_path / "b", "OPENCV_FISHEYE")
+    write_transforms(tmp_path / "a", k1=90.0)
+    assert_user_error("transforms", tmp_path / "a", "images/0.png", "distorted", "dataset.leave_out")
+    path = write_transforms(tmp_path / "b", camera_model="EQUIRECTANGULAR") / "transforms.json"
+    assert_user_error("transforms", tmp_path / "b", path, "EQUIRECTANGULAR", "OPENCV_FISHEYE")
     write_transforms(tmp_path / "c")
     assert_user_error("transforms", tmp_path / "c", "dataset.near", near=None)
     edit_json(tmp_path / "c/transforms.json", lambda content: content.update(w=10))
@@ -129,9 +129,9 @@ def test_bad_transforms(tmp_path):
 
 
 def test_bad_colmap(tmp_path):
-    root = write_colmap(tmp_path / "a", distortion=0.1)
-    assert_user_error("colmap", root, "distorted", "undistort_images")
-    assert scenes_of("colmap", root, distortion_tolerance=50.0)[0].num_views == 9
+    cameras = write_colmap(tmp_path / "a", lens=(0.1, 0, 0, 0)) / "sparse/0/cameras.txt"
+    cameras.write_text(cameras.read_text().replace(" 0.1 ", " -9 "))
+    assert_user_error("colmap", tmp_path / "a", "im0.png", "distorted", "dataset.leave_out")
     root = write_colmap(tmp_path / "b")
     (root / "images_4/im3.png").unlink()
     assert_user_error("colmap", root, "im3.jpg", "dataset.images")

@@ -31,6 +31,7 @@ from pixelnerf.model.image import check_quality
 from pixelnerf.model.sparse import Quality
 from pixelnerf.precision import Precision, uses_bfloat16
 from pixelnerf.training.checkpoint import load_checkpoint, load_refiner
+from pixelnerf.training.scene_world import check_world
 
 
 class EvaluationConfig(Config):
@@ -89,6 +90,7 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     device = find_device(config.device)
     model = load_checkpoint(config.checkpoint)
     check_quality(model.net, config.quality, None)
+    check_world(config.checkpoint, model, config.dataset)
     bfloat16 = uses_bfloat16(config.precision, device.type)
     if config.quality != "exact":
         altered = (*altered, f"quality={config.quality}")

@@ -29,6 +29,7 @@ from pixelnerf.refine.reference import ReferenceRefinerConfig
 from pixelnerf.refine.views import ReferenceView, RenderedView
 from pixelnerf.training.checkpoint import load_checkpoint
 from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
+from pixelnerf.training.scene_world import check_world
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def make_pairs(config: RefinerExperimentConfig, device: torch.device, console: C
     net = model.net.to(device)
     if net.encoder is not None and config.pairs.input_views == 0:
         raise UserError(f"{config.checkpoint} renders from photos: set pairs.input_views to how many it is given")
+    check_world(config.checkpoint, model, config.dataset)
     folder = _pairs_folder(config)
     key = _key(config)
     scenes = build_dataset(config.dataset).scenes("train")
