@@ -20,6 +20,7 @@ from datasets.inspection.epipolar import (
 )
 from datasets.inspection.evidence import Evidence, gather, sparse_errors, triangulate_inliers
 from datasets.inspection.hull import carve
+from datasets.inspection.lens import own_lenses
 from datasets.inspection.matching import Matches, choose_pairs
 from datasets.inspection.run import InspectionConfig, inspect
 from datasets.nmr import NmrDataset
@@ -159,6 +160,26 @@ def test_reprojection_errors_of_sparse_points(scene):
     sparse = SparsePoints(points, tuple(seen), tuple(torch.arange(5) for _ in seen))
     errors = sparse_errors(Evidence(scene, [], sparse, [], None))
     torch.testing.assert_close(errors, torch.full((24 * 5,), 0.5).double(), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("zoom", "distortion", "noise", "warns"),
+    [(1.0, 0.0, 0.1, False), (1.0, 0.0, 0.8, False), (1.1, 0.0, 0.1, True), (1.0, 2.0, 0.1, True)],
+)
+def test_lenses_that_the_cameras_leave_out_are_named(scene, zoom, distortion, noise, warns):
+    generator = torch.Generator().manual_seed(0)
+    points = torch.rand(200, 3, generator=generator) - 0.5
+    cameras = scene.cameras()
+    pixels = []
+    for view in range(scene.num_views):
+        matrix = cameras.intrinsics[view]
+        plane = (project(matrix, world_to_camera(cameras.poses[view], points)) - matrix[:2, 2]) / matrix[0, 0]
+        bent = zoom * plane * (1 + distortion * plane.square().sum(dim=-1, keepdim=True))
+        pixels.append(matrix[0, 0] * bent + matrix[:2, 2] + noise * torch.randn(200, 2, generator=generator))
+    sparse = SparsePoints(points, tuple(pixels), tuple(torch.arange(200) for _ in pixels))
+    assert [warning[:18] for warning in own_lenses(Evidence(scene, [], sparse, [], None))] == (
+        ["photos have lenses"] if warns else []
+    )
 
 
 def test_a_page_is_drawn(root, tmp_path):

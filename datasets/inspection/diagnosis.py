@@ -13,6 +13,7 @@ from torch import Tensor
 from datasets.inspection.epipolar import depths
 from datasets.inspection.evidence import Evidence, triangulate_inliers
 from datasets.inspection.hull import carve
+from datasets.inspection.lens import own_lenses
 from datasets.scene import Scene
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.geometry.rays import rays_through_pixels
@@ -47,7 +48,7 @@ READINGS: dict[str, Callable[[Tensor], Tensor]] = {
 def diagnose(evidence: Evidence) -> list[str]:
     """Warnings about one scene. What follows from wrong cameras (depths, overlap) is judged only if these are right."""
     found = focal_unit(evidence.scene.cameras()) or convention(evidence) or focal_factor(evidence)
-    return found or [*near_far(evidence), *overlap(evidence.scene)]
+    return found or [*own_lenses(evidence), *near_far(evidence), *overlap(evidence.scene)]
 
 
 def focal_unit(cameras: Cameras) -> list[str]:
