@@ -84,7 +84,7 @@ def read_colmap_model(folder: Path) -> ColmapModel:
         poses=np.stack([_pose(image) for image in images]),
         intrinsics=np.stack([_intrinsics(camera) for camera in cameras]),
         sizes=np.array([[camera.width, camera.height] for camera in cameras]),
-        distortions=tuple(None if camera.is_undistorted() else partial(_distorted, camera) for camera in cameras),
+        distortions=tuple(None if _keeps_lines(camera) else partial(_distorted, camera) for camera in cameras),
         points=np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3),
         pixels=tuple(pixels),
         rays=tuple(np.asarray(camera.cam_from_img(seen))[:, :2] for camera, seen in zip(cameras, pixels, strict=True)),
@@ -113,6 +113,12 @@ def _pose(image: "pycolmap.Image") -> Float[np.ndarray, "4 4"]:
 
 def _intrinsics(camera: "pycolmap.Camera") -> Float[np.ndarray, "3 3"]:
     return pinhole(camera.focal_length_x, camera.focal_length_y, camera.principal_point_x, camera.principal_point_y)
+
+
+def _keeps_lines(camera: "pycolmap.Camera") -> bool:
+    """Whether the camera shows the plane z = 1 as it is (`Camera.is_undistorted` is younger than pycolmap 3.12)."""
+    points = np.stack(np.meshgrid(*2 * [np.linspace(-0.5, 0.5, 5)]), axis=-1).reshape(-1, 2)
+    return np.allclose(_distorted(camera, points), points, rtol=0, atol=1e-9)
 
 
 def _distorted(camera: "pycolmap.Camera", points: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
