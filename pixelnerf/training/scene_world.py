@@ -19,7 +19,7 @@ def check_world(path: Path, model: LoadedModel, dataset: DatasetConfig) -> None:
         UserError: they differ; the message says how the dataset was read in training.
     """
     trained = model.config.get("dataset") or {}
-    if model.net.encoder is not None or not isinstance(dataset, CaptureConfig) or "leave_out" not in trained:
+    if not isinstance(dataset, CaptureConfig) or "leave_out" not in trained or model.net.encoder is not None:
         return
     theirs, ours = _world(trained), _world(dataset.model_dump(mode="json"))
     if theirs != ours:
