@@ -30,6 +30,7 @@ from datasets.scene import Scene, SceneList, Split
 from datasets.transforms_files import frame_poses, read_transforms
 from pixelnerf.errors import UserError
 
+CAMERA_KEYS = ("w", "h", "fl_x", "fl_y", "cx", "cy", "k1", "k2", "k3", "k4", "p1", "p2")
 BROWN_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL")
 
 
@@ -80,6 +81,9 @@ class TransformsDataset(FolderDataset[TransformsConfig]):
         )
 
     def _lens(self, values: Mapping[str, Any], image: Path, path: Path) -> Lens:
+        for name in CAMERA_KEYS:
+            if not isinstance(values.get(name, 0.0), int | float):
+                raise UserError(f"'{name}' of '{image}' in '{path}' is {values[name]!r}, not a number")
         size = read_size(image)
         width, height = float(values.get("w", size[0])), float(values.get("h", size[1]))
         matrix = pinhole(

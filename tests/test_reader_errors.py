@@ -122,6 +122,8 @@ def test_bad_transforms(tmp_path):
     assert_user_error("transforms", tmp_path / "a", "images/0.png", "distorted", "dataset.leave_out")
     path = write_transforms(tmp_path / "b", camera_model="EQUIRECTANGULAR") / "transforms.json"
     assert_user_error("transforms", tmp_path / "b", path, "EQUIRECTANGULAR", "OPENCV_FISHEYE")
+    write_transforms(tmp_path / "number", k1="strong")
+    assert_user_error("transforms", tmp_path / "number", "'k1'", "images/0.png", "'strong'")
     write_transforms(tmp_path / "c")
     assert_user_error("transforms", tmp_path / "c", "dataset.near", near=None)
     edit_json(tmp_path / "c/transforms.json", lambda content: content.update(w=10))
