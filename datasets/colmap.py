@@ -16,15 +16,15 @@ import torch
 from jaxtyping import Float
 from typing_extensions import override
 
-from datasets.camera_files import make_cameras, resized
-from datasets.capture_world import OWN_WORLD, CaptureWorld, centered_world
+from datasets.camera_files import resized
+from datasets.capture_world import CaptureWorld
 from datasets.captures import CaptureConfig, scene_folders, scene_name, split_views, used_views
 from datasets.colmap_model import ColmapModel, read_colmap_model
-from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
 from datasets.lens import Lens
 from datasets.scene import Scene, SceneList, SparsePoints, Split
+from datasets.straight_scene import straight_scene
 from pixelnerf.errors import UserError
 from pixelnerf.types import Cameras
 
@@ -58,29 +58,16 @@ class ColmapDataset(FolderDataset[ColmapConfig]):
         views = split_views(used, split, self._config.test_every)
         images = [_find_image(folder / self._config.images, model.names[view]) for view in views]
         lenses = [self._lens(model, view, image) for view, image in zip(views, images, strict=True)]
-        near, far = (0.0, 0.0)
-        if self._config.scale_world or self._config.near is None or self._config.far is None:
-            near, far = model.bounds(used)
-        world = centered_world(model.poses[used], near) if self._config.scale_world else OWN_WORLD
-        cameras = make_cameras(
-            world.poses(model.poses[views]),
-            np.stack([lens.straight for lens in lenses]),
-            np.array([lens.size for lens in lenses]),
-            path,
-            self._config.pixel_center,
-            self._config.shrink,
-        )
-        return FileScene(
+        return straight_scene(
             scene_name(self._root, name),
-            [
-                PhotoFiles(image, shrink=self._config.shrink, lens=lens)
-                for image, lens in zip(images, lenses, strict=True)
-            ],
-            cameras,
-            (self._config.near or 0.9 * world.scale * near, self._config.far or 1.1 * world.scale * far),
-            self._config.background,
+            path,
+            lenses,
+            model.poses[views],
+            model.poses[used],
+            lambda: model.bounds(used),
+            self._config,
             self._cache,
-            find_points=lambda: sparse_points(model, views, _straight_pixels(model, views, cameras), world),
+            lambda cameras, world: sparse_points(model, views, _straight_pixels(model, views, cameras), world),
         )
 
     def _lens(self, model: ColmapModel, view: int, image: Path) -> Lens:

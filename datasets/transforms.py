@@ -19,14 +19,13 @@ import trimesh
 from jaxtyping import Float
 from typing_extensions import override
 
-from datasets.camera_files import make_cameras, pinhole, resized
-from datasets.capture_world import OWN_WORLD, centered_world
+from datasets.camera_files import pinhole, resized
 from datasets.captures import CaptureConfig, scene_folders, scene_name, split_views, used_views
-from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
 from datasets.lens import Distortion, Lens, brown_distortion, fisheye_distortion
 from datasets.scene import Scene, SceneList, Split
+from datasets.straight_scene import straight_scene
 from datasets.transforms_files import frame_poses, read_transforms
 from pixelnerf.errors import UserError
 
@@ -57,26 +56,14 @@ class TransformsDataset(FolderDataset[TransformsConfig]):
         frames = [content["frames"][view] for view in views]
         images = [_image_path(path.parent, frame["file_path"]) for frame in frames]
         lenses = [self._lens({**content, **frame}, image, path) for frame, image in zip(frames, images, strict=True)]
-        near, far = (0.0, 0.0)
-        if self._config.scale_world or self._config.near is None or self._config.far is None:
-            near, far = _bounds(content, poses[used], path)
-        world = centered_world(poses[used], near) if self._config.scale_world else OWN_WORLD
-        return FileScene(
+        return straight_scene(
             scene_name(self._root, name),
-            [
-                PhotoFiles(image, shrink=self._config.shrink, lens=lens)
-                for image, lens in zip(images, lenses, strict=True)
-            ],
-            make_cameras(
-                world.poses(poses[views]),
-                np.stack([lens.straight for lens in lenses]),
-                np.array([lens.size for lens in lenses]),
-                path,
-                self._config.pixel_center,
-                self._config.shrink,
-            ),
-            (self._config.near or 0.9 * world.scale * near, self._config.far or 1.1 * world.scale * far),
-            self._config.background,
+            path,
+            lenses,
+            poses[views],
+            poses[used],
+            lambda: _bounds(content, poses[used], path),
+            self._config,
             self._cache,
         )
 

@@ -75,5 +75,12 @@ def test_a_model_of_one_place_is_evaluated_in_its_world(tmp_path, options, fits)
     expected = re.escape("dataset=colmap dataset.scale_world=true dataset.leave_out=[3-4]")
     with pytest.raises(UserError, match=expected):
         check_world(tmp_path, model, ours)
+    # A checkpoint from before the options was in the files' own world.
+    older = LoadedModel(SimpleNamespace(encoder=None), {"dataset": {"name": "colmap"}}, 0)
+    if ours.scale_world:
+        with pytest.raises(UserError, match=r"dataset=colmap dataset\.scale_world=false"):
+            check_world(tmp_path, older, ours)
+    else:
+        check_world(tmp_path, older, ours)
     # A model that renders from photos does not care.
     check_world(tmp_path, LoadedModel(SimpleNamespace(encoder="ResNet"), {"dataset": trained}, 0), ours)

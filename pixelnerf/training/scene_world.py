@@ -9,6 +9,8 @@ from datasets.registry import DatasetConfig
 from pixelnerf.errors import UserError
 from pixelnerf.training.checkpoint import LoadedModel
 
+CAPTURES = ("llff", "colmap", "transforms")
+
 
 def check_world(path: Path, model: LoadedModel, dataset: DatasetConfig) -> None:
     """Compares what decides on a capture's axes, origin and unit with what it was in training.
@@ -19,7 +21,7 @@ def check_world(path: Path, model: LoadedModel, dataset: DatasetConfig) -> None:
         UserError: they differ; the message says how the dataset was read in training.
     """
     trained = model.config.get("dataset") or {}
-    if not isinstance(dataset, CaptureConfig) or "leave_out" not in trained or model.net.encoder is not None:
+    if not isinstance(dataset, CaptureConfig) or trained.get("name") not in CAPTURES or model.net.encoder is not None:
         return
     theirs, ours = _world(trained), _world(dataset.model_dump(mode="json"))
     if theirs != ours:
@@ -29,10 +31,9 @@ def check_world(path: Path, model: LoadedModel, dataset: DatasetConfig) -> None:
 def _world(dataset: Mapping[str, Any]) -> list[str]:
     """The options that decide on it; in the files' own world the others do not count."""
     name = dataset["name"]
-    # Before they had the option, COLMAP's and nerfstudio's captures were in their own worlds.
-    scaled = dataset.get("scale_world", False)
-    if not scaled:
+    # Older checkpoints lack the options; COLMAP's and nerfstudio's captures were in their own worlds then.
+    if not dataset.get("scale_world", False):
         return [f"dataset={name}", "dataset.scale_world=false"]
-    left_out = ",".join(str(item) for item in dataset["leave_out"])
+    left_out = ",".join(str(item) for item in dataset.get("leave_out", ()))
     options = [f"dataset={name}", "dataset.scale_world=true", f"dataset.leave_out=[{left_out}]"]
     return [*options, "dataset.ndc=true"] if dataset.get("ndc") else options
