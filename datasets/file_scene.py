@@ -14,9 +14,9 @@ from typing_extensions import override
 from datasets.folder import Color
 from datasets.image_cache import ImageCache
 from datasets.image_files import area_mean, check_size, mask_box, read_image, read_mask
-from datasets.lens import Lens
-from datasets.scene import Scene, SparsePoints
+from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
+from pixelnerf.scenes.scene import Scene, SparsePoints
 from pixelnerf.types import Cameras
 
 

@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 from pydantic import Field, model_validator
 
 from datasets.image_cache import ImageCache
-from datasets.scene import OnError, SceneDataset
 from pixelnerf.config import Config, nearest
 from pixelnerf.errors import UserError
+from pixelnerf.scenes.scene import OnError, SceneDataset
 
 Color = tuple[float, float, float]
 

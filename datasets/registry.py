@@ -4,19 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from datasets.blender import BlenderConfig, BlenderDataset
-from datasets.colmap import ColmapConfig, ColmapDataset
-from datasets.dtu import DtuConfig, DtuDataset
-from datasets.llff import LlffConfig, LlffDataset
-from datasets.mixture import MixedDataset
-from datasets.multiscale_blender import MultiscaleBlenderConfig, MultiscaleBlenderDataset
-from datasets.nmr import NmrConfig, NmrDataset, NmrLayoutConfig
-from datasets.scene import OnError, SceneDataset
+from datasets.readers.blender import BlenderConfig, BlenderDataset
+from datasets.readers.colmap import ColmapConfig, ColmapDataset
+from datasets.readers.dtu import DtuConfig, DtuDataset
+from datasets.readers.llff import LlffConfig, LlffDataset
+from datasets.readers.multiscale_blender import MultiscaleBlenderConfig, MultiscaleBlenderDataset
+from datasets.readers.nmr import NmrConfig, NmrDataset, NmrLayoutConfig
+from datasets.readers.srn import SrnConfig, SrnDataset
+from datasets.readers.transforms import TransformsConfig, TransformsDataset
+from datasets.readers.two_objects import TwoObjectsConfig, TwoObjectsDataset
 from datasets.shapes13 import Shapes13Config, generate, is_complete
-from datasets.srn import SrnConfig, SrnDataset
-from datasets.transforms import TransformsConfig, TransformsDataset
-from datasets.two_objects import TwoObjectsConfig, TwoObjectsDataset
 from pixelnerf.config import Config
+from pixelnerf.scenes.mixture import MixedDataset
+from pixelnerf.scenes.scene import OnError, SceneDataset
 
 
 class GeneratedShapesConfig(NmrLayoutConfig):

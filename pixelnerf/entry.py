@@ -42,7 +42,7 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> None:
         # Late, since it imports torch, which takes seconds.
-        from pixelnerf.process import prepare_process
+        from pixelnerf.tools.process import prepare_process
 
         prepare_process()
         # Inside the task, because Hydra reports what a job raises in lines of its own.

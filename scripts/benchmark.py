@@ -17,13 +17,13 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 from rich.console import Console
 
-from datasets.rendering.atomic import write_atomically
 from pixelnerf.benchmark.config import BenchmarkConfig
 from pixelnerf.benchmark.report import figure_png, print_results
 from pixelnerf.benchmark.run import run_benchmark
 from pixelnerf.config import parse_config
 from pixelnerf.entry import run_entry
 from pixelnerf.errors import UserError
+from pixelnerf.tools.files import write_atomically
 
 
 def main(composed: dict[str, Any]) -> None:

@@ -9,13 +9,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import yaml
 
+from pixelnerf.checkpoints import original_mipnerf
+from pixelnerf.checkpoints.flax_file import read_flax_file
+from pixelnerf.checkpoints.original_pixelnerf import FIRST_POOL, convert_state, model_of_experiment
+from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import Net
 from pixelnerf.model.pretrained import read_state_file
-from pixelnerf.training import original_mipnerf
-from pixelnerf.training.flax_file import read_flax_file
-from pixelnerf.training.original_checkpoint import FIRST_POOL, convert_state, model_of_experiment
-from pixelnerf.training.shared_weights import save_shared
 
 MODELS = Path(__file__).resolve().parents[1] / "conf" / "model"
 PIXEL_CORNERS = "; the original counts pixels from corners: evaluate with dataset.pixel_center=0.0"

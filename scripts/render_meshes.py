@@ -7,7 +7,7 @@ from pathlib import Path
 # A script's own folder is on the path, the repository's root is not.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from datasets.rendering.mesh_dataset import RenderConfig, render_meshes
+from datasets.meshes.mesh_dataset import RenderConfig, render_meshes
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 

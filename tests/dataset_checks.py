@@ -6,8 +6,8 @@ from ball_scene import CENTERS, COLORS, RADII
 from pydantic import TypeAdapter
 
 from datasets.registry import DatasetConfig, build_dataset
-from datasets.scene import Scene
 from pixelnerf.geometry.cameras import project, world_to_camera
+from pixelnerf.scenes.scene import Scene
 
 CONFIGS = TypeAdapter(DatasetConfig)
 DEFAULTS = {

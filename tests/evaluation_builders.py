@@ -7,15 +7,15 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from datasets.nmr import NmrConfig, NmrDataset
-from datasets.scene import Scene
+from datasets.readers.nmr import NmrConfig, NmrDataset
+from pixelnerf.checkpoints.checkpoint import LoadedModel
 from pixelnerf.config import parse_config
 from pixelnerf.evaluation import run as evaluation_run
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult, evaluate
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.model.net import Net
-from pixelnerf.training.checkpoint import LoadedModel
+from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import RenderOutput, SceneFeatures
 
 CATEGORIES = {"airplane": "02691156", "chair": "03001627"}

@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from training_runs import compose_values
 
+from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.config import parse_config
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import Net
 from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
-from pixelnerf.training.shared_weights import save_shared
 
 TINY_MODEL = (
     "experiment=tiny_nerf",

@@ -9,9 +9,9 @@ import torch
 from dataset_checks import CONFIGS, scenes_of
 from dataset_layouts import write_colmap, write_llff, write_transforms
 
+from pixelnerf.checkpoints.checkpoint import LoadedModel
+from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.errors import UserError
-from pixelnerf.training.checkpoint import LoadedModel
-from pixelnerf.training.scene_world import check_world
 
 LAYOUTS = {"llff": write_llff, "transforms": write_transforms, "colmap": write_colmap}
 

@@ -6,10 +6,10 @@ import torch
 import yaml
 from test_golden_pixelnerf import original_state
 
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.checkpoints.original_pixelnerf import convert_state, model_of_experiment
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import Net
-from pixelnerf.training.checkpoint import load_checkpoint
-from pixelnerf.training.original_checkpoint import convert_state, model_of_experiment
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import pytest
 import torch
 import yaml
 
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.checkpoints.flax_file import read_flax_file
+from pixelnerf.checkpoints.original_mipnerf import convert_tree, model_of_configuration
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import Net
 from pixelnerf.model.pyramid import no_features
-from pixelnerf.training.checkpoint import load_checkpoint
-from pixelnerf.training.flax_file import read_flax_file
-from pixelnerf.training.original_mipnerf import convert_tree, model_of_configuration
 from pixelnerf.types import Cameras, Gaussians, Photos
 
 WIDTHS = [(96, 256), *[(256, 256)] * 4, (352, 256), *[(256, 256)] * 2, (256, 1), (256, 256), (283, 128), (128, 3)]

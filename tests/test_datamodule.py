@@ -7,10 +7,10 @@ from ball_scene import write_nmr
 from test_nmr import nmr_config
 from test_sampler import same, tensors
 
-from datasets.module import LoaderConfig, SceneDataModule, ValidationItem, spread
-from datasets.nmr import NmrDataset
-from datasets.sampler import TrainBatch
+from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
+from pixelnerf.scenes.data_module import LoaderConfig, SceneDataModule, ValidationItem, spread
+from pixelnerf.scenes.sampler import TrainBatch
 
 
 @pytest.fixture(scope="module")

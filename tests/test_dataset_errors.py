@@ -9,11 +9,11 @@ from ball_scene import write_nmr
 from PIL import Image
 from test_nmr import nmr_config
 
-from datasets.batch_config import BatchConfig
-from datasets.nmr import NmrDataset
-from datasets.sampler import BatchSampler
-from datasets.skipping import DamagedScenes
+from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
+from pixelnerf.scenes.batch_config import BatchConfig
+from pixelnerf.scenes.sampler import BatchSampler
+from pixelnerf.scenes.skipping import DamagedScenes
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import pytest
 from ball_scene import write_nmr
 from training_runs import tiny_config
 
-from datasets.nmr import NmrDataset
-from datasets.photos import scene_photos
-from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
+from datasets.readers.nmr import NmrDataset
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.checkpoints.shared_weights import save_shared
+from pixelnerf.images.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import render_image
 from pixelnerf.model.net import Net
-from pixelnerf.training.checkpoint import load_checkpoint
-from pixelnerf.training.shared_weights import save_shared
+from pixelnerf.scenes.photos import scene_photos
 
 
 @pytest.fixture(scope="module")

@@ -8,16 +8,16 @@ from ball_scene import write_nmr
 from evaluation_builders import constant_net, open_dataset, oracle_net, protocol, protocol_values, run_fake
 from rich.console import Console
 
-from datasets.photos import scene_photos
-from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation import rendering
 from pixelnerf.evaluation.console import results_table
 from pixelnerf.evaluation.evaluator import Evaluator, scene_pictures, shown_target
 from pixelnerf.evaluation.manifest import resolve
-from pixelnerf.evaluation.metrics import PSNR_CEILING, psnr
-from pixelnerf.evaluation.rendering import RenderOptions
 from pixelnerf.evaluation.run import default_output, training_categories
+from pixelnerf.images.metrics import PSNR_CEILING, psnr
+from pixelnerf.scenes import rendering
+from pixelnerf.scenes.photos import scene_photos
+from pixelnerf.scenes.rendering import RenderOptions
+from pixelnerf.scenes.skipping import DamagedScenes
 
 CPU = torch.device("cpu")
 

@@ -19,12 +19,12 @@ import torch
 import yaml
 from torch import Tensor
 
+from pixelnerf.checkpoints.original_pixelnerf import convert_state, input_columns, model_of_experiment
 from pixelnerf.geometry.encoding import positional_encoding
 from pixelnerf.geometry.frustum import point_samples
 from pixelnerf.geometry.volume import composite, compositing_weights
 from pixelnerf.model import inputs
 from pixelnerf.model.net import Net
-from pixelnerf.training.original_checkpoint import convert_state, input_columns, model_of_experiment
 from pixelnerf.types import Cameras, Gaussians, Photos, Rays, SceneFeatures
 
 FLIP = torch.tensor([1.0, -1.0, -1.0])

@@ -23,12 +23,12 @@ from datasets.inspection.hull import carve
 from datasets.inspection.lens import own_lenses
 from datasets.inspection.matching import Matches, choose_pairs
 from datasets.inspection.run import InspectionConfig, inspect
-from datasets.nmr import NmrDataset
+from datasets.readers.nmr import NmrDataset
 from datasets.registry import DatasetConfig, build_dataset
-from datasets.scene import SparsePoints
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
+from pixelnerf.scenes.scene import SparsePoints
 from pixelnerf.types import Cameras
 
 FLIP = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0]))

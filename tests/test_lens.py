@@ -8,7 +8,7 @@ from dataset_checks import assert_shows_the_balls, scenes_of
 from dataset_layouts import write_colmap, write_transforms
 
 from datasets.image_files import read_image
-from datasets.lens import LARGEST_ZOOM, SMALLEST_ZOOM, Lens, brown_distortion, fisheye_distortion
+from datasets.readers.lens import LARGEST_ZOOM, SMALLEST_ZOOM, Lens, brown_distortion, fisheye_distortion
 from pixelnerf.geometry.cameras import project, world_to_camera
 
 SIZE = {"width": 160, "height": 128, "focal": 120.0}

@@ -7,7 +7,7 @@ from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import lpips as torchmetrics_lpips
 from torchvision.models import vgg16
 
-from pixelnerf.evaluation.metrics import PSNR_CEILING, Lpips, lpips_problem, psnr, ssim, truncate_to_8_bits
+from pixelnerf.images.metrics import PSNR_CEILING, Lpips, lpips_problem, psnr, ssim, truncate_to_8_bits
 
 
 def test_psnr_of_constant_errors():

@@ -7,7 +7,7 @@ from ball_scene import orbit, write_nmr, write_nmr_object
 from dataset_checks import assert_shows_the_balls
 
 from datasets import image_files
-from datasets.nmr import NmrConfig, NmrDataset
+from datasets.readers.nmr import NmrConfig, NmrDataset
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
 

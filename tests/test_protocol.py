@@ -7,8 +7,7 @@ from evaluation_builders import open_dataset, protocol, protocol_values
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from datasets.blender import BlenderConfig, BlenderDataset
-from datasets.skipping import DamagedScenes
+from datasets.readers.blender import BlenderConfig, BlenderDataset
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import mean_scores
@@ -17,6 +16,7 @@ from pixelnerf.evaluation.manifest import resolve
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.published import published_rows, published_table
 from pixelnerf.evaluation.run import EvaluationConfig
+from pixelnerf.scenes.skipping import DamagedScenes
 
 INPUT_COUNTS = {"fixed": lambda inputs: inputs.views, "view_list": lambda inputs: inputs.offsets, "none": lambda _: {0}}
 GROUP = {"splits": ["test"], "categories": ["chair"], "objects_per_category": None}

@@ -21,12 +21,12 @@ from dataset_layouts import (
 )
 from omegaconf import OmegaConf
 
-from datasets.batch_config import BatchConfig
 from datasets.registry import build_dataset
-from datasets.sampler import BatchSampler
-from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
+from pixelnerf.scenes.batch_config import BatchConfig
+from pixelnerf.scenes.sampler import BatchSampler
+from pixelnerf.scenes.skipping import DamagedScenes
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "conf"
 

@@ -11,15 +11,15 @@ from training_runs import compose_values
 from wandb_files import read_offline_run
 
 import train as program
+from pixelnerf.checkpoints.checkpoint import load_checkpoint, load_refiner
+from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.metrics import psnr
+from pixelnerf.images.metrics import psnr
 from pixelnerf.refine.config import build_refiner
-from pixelnerf.training.checkpoint import load_checkpoint, load_refiner
 from pixelnerf.training.refiner import pairs as pairs_module
 from pixelnerf.training.refiner.data import PatchBatches
 from pixelnerf.training.refiner.pairs import make_pairs
 from pixelnerf.training.refiner.run import train_refiner
-from pixelnerf.training.shared_weights import save_shared
 
 QUIET = Console(quiet=True)
 CPU = torch.device("cpu")

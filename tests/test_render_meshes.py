@@ -10,8 +10,8 @@ import pytest
 import trimesh
 from PIL import Image
 
-from datasets.rendering.mesh_dataset import RenderConfig, render_meshes
-from datasets.rendering.mesh_folder import find_meshes, split_names
+from datasets.meshes.mesh_dataset import RenderConfig, render_meshes
+from datasets.meshes.mesh_folder import find_meshes, split_names
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 

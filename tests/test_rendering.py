@@ -9,10 +9,10 @@ import trimesh
 from PIL import Image
 from trimesh import Trimesh
 
-from datasets.rendering.materials import load_surface, painted_surface
-from datasets.rendering.raycast import RayCaster, Views
-from datasets.rendering.rig import NMR_DISTANCE, NMR_FOCAL, Rig, on_sphere, ring, spiral
-from datasets.rendering.surface import Paint, build_surface
+from datasets.meshes.materials import load_surface, painted_surface
+from datasets.meshes.raycast import RayCaster, Views
+from datasets.meshes.rig import NMR_DISTANCE, NMR_FOCAL, Rig, on_sphere, ring, spiral
+from datasets.meshes.surface import Paint, build_surface
 from pixelnerf.errors import UserError
 
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)

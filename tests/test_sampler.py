@@ -4,14 +4,14 @@ import torch
 from ball_scene import write_nmr
 from test_nmr import nmr_config
 
-from datasets.batch_config import BatchConfig
-from datasets.color_jitter import draw_color_map
-from datasets.nmr import NmrDataset
-from datasets.sampler import BatchSampler
-from datasets.scene import SceneGroup
-from datasets.skipping import DamagedScenes
+from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
+from pixelnerf.scenes.batch_config import BatchConfig
+from pixelnerf.scenes.color_jitter import draw_color_map
+from pixelnerf.scenes.sampler import BatchSampler
+from pixelnerf.scenes.scene import SceneGroup
+from pixelnerf.scenes.skipping import DamagedScenes
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.nmr import NmrDataset, NmrLayoutConfig
+from datasets.readers.nmr import NmrDataset, NmrLayoutConfig
 from datasets.shapes13 import Shapes13Config, generate, is_complete
 from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.catalog import CATEGORIES, HYBRID, KINDS, make_mesh

@@ -11,10 +11,10 @@ from ball_scene import write_nmr
 from safetensors import safe_open
 from training_runs import REPOSITORY, tiny_config
 
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.errors import UserError
-from pixelnerf.training.checkpoint import load_checkpoint
 from pixelnerf.training.run import train
-from pixelnerf.training.shared_weights import save_shared
 
 
 @pytest.fixture(scope="module")

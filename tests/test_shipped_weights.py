@@ -6,11 +6,11 @@ import pytest
 import torch
 from training_runs import REPOSITORY
 
-from datasets.nmr import NmrConfig, NmrDataset
+from datasets.readers.nmr import NmrConfig, NmrDataset
 from datasets.shapes13 import Shapes13Config, generate
-from pixelnerf.evaluation.metrics import psnr
-from pixelnerf.evaluation.rendering import RenderOptions, render_views
-from pixelnerf.training.checkpoint import load_checkpoint
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.images.metrics import psnr
+from pixelnerf.scenes.rendering import RenderOptions, render_views
 
 FOLDER = REPOSITORY / "weights"
 FILES = sorted(FOLDER.glob("*.safetensors"))

@@ -8,18 +8,18 @@ from evaluation_builders import protocol_values
 from refiner_runs import refiner_config, save_model
 from rich.console import Console
 
-from datasets.blender import BlenderConfig, BlenderDataset
-from datasets.photos import scene_photos
+from datasets.readers.blender import BlenderConfig, BlenderDataset
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.console import results_table
-from pixelnerf.evaluation.metrics import psnr, sharpness
 from pixelnerf.evaluation.run import EvaluationConfig, evaluate
 from pixelnerf.evaluation.super_resolution import enlarge, shrink
+from pixelnerf.images.metrics import psnr, sharpness
 from pixelnerf.model.image import render_image
 from pixelnerf.refine.config import build_refiner
-from pixelnerf.training.checkpoint import load_checkpoint
-from pixelnerf.training.shared_weights import save_shared
+from pixelnerf.scenes.photos import scene_photos
 
 ALL_TESTS = {"all": {"splits": ["test"], "categories": None, "objects_per_category": None}}
 

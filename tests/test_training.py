@@ -9,18 +9,18 @@ from dataset_layouts import write_blender
 from training_runs import compose_values, tiny_config
 from wandb_files import read_offline_run
 
-from datasets.module import ValidationItems
 from datasets.registry import build_dataset
-from datasets.skipping import DamagedScenes
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
+from pixelnerf.images.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import render_image
-from pixelnerf.training.checkpoint import load_checkpoint
+from pixelnerf.scenes.data_module import ValidationItems
+from pixelnerf.scenes.skipping import DamagedScenes
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.optimization import OptimizerConfig, learning_rate_factor
 from pixelnerf.training.run import train
-from pixelnerf.training.shared_weights import save_shared
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import torch
 from ball_scene import write_nmr
 from training_runs import tiny_config
 
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.model.net import Net
-from pixelnerf.training.checkpoint import load_checkpoint
 from pixelnerf.training.run import train
 
 

@@ -9,7 +9,7 @@ import time
 from training_runs import REPOSITORY, TINY
 
 from datasets.shapes13.catalog import CATEGORIES
-from pixelnerf.training.checkpoint import load_checkpoint
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
 
 PRESENT = ("airplane", "chair")
 """The categories of the small dataset."""

@@ -14,9 +14,9 @@ from datasets.inspection.epipolar import depths
 from datasets.inspection.evidence import Evidence, triangulate_inliers
 from datasets.inspection.hull import carve
 from datasets.inspection.lens import own_lenses
-from datasets.scene import Scene
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.geometry.rays import rays_through_pixels
+from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras
 
 # Medians below this many pixels are good cameras whatever else would be better.

@@ -10,7 +10,7 @@ from torch import Tensor
 from datasets.inspection.epipolar import depths, epipolar_distances, pixel_directions, reprojection_errors, triangulate
 from datasets.inspection.hull import Hull, carve
 from datasets.inspection.matching import Matches, choose_pairs, match_scene
-from datasets.scene import Scene, SparsePoints
+from pixelnerf.scenes.scene import Scene, SparsePoints
 from pixelnerf.types import Cameras
 
 # Fewer matches say nothing: plain or tiny photos have only wrong ones.

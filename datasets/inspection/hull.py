@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datasets.inspection.epipolar import common_center
-from datasets.scene import Scene
 from pixelnerf.geometry.cameras import project, world_to_camera
+from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras
 
 GRID = 56

@@ -10,7 +10,7 @@ from skimage.color import rgb2gray
 from skimage.feature import SIFT, match_descriptors
 from torch import Tensor
 
-from datasets.scene import Scene
+from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras
 
 # The angle between two views, in degrees, over which features still match and rays already cross well.

@@ -12,8 +12,8 @@ from datasets.inspection.epipolar import epipolar_distances, fundamental
 from datasets.inspection.evidence import INLIER_PIXELS
 from datasets.inspection.matching import Matches
 from datasets.inspection.rig_picture import BOX_EDGES
-from datasets.scene import Scene, SparsePoints
 from pixelnerf.geometry.cameras import project, world_to_camera
+from pixelnerf.scenes.scene import Scene, SparsePoints
 from pixelnerf.types import Cameras
 
 MAX_POINTS = 250

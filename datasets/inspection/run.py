@@ -14,10 +14,10 @@ from datasets.inspection.evidence import gather
 from datasets.inspection.page import draw_page
 from datasets.inspection.summary import Row, evidence_rows, scene_rows
 from datasets.registry import DatasetConfig, build_dataset
-from datasets.rendering.atomic import write_atomically
-from datasets.scene import SPLITS, Scene, SceneDataset, Split
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
+from pixelnerf.scenes.scene import SPLITS, Scene, SceneDataset, Split
+from pixelnerf.tools.files import write_atomically
 
 
 class InspectionConfig(Config):

@@ -7,7 +7,7 @@ import torch
 from datasets.inspection.diagnosis import view_overlaps
 from datasets.inspection.epipolar import common_center
 from datasets.inspection.evidence import Evidence, sparse_errors, triangulate_inliers
-from datasets.scene import Scene
+from pixelnerf.scenes.scene import Scene
 
 Row = tuple[str, str]
 

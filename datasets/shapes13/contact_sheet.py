@@ -9,8 +9,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw
 
-from datasets.rendering.atomic import write_atomically
 from datasets.shapes13.catalog import KINDS
+from pixelnerf.tools.files import write_atomically
 
 _OBJECTS_A_ROW = 12
 _LABEL_WIDTH = 84

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.rendering.jobs import available_workers, run_jobs
-from datasets.rendering.manifest import prepare_folder, read_manifest, write_manifest
-from datasets.rendering.materials import painted_surface
-from datasets.rendering.nmr_writer import camera_archive, write_lists, write_object, write_view_list
-from datasets.rendering.raycast import RayCaster
-from datasets.rendering.rig import Rig, ring
+from datasets.meshes.jobs import available_workers, run_jobs
+from datasets.meshes.manifest import prepare_folder, read_manifest, write_manifest
+from datasets.meshes.materials import painted_surface
+from datasets.meshes.nmr_writer import camera_archive, write_lists, write_object, write_view_list
+from datasets.meshes.raycast import RayCaster
+from datasets.meshes.rig import Rig, ring
 from datasets.shapes13.catalog import HYBRID, KINDS, make_mesh
 from datasets.shapes13.config import Shapes13Config
 from datasets.shapes13.contact_sheet import write_contact_sheet

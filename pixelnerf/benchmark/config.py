@@ -8,14 +8,14 @@ import torch
 from pydantic import Field
 
 from datasets.registry import DatasetConfig
-from datasets.scene import Split
 from pixelnerf.benchmark.widen import widened
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.config import Config
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupancy import check_can_skip
 from pixelnerf.model.reference import ReferenceRenderer
-from pixelnerf.training.checkpoint import load_checkpoint
+from pixelnerf.scenes.scene import Split
 
 Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 
 from datasets.registry import build_dataset
-from datasets.scene import Scene
 from pixelnerf.benchmark.config import BenchmarkConfig, Nets, build_nets, with_coarse_samples, with_renderer_of
 from pixelnerf.benchmark.measure import Bench, Work, flops, median
 from pixelnerf.benchmark.workload import (
@@ -19,12 +18,13 @@ from pixelnerf.benchmark.workload import (
     some_rays,
 )
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.metrics import psnr
 from pixelnerf.evaluation.run import find_device
+from pixelnerf.images.metrics import psnr
 from pixelnerf.model.image import render_image
 from pixelnerf.model.net import Net
 from pixelnerf.model.placement import samples_per_ray
 from pixelnerf.model.sparse import Quality, shared_grid
+from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras
 
 Results = dict[str, Any]

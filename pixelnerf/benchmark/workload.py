@@ -7,13 +7,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from datasets.photos import stack_photos
-from datasets.scene import Scene
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
 from pixelnerf.model.reference import ReferenceRenderer
 from pixelnerf.model.sparse import Quality, shared_grid
+from pixelnerf.scenes.photos import stack_photos
+from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras, Photos, Rays, RenderOutput
 
 # The reference's rays are rendered so many at once, as its evaluation does on a small machine.

@@ -16,9 +16,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from pixelnerf.evaluation.metrics import average_error
 from pixelnerf.evaluation.published import published_rows
 from pixelnerf.evaluation.report import TITLES, groups_of, other_methods
+from pixelnerf.images.metrics import average_error
 
 
 class Bar:

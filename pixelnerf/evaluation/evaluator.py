@@ -8,15 +8,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from datasets.scene import Scene
 from pixelnerf.evaluation.baselines import Method, baseline_pictures
 from pixelnerf.evaluation.manifest import Item
-from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, sharpness, ssim, truncate_to_8_bits
 from pixelnerf.evaluation.protocol import ProtocolConfig
-from pixelnerf.evaluation.rendering import RenderOptions, TimedRender, render_views, rendered_view
 from pixelnerf.evaluation.super_resolution import SuperResolution, enlarge, refine_views, shrink
+from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, sharpness, ssim, truncate_to_8_bits
 from pixelnerf.model.image import ImageOutput
 from pixelnerf.model.net import Net
+from pixelnerf.scenes.rendering import RenderOptions, TimedRender, render_views, rendered_view
+from pixelnerf.scenes.scene import Scene
 
 Timed = tuple[Float[Tensor, "target height width 3"], float]
 """Pictures of all targets, and the seconds that one takes."""

@@ -12,12 +12,12 @@ from typing import Any
 from jaxtyping import Int
 from torch import Tensor
 
-from datasets.module import spread
-from datasets.scene import Scene, SceneDataset
-from datasets.skipping import DamagedScenes
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.metrics import SMALLEST_SIDE
 from pixelnerf.evaluation.protocol import GroupConfig, GroupName, ProtocolConfig
+from pixelnerf.images.metrics import SMALLEST_SIDE
+from pixelnerf.scenes.data_module import spread
+from pixelnerf.scenes.scene import Scene, SceneDataset
+from pixelnerf.scenes.skipping import DamagedScenes
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from datasets.module import spread
-from datasets.scene import Scene, Split
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.metrics import SsimWindow
+from pixelnerf.images.metrics import SsimWindow
+from pixelnerf.scenes.data_module import spread
+from pixelnerf.scenes.scene import Scene, Split
 
 GroupName = Literal["seen", "unseen", "all"]
 ViewLists = Annotated[dict[int, tuple[int, ...]], Field(min_length=1)]

@@ -12,26 +12,26 @@ from pydantic import Field, field_validator
 from rich.console import Console
 
 from datasets.registry import DatasetConfig, build_dataset
-from datasets.rendering.atomic import write_atomically
-from datasets.skipping import DamagedScenes
+from pixelnerf.checkpoints.checkpoint import load_checkpoint, load_refiner
+from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import metrics_json, per_object_csv
 from pixelnerf.evaluation.console import progress_bar
 from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
 from pixelnerf.evaluation.manifest import Item, Manifest, resolve
-from pixelnerf.evaluation.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.evaluation.protocol import ProtocolConfig
-from pixelnerf.evaluation.rendering import RenderOptions
 from pixelnerf.evaluation.report import report_html
 from pixelnerf.evaluation.showcase import choose, save_pictures
 from pixelnerf.evaluation.store import ResultStore, file_digest, result_key
 from pixelnerf.evaluation.super_resolution import SuperResolution, training_scenes
+from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.model.image import check_quality
 from pixelnerf.model.sparse import Quality
-from pixelnerf.precision import Precision, uses_bfloat16
-from pixelnerf.training.checkpoint import load_checkpoint, load_refiner
-from pixelnerf.training.scene_world import check_world
+from pixelnerf.scenes.rendering import RenderOptions
+from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.tools.files import write_atomically
+from pixelnerf.tools.precision import Precision, uses_bfloat16
 
 
 class EvaluationConfig(Config):

@@ -7,12 +7,12 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 
-from datasets.rendering.atomic import write_atomically
 from pixelnerf.evaluation.baselines import REFINERS, Method
 from pixelnerf.evaluation.evaluator import Evaluation, SceneScores, shown_target
 from pixelnerf.evaluation.manifest import Item
-from pixelnerf.evaluation.pictures import depth_picture, error_picture, to_8_bits
 from pixelnerf.evaluation.store import file_name
+from pixelnerf.images.pictures import depth_picture, error_picture, to_8_bits
+from pixelnerf.tools.files import write_atomically
 
 ENHANCED: tuple[Method, ...] = (*REFINERS, "bicubic")
 """The methods whose pictures are shown beside the model's."""

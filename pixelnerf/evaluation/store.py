@@ -13,10 +13,10 @@ from typing import Any
 
 import datasets
 import pixelnerf
-from datasets.rendering.atomic import remove_partial, write_atomically
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.evaluator import SceneScores, Scores
 from pixelnerf.evaluation.manifest import Item, Manifest
+from pixelnerf.tools.files import remove_partial, write_atomically
 
 FOLDER = "scenes"
 

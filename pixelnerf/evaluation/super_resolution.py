@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from datasets.scene import Scene, SceneDataset
+from pixelnerf.checkpoints.checkpoint import LoadedRefiner
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.manifest import Item, Manifest
 from pixelnerf.refine.reference import ReferenceRefinerConfig
 from pixelnerf.refine.views import ReferenceView, RenderedView
-from pixelnerf.training.checkpoint import LoadedRefiner
+from pixelnerf.scenes.scene import Scene, SceneDataset
 
 Pictures = Float[Tensor, "view height width 3"]
 

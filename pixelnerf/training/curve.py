@@ -8,7 +8,7 @@ from typing import NamedTuple
 import lightning.pytorch as pl
 from typing_extensions import override
 
-from datasets.rendering.atomic import write_atomically
+from pixelnerf.tools.files import write_atomically
 from pixelnerf.training.budget import Budget
 
 CURVE_FILE = "validation.csv"

@@ -5,11 +5,11 @@ from typing import Generic, TypeVar
 
 from pydantic import Field, model_validator
 
-from datasets.module import LoaderConfig
 from datasets.registry import DatasetConfig
 from pixelnerf.config import Config
 from pixelnerf.model.config import ModelConfig
-from pixelnerf.precision import Precision
+from pixelnerf.scenes.data_module import LoaderConfig
+from pixelnerf.tools.precision import Precision
 from pixelnerf.training.logging import LoggerConfig
 from pixelnerf.training.losses import LossConfig
 from pixelnerf.training.optimization import OptimizerConfig

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import torch
 
-from datasets.scene import Scene
 from pixelnerf.geometry.rays import rays_through_pixels
 from pixelnerf.model.inputs import PositionConfig
+from pixelnerf.scenes.scene import Scene
 
 # Frusta's corners reach farther than what the photos show: those of NeRF's Blender scenes, which train well at the
 # published frequencies, span 1.2 periods.

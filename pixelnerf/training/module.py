@@ -10,12 +10,12 @@ from numpy import ndarray
 from torch import Tensor
 from typing_extensions import override
 
-from datasets.module import ValidationItem
-from datasets.sampler import TrainBatch
-from pixelnerf.evaluation.metrics import psnr, truncate_to_8_bits
-from pixelnerf.evaluation.pictures import comparison_strip
+from pixelnerf.images.metrics import psnr, truncate_to_8_bits
+from pixelnerf.images.pictures import comparison_strip
 from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
+from pixelnerf.scenes.data_module import ValidationItem
+from pixelnerf.scenes.sampler import TrainBatch
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.losses import pixel_means, training_loss
 from pixelnerf.training.optimization import build_optimizer

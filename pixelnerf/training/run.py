@@ -16,13 +16,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from torch import Tensor
 
-from datasets.module import SceneDataModule
 from datasets.registry import build_dataset
+from pixelnerf.checkpoints.checkpoint import AtomicCheckpointIO, check_resumable, load_start
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import Net
-from pixelnerf.precision import uses_bfloat16
+from pixelnerf.scenes.data_module import SceneDataModule
+from pixelnerf.tools.precision import uses_bfloat16
 from pixelnerf.training.budget import Budget
-from pixelnerf.training.checkpoint import AtomicCheckpointIO, check_resumable, load_start
 from pixelnerf.training.curve import ValidationCurve
 from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
 from pixelnerf.training.extent import repetition

@@ -15,8 +15,8 @@ import yaml
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from datasets.rendering.atomic import write_atomically
 from pixelnerf.errors import UserError
+from pixelnerf.tools.files import write_atomically
 from pixelnerf.training.curve import CURVE_FILE, CurvePoint, read_curve
 
 

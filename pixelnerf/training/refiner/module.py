@@ -10,8 +10,8 @@ from numpy import ndarray
 from torch import Tensor
 from typing_extensions import override
 
-from pixelnerf.evaluation.metrics import psnr, sharpness
-from pixelnerf.evaluation.pictures import error_picture, side_by_side
+from pixelnerf.images.metrics import psnr, sharpness
+from pixelnerf.images.pictures import error_picture, side_by_side
 from pixelnerf.refine.refiner import Refiner
 from pixelnerf.refine.views import PatchBatch
 from pixelnerf.training.module import NonFiniteLossError, step_seed

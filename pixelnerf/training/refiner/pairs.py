@@ -15,21 +15,21 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
-from datasets.module import spread
 from datasets.registry import build_dataset
-from datasets.rendering.atomic import remove_partial, write_atomically
-from datasets.scene import Scene
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.console import progress_bar
-from pixelnerf.evaluation.rendering import RenderOptions, render_views, rendered_view
 from pixelnerf.evaluation.store import file_digest, file_name
 from pixelnerf.model.image import ImageOutput
 from pixelnerf.model.net import Net
 from pixelnerf.refine.reference import ReferenceRefinerConfig
 from pixelnerf.refine.views import ReferenceView, RenderedView
-from pixelnerf.training.checkpoint import load_checkpoint
+from pixelnerf.scenes.data_module import spread
+from pixelnerf.scenes.rendering import RenderOptions, render_views, rendered_view
+from pixelnerf.scenes.scene import Scene
+from pixelnerf.tools.files import remove_partial, write_atomically
 from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
-from pixelnerf.training.scene_world import check_world
 
 
 @dataclass(frozen=True)

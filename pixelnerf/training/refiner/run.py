@@ -3,8 +3,8 @@
 import torch
 from rich.console import Console
 
+from pixelnerf.checkpoints.checkpoint import check_resumable, load_start
 from pixelnerf.refine.config import build_refiner
-from pixelnerf.training.checkpoint import check_resumable, load_start
 from pixelnerf.training.refiner.data import PairDataModule
 from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
 from pixelnerf.training.refiner.module import RefinerModule

@@ -1,0 +1,53 @@
+"""The note in a generated folder that says what it holds, so that a run continues its own folder and no other."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixelnerf.errors import UserError
+from pixelnerf.tools.files import remove_partial, write_atomically
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest's values, None if there is no such file.
+
+    Raises:
+        UserError: the file is unreadable.
+    """
+    try:
+        values = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        raise UserError(f"cannot read '{path}': {error}; delete its folder to generate it again") from None
+    if not isinstance(values, dict):
+        raise UserError(f"'{path}' is not a manifest; delete its folder to generate it again")
+    return values
+
+
+def write_manifest(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes the values as JSON."""
+    write_atomically(path, f"{json.dumps(values, indent=2)}\n".encode())
+
+
+def prepare_folder(path: Path, values: Mapping[str, Any], fixed_keys: Sequence[str]) -> None:
+    """Makes or reopens the folder of the manifest `path`, removes half-written objects, and writes `values` to it.
+
+    Raises:
+        UserError: the folder holds something else, or data whose `fixed_keys` have other values.
+    """
+    root = path.parent
+    root.mkdir(parents=True, exist_ok=True)
+    present = read_manifest(path)
+    if present is None and any(root.iterdir()):
+        raise UserError(f"'{root}' is not empty and holds no {path.name}; choose another folder")
+    for key in fixed_keys if present is not None else ():
+        if present is not None and present.get(key) != values[key]:
+            raise UserError(
+                f"'{root}' holds data with {key} = {present.get(key)}, not {values[key]}; "
+                "delete it or choose another folder"
+            )
+    for folder in [root, *(entry for entry in root.iterdir() if entry.is_dir())]:
+        remove_partial(folder)
+    write_manifest(path, values)

@@ -1,0 +1,150 @@
+"""From a mesh file with its materials, textures and colours to a surface for the ray caster."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import trimesh
+import trimesh.visual
+from jaxtyping import Float, Int
+from numpy import ndarray
+from PIL import Image
+from trimesh import Trimesh
+from trimesh.resolvers import Resolver
+
+from datasets.meshes.surface import Paint, Surface, build_surface
+from pixelnerf.errors import UserError
+
+_UNPAINTED = (0.75, 0.75, 0.75)
+
+
+def load_surface(path: Path, z_up: bool = False) -> Surface:
+    """Reads an OBJ, PLY, GLB, glTF, OFF or STL file. Units and place are the file's; `z_up` turns its z to our y.
+
+    Transparency is not rendered: what is not wholly transparent is opaque.
+
+    Raises:
+        UserError: the file, or a material or texture file that it names, is missing or unreadable; it holds no
+            triangles, or a coordinate that is not finite.
+    """
+    resolver = _NeighbourResolver(path)
+    try:
+        scene = trimesh.load_scene(path, resolver=resolver, process=False)
+        # Textures are decoded here, on first use.
+        parts = [(_placed(scene, node), _paint(_geometry(scene, node))) for node in scene.graph.nodes_geometry]
+    except UserError:
+        raise
+    except Exception as error:  # a parser fed with a broken file may raise anything
+        raise UserError(f"cannot read the mesh '{path}': {type(error).__name__}: {_first_line(error)}") from None
+    if resolver.missing:
+        raise UserError(f"'{resolver.missing[0]}', named by the mesh '{path}', is not in or beside its folder")
+    triangles = np.concatenate([part for part, _ in parts]) if parts else np.zeros((0, 3, 3))
+    if not len(triangles) or not np.ptp(triangles.reshape(-1, 3), axis=0).any():
+        raise UserError(f"the mesh '{path}' holds no triangles")
+    if not np.isfinite(triangles).all():
+        raise UserError(f"the mesh '{path}' has a vertex that is not finite")
+    if z_up:
+        triangles = triangles[..., [0, 2, 1]] * (1, 1, -1)
+    return build_surface(triangles, _joined([paint for _, paint in parts]))
+
+
+def painted_surface(mesh: Trimesh) -> Surface:
+    """The surface of one mesh with vertex or face colours, or a material."""
+    return build_surface(np.asarray(mesh.vertices[mesh.faces]), _paint(mesh))
+
+
+class _NeighbourResolver(Resolver):
+    """Opens what a mesh file names, if it lies in the mesh's folder or that folder's parent (as ShapeNet's do)."""
+
+    def __init__(self, path: Path) -> None:
+        self._folder = path.resolve().parent
+        self.missing: list[str] = []
+
+    def get(self, key: str) -> bytes:
+        relative = key.strip().replace("\\", "/")
+        path = (self._folder / relative).resolve()
+        if not path.is_relative_to(self._folder.parent) or not path.is_file():
+            self.missing.append(relative)
+            raise FileNotFoundError(relative)
+        return path.read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        raise NotImplementedError  # trimesh asks for the method; loading a mesh writes nothing
+
+    def namespaced(self, namespace: str) -> "_NeighbourResolver":
+        return _NeighbourResolver(self._folder / namespace / "_")
+
+    def keys(self) -> list[str]:
+        return [path.name for path in self._folder.iterdir()]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no reason given"])[0]
+
+
+def _geometry(scene: trimesh.Scene, node: str) -> Trimesh:
+    return cast(Trimesh, scene.geometry[scene.graph[node][1]])
+
+
+def _placed(scene: trimesh.Scene, node: str) -> Float[ndarray, "face 3 3"]:
+    """The triangles of a node in the scene's frame; geometry without faces has none."""
+    mesh, transform = _geometry(scene, node), scene.graph[node][0]
+    if not isinstance(mesh, Trimesh):
+        return np.zeros((0, 3, 3))
+    vertices = mesh.vertices @ transform[:3, :3].T + transform[:3, 3]
+    return np.asarray(vertices)[mesh.faces]
+
+
+def _paint(mesh: Trimesh) -> Paint:
+    if not isinstance(mesh, Trimesh):
+        return Paint.plain(np.zeros((0, 3)))
+    visual: Any = mesh.visual
+    if isinstance(visual, trimesh.visual.TextureVisuals):
+        return _material_paint(mesh, visual)
+    if visual.kind == "vertex":
+        colors = np.asarray(visual.vertex_colors)[mesh.faces, :3] / 255.0
+        return Paint(colors, np.zeros((len(colors), 3, 2)), np.full(len(colors), -1))
+    if visual.kind == "face":
+        return Paint.plain(np.asarray(visual.face_colors)[:, :3] / 255.0)
+    return Paint.plain(np.tile(_UNPAINTED, (len(mesh.faces), 1)))
+
+
+def _material_paint(mesh: Trimesh, visual: Any) -> Paint:
+    """Diffuse (or base) colour, times the vertex colours and the texture where there are any."""
+    count = len(mesh.faces)
+    material = visual.material
+    factor = getattr(material, "baseColorFactor", getattr(material, "diffuse", None))
+    image = getattr(material, "baseColorTexture", getattr(material, "image", None))
+    base = np.ones(3) if factor is None else np.asarray(factor)[:3] / 255.0
+    if factor is None and image is None:
+        base = np.array(_UNPAINTED)
+    colors = np.tile(base, (count, 3, 1))
+    vertex_colors = visual.vertex_attributes.get("color")
+    if vertex_colors is not None:
+        scale = 255.0 if np.issubdtype(vertex_colors.dtype, np.integer) else 1.0
+        colors = colors * (vertex_colors[mesh.faces, :3] / scale)
+    if image is None or visual.uv is None or len(visual.uv) != len(mesh.vertices):
+        return Paint(colors, np.zeros((count, 3, 2)), np.full(count, -1))
+    uvs = np.nan_to_num(np.asarray(visual.uv)[mesh.faces, :2])
+    return Paint(colors, uvs, np.zeros(count, dtype=int), (_texels(image),))
+
+
+def _texels(image: Image.Image) -> Float[ndarray, "height width 3"]:
+    """RGB in [0, 1]; transparent texels are white."""
+    image = image.convert("RGBA")
+    opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(opaque.convert("RGB"), dtype=np.float32) / 255.0
+
+
+def _joined(paints: list[Paint]) -> Paint:
+    first_texture: Int[ndarray, " part"] = np.cumsum([0] + [len(paint.textures) for paint in paints])
+    indices = [
+        np.where(paint.texture_index >= 0, paint.texture_index + first, -1)
+        for paint, first in zip(paints, first_texture, strict=False)
+    ]
+    return Paint(
+        np.concatenate([paint.colors for paint in paints]),
+        np.concatenate([paint.uvs for paint in paints]),
+        np.concatenate(indices),
+        [texture for paint in paints for texture in paint.textures],
+    )

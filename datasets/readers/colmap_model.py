@@ -1,0 +1,128 @@
+"""COLMAP models as plain arrays, in the order of their images' names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from datasets.readers.camera_files import pinhole
+from datasets.readers.lens import Distortion
+from pixelnerf.errors import UserError
+
+if TYPE_CHECKING:
+    import pycolmap
+
+
+@dataclass(frozen=True)
+class ColmapModel:
+    """Registered images, their cameras, and triangulated points.
+
+    `poses` are camera-to-world in OpenCV axes; pixel centres are at + 0.5, as COLMAP has them. `distortions[i]` is what
+    image i's lens does, None if it keeps lines straight. `pixels[i]` are where image i saw the points `indices[i]`, and
+    `rays[i]` the same on the plane z = 1 of a camera without distortion.
+    """
+
+    names: tuple[str, ...]
+    poses: Float[np.ndarray, "view 4 4"]
+    intrinsics: Float[np.ndarray, "view 3 3"]
+    sizes: Int[np.ndarray, "view 2"]
+    distortions: tuple[Distortion | None, ...]
+    points: Float[np.ndarray, "point 3"]
+    pixels: tuple[Float[np.ndarray, "seen 2"], ...]
+    rays: tuple[Float[np.ndarray, "seen 2"], ...]
+    indices: tuple[Int[np.ndarray, "seen"], ...]
+
+    def bounds(self, views: Sequence[int]) -> tuple[float, float]:
+        """The nearest and farthest depth of the points that some views see, but for half a percent of each view's.
+
+        Raises:
+            UserError: none of the views sees a point.
+        """
+        near, far = np.inf, 0.0
+        for view in views:
+            pose = self.poses[view]
+            depths = (self.points[self.indices[view]] - pose[:3, 3]) @ pose[:3, 2]
+            depths = depths[depths > 0]
+            if len(depths):
+                low, high = np.percentile(depths, [0.5, 99.5])
+                near, far = min(near, low), max(far, high)
+        if not near < far:
+            raise UserError(
+                "the COLMAP model has no points to take near and far from: set dataset.near, dataset.far and "
+                "dataset.scale_world=false"
+            )
+        return float(near), float(far)
+
+
+def read_colmap_model(folder: Path) -> ColmapModel:
+    """Reads a model (`cameras`, `images` and `points3D`, as .bin or .txt).
+
+    Raises:
+        UserError: no model there, or an empty one.
+    """
+    if not any((folder / f"cameras.{suffix}").is_file() for suffix in ("bin", "txt")):
+        raise UserError(f"no COLMAP model in '{folder}': it needs cameras, images and points3D as .bin or .txt")
+    library = _pycolmap()
+    try:
+        model = library.Reconstruction(str(folder))
+    except Exception as error:  # pycolmap raises what its C++ side throws
+        raise UserError(f"cannot read the COLMAP model in '{folder}': {str(error).splitlines()[0]}") from None
+    images = sorted((image for image in model.images.values() if image.has_pose), key=lambda image: image.name)
+    if not images:
+        raise UserError(f"the COLMAP model in '{folder}' has no registered images")
+    order = {identifier: index for index, identifier in enumerate(model.points3D)}
+    cameras = [model.cameras[image.camera_id] for image in images]
+    observed = [[point for point in image.points2D if point.has_point3D()] for image in images]
+    pixels = [np.array([point.xy for point in seen]).reshape(-1, 2) for seen in observed]
+    return ColmapModel(
+        names=tuple(image.name for image in images),
+        poses=np.stack([_pose(image) for image in images]),
+        intrinsics=np.stack([_intrinsics(camera) for camera in cameras]),
+        sizes=np.array([[camera.width, camera.height] for camera in cameras]),
+        distortions=tuple(None if _keeps_lines(camera) else partial(_distorted, camera) for camera in cameras),
+        points=np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3),
+        pixels=tuple(pixels),
+        rays=tuple(np.asarray(camera.cam_from_img(seen))[:, :2] for camera, seen in zip(cameras, pixels, strict=True)),
+        indices=tuple(np.array([order[point.point3D_id] for point in seen], dtype=np.int64) for seen in observed),
+    )
+
+
+def _pycolmap() -> ModuleType:
+    """The library, imported when a model is read: no other reader needs it, and a broken build must not stop them."""
+    try:
+        import pycolmap
+    except ImportError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"COLMAP models need pycolmap ({reason}): pip install -U pycolmap") from None
+    # A method since 3.12; before, the pose itself.
+    if not callable(pycolmap.Image.cam_from_world):
+        raise UserError("COLMAP models need pycolmap 3.12 or newer: pip install -U pycolmap")
+    return pycolmap
+
+
+def _pose(image: "pycolmap.Image") -> Float[np.ndarray, "4 4"]:
+    pose = np.eye(4)
+    pose[:3] = image.cam_from_world().inverse().matrix()
+    return pose
+
+
+def _intrinsics(camera: "pycolmap.Camera") -> Float[np.ndarray, "3 3"]:
+    return pinhole(camera.focal_length_x, camera.focal_length_y, camera.principal_point_x, camera.principal_point_y)
+
+
+def _keeps_lines(camera: "pycolmap.Camera") -> bool:
+    """Whether the camera shows the plane z = 1 as it is (`Camera.is_undistorted` is younger than pycolmap 3.12)."""
+    points = np.stack(np.meshgrid(*2 * [np.linspace(-0.5, 0.5, 5)]), axis=-1).reshape(-1, 2)
+    return np.allclose(_distorted(camera, points), points, rtol=0, atol=1e-9)
+
+
+def _distorted(camera: "pycolmap.Camera", points: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
+    """Where the camera's lens shows points of the plane z = 1, on that plane."""
+    pixels = camera.img_from_cam(np.column_stack([points, np.ones(len(points))]))
+    matrix = _intrinsics(camera)
+    return (pixels - matrix[:2, 2]) / np.diag(matrix)[:2]

@@ -1,0 +1,149 @@
+"""DTU scans as pixelNeRF has them (`rs_dtu_4/DTU`), and in the layout of IDR and NeuS at full size.
+
+    <root>/<list_prefix>_<split>.lst   one scan a line
+    <root>/<scan>/image/*.png          photos
+                 /mask/*.png           object masks (optional)
+                 /<camera_file>        cameras.npz, or NeuS's cameras_sphere.npz, with
+                                       world_mat_<i> = K [R | t], 4x4 (or 3x4), for pixels
+                                       scale_mat_<i>: from the normalised world to the file's world
+
+The scene's world is the normalised one.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+from scipy.linalg import rq
+from typing_extensions import override
+
+from datasets.file_scene import FileScene, PhotoFiles
+from datasets.folder import BoundedConfig, FolderDataset, check_categories, present_names, read_list
+from datasets.image_files import read_size
+from datasets.readers.camera_files import make_cameras, read_archive
+from datasets.readers.captures import listed_images
+from pixelnerf.errors import UserError
+from pixelnerf.scenes.scene import Scene, SceneList, Split
+
+SCAN_LISTS: dict[Split, str] = {"train": "train", "val": "val", "test": "val"}
+
+
+class DtuConfig(BoundedConfig):
+    """Configuration of `DtuDataset`.
+
+    Attributes:
+        list_prefix: of the lists of scans; None takes every folder with a camera file, in all splits. The list of
+            validation scans is the test list, too, as in pixelNeRF.
+        camera_file: "cameras.npz" or "cameras_sphere.npz".
+        shrink: photos are shrunk by this whole number when they are read.
+        use_masks: whether the scenes have masks where there are mask files.
+        blend_masks: composite the photos on the background with their masks, as NeuS with masks does.
+        average_intrinsics: one camera matrix for all views of a scan, their mean, as pixelNeRF has it.
+        max_views: more photos of a scan than this are left out.
+    """
+
+    name: Literal["dtu"]
+    list_prefix: str | None = "new"
+    camera_file: str = "cameras.npz"
+    shrink: int = Field(default=1, ge=1)
+    use_masks: bool = True
+    blend_masks: bool = False
+    average_intrinsics: bool = False
+    max_views: int = Field(default=49, ge=2)
+
+
+class DtuDataset(FolderDataset[DtuConfig]):
+    """Reader of DTU scans."""
+
+    @override
+    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
+        check_categories(categories, [])
+        return SceneList(self._names(split), self._open)
+
+    def _names(self, split: Split) -> list[str]:
+        found = {entry.name for entry in self._root.iterdir()}
+        if self._config.list_prefix is not None:
+            path = self._root / f"{self._config.list_prefix}_{SCAN_LISTS[split]}.lst"
+            return present_names(path, read_list(path), found, self._config.on_error)
+        names = sorted(name for name in found if (self._root / name / self._config.camera_file).is_file())
+        if not names:
+            raise UserError(f"no folder in '{self._root}' holds '{self._config.camera_file}': set dataset.root=PATH")
+        return names
+
+    def _open(self, name: str) -> Scene:
+        folder = self._root / name
+        images = listed_images(folder / "image")[: self._config.max_views]
+        _check_numbers(images)
+        masks: Sequence[Path | None] = [None] * len(images)
+        if self._config.use_masks and (folder / "mask").is_dir():
+            masks = listed_images(folder / "mask")[: len(images)]
+            if len(masks) < len(images):
+                raise UserError(f"'{folder}' has {len(images)} images but {len(masks)} masks")
+        poses, intrinsics = _read_cameras(folder / self._config.camera_file, len(images))
+        if self._config.average_intrinsics:
+            intrinsics = np.broadcast_to(intrinsics.mean(axis=0), intrinsics.shape)
+        return FileScene(
+            name,
+            [PhotoFiles(image, mask, shrink=self._config.shrink) for image, mask in zip(images, masks, strict=True)],
+            make_cameras(
+                poses,
+                intrinsics,
+                np.tile(read_size(images[0]), (len(images), 1)),
+                folder / self._config.camera_file,
+                self._config.pixel_center,
+                self._config.shrink,
+            ),
+            (self._config.near, self._config.far),
+            self._config.background,
+            self._cache,
+            blend_masks=self._config.blend_masks,
+        )
+
+
+def _check_numbers(images: Sequence[Path]) -> None:
+    """A camera belongs to a photo by its number alone, so a missing photo would move all that follow."""
+    for view, image in enumerate(images):
+        if image.stem.isdecimal() and int(image.stem) != view:
+            raise UserError(f"'{image}' is photo number {view} of its folder: photos are numbered from 0 without gaps")
+
+
+def _read_cameras(path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
+    arrays = read_archive(path)
+    poses, intrinsics = [], []
+    for view in range(count):
+        projection = arrays.get(f"world_mat_{view}")
+        if projection is None:
+            raise UserError(f"camera file '{path}' has no 'world_mat_{view}', but there are {count} images")
+        where = f"view {view} in '{path}'"
+        pose, matrix = decompose_projection(projection, where)
+        normalization = arrays.get(f"scale_mat_{view}")
+        if normalization is not None:
+            pose[:3, 3] = (pose[:3, 3] - normalization[:3, 3]) / normalization[0, 0]
+        poses.append(pose)
+        intrinsics.append(matrix)
+    return np.stack(poses), np.stack(intrinsics)
+
+
+def decompose_projection(projection: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Camera-to-world pose (4x4) and intrinsics (3x3) of a projection K [R | t] of any scale.
+
+    Raises:
+        UserError: another shape, not finite, or singular.
+    """
+    if projection.shape not in ((3, 4), (4, 4)) or not np.isfinite(projection).all():
+        raise UserError(f"projection of {where} is not a finite matrix of 3x4 or 4x4")
+    matrix = projection[:3].astype(np.float64)
+    determinant = np.linalg.det(matrix[:, :3])
+    if abs(determinant) <= 1e-12 * np.linalg.norm(matrix[:, :3]) ** 3:
+        raise UserError(f"projection of {where} is singular")
+    # A projection is one up to a factor, and a rotation has determinant + 1.
+    matrix = matrix * np.sign(determinant)
+    triangular, rotation = rq(matrix[:, :3])
+    signs = np.sign(np.diag(triangular))
+    triangular, rotation = triangular * signs, signs[:, None] * rotation
+    pose = np.eye(4)
+    pose[:3, :3] = rotation.T
+    pose[:3, 3] = -np.linalg.solve(matrix[:, :3], matrix[:, 3])
+    return pose, triangular / triangular[2, 2]

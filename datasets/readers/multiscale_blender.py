@@ -1,0 +1,79 @@
+"""mip-NeRF's multiscale Blender scenes, as the original's conversion script writes them.
+
+    <root>/metadata.json   for each split, lists over images: file_path, cam2world (Blender's axes), pix2cam, width,
+                           height, near, far (and focal, label, lossmult, which are not needed)
+          /<file_path>     RGBA, at full size, 1/2, 1/4 and 1/8
+
+`pix2cam` takes a pixel (x, y, 1), centre at + 0.5, to a direction in the camera's Blender axes.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from typing_extensions import override
+
+from datasets.file_scene import FileScene, PhotoFiles
+from datasets.folder import FolderConfig, FolderDataset, check_categories
+from datasets.readers.camera_files import OPENGL_TO_OPENCV, inverted, make_cameras, square_pose
+from datasets.readers.captures import scene_folders, scene_name
+from datasets.readers.transforms_files import read_json
+from pixelnerf.errors import UserError
+from pixelnerf.scenes.scene import Scene, SceneList, Split
+
+NEEDED = ("file_path", "cam2world", "pix2cam", "width", "height", "near", "far")
+
+
+class MultiscaleBlenderConfig(FolderConfig):
+    """Configuration of `MultiscaleBlenderDataset`; near and far come with the files."""
+
+    name: Literal["multiscale_blender"]
+
+
+class MultiscaleBlenderDataset(FolderDataset[MultiscaleBlenderConfig]):
+    """Reader of converted multiscale scenes."""
+
+    @override
+    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
+        check_categories(categories, [])
+        return SceneList(scene_folders(self._root, "metadata.json"), partial(self._open, split=split))
+
+    def _open(self, name: str, split: Split) -> Scene:
+        path = self._root / name / "metadata.json"
+        columns = _columns(read_json(path), split, path)
+        poses = [
+            square_pose(np.array(matrix, np.float64), f"image {number} in '{path}'") @ OPENGL_TO_OPENCV
+            for number, matrix in enumerate(columns["cam2world"])
+        ]
+        return FileScene(
+            scene_name(self._root, name),
+            [PhotoFiles(path.parent / file_path) for file_path in columns["file_path"]],
+            make_cameras(
+                np.stack(poses),
+                np.stack([_intrinsics(matrix, path) for matrix in columns["pix2cam"]]),
+                np.stack([columns["width"], columns["height"]], axis=1),
+                path,
+                self._config.pixel_center,
+            ),
+            (float(min(columns["near"])), float(max(columns["far"]))),
+            self._config.background,
+            self._cache,
+        )
+
+
+def _columns(content: Any, split: Split, path: Path) -> dict[str, list[Any]]:
+    columns = content.get(split) if isinstance(content, dict) else None
+    if not isinstance(columns, dict):
+        raise UserError(f"'{path}' has no split '{split}'")
+    lengths = {key: len(columns[key]) if isinstance(columns.get(key), list) else 0 for key in NEEDED}
+    if min(lengths.values()) == 0 or len(set(lengths.values())) > 1:
+        raise UserError(f"lists of '{split}' in '{path}' are missing or of different lengths: {lengths}")
+    return columns
+
+
+def _intrinsics(pix2cam: Any, path: Path) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, :3] = OPENGL_TO_OPENCV[:3, :3] @ np.array(pix2cam, np.float64)[:3, :3]
+    return inverted(matrix, f"'pix2cam' in '{path}'")[:3, :3]

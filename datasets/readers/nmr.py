@@ -1,0 +1,173 @@
+"""ShapeNet objects in the layout of the NMR renders, as DVR, pixelNeRF and this project's own generator write them.
+
+    <root>/<synset>/<object>/image/%04d.png   photos
+                            /mask/%04d.png    object masks (optional)
+                            /cameras.npz      world_mat_<i>: world-to-camera in OpenCV axes, 4x4 or 3x4
+                                              world_mat_inv_<i>: its inverse (optional)
+                                              camera_mat_<i>: intrinsics for an image that spans [-1, 1]
+    <root>/<synset>/<list_prefix>_<split>.lst one object a line
+    <root>/<view list>                        "<synset> <object> <view> ...": the published input views (optional)
+
+The world is turned so that its z is up, as the original programs do: x, y, z become x, -z, y.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from typing_extensions import override
+
+from datasets.file_scene import FileScene, PhotoFiles
+from datasets.folder import BoundedConfig, FolderDataset, check_categories, present_names, read_list
+from datasets.image_files import read_size
+from datasets.readers.camera_files import check_pose, inverted, make_cameras, parse_archive, read_content, square_pose
+from pixelnerf.errors import UserError
+from pixelnerf.scenes.scene import Scene, SceneList, Split
+from pixelnerf.types import Cameras
+
+# Files have float32 numbers of a few units; published ones agree to 1e-6.
+INVERSE_TOLERANCE = 1e-3
+# Renders of one rig have one file; where each object has its own, so many are remembered in vain (about 1 MB).
+MOST_KNOWN_CAMERAS = 64
+WORLD_TURN = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+
+
+class NmrLayoutConfig(BoundedConfig):
+    """Configuration of `NmrDataset`.
+
+    Attributes:
+        categories: name of each category and its folder (its WordNet synset).
+        train_categories: names that training and validation draw from; None for all.
+        list_prefix: which split lists are read, "softras" or "gen" in the published data.
+        input_view_list: file under the root with the published input views.
+    """
+
+    categories: dict[str, str]
+    train_categories: tuple[str, ...] | None = None
+    list_prefix: str = "softras"
+    input_view_list: str | None = None
+
+
+class NmrConfig(NmrLayoutConfig):
+    """ShapeNet's NMR renders, or any folder in their layout."""
+
+    name: Literal["nmr"]
+
+
+class NmrDataset(FolderDataset[NmrLayoutConfig]):
+    """Reader of the NMR layout."""
+
+    def __init__(self, config: NmrLayoutConfig) -> None:
+        super().__init__(config)
+        self._category_names = {synset: category for category, synset in config.categories.items()}
+        self._known_cameras: dict[tuple[bytes, int, int], Cameras] = {}
+
+    @override
+    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
+        chosen = self._config.train_categories if categories is None and split != "test" else categories
+        check_categories(chosen, list(self._config.categories))
+        names = []
+        for category in self._config.categories if chosen is None else chosen:
+            synset = self._config.categories[category]
+            names += [f"{synset}/{name}" for name in self._objects(synset, split)]
+        return SceneList(names, self._open)
+
+    def _objects(self, synset: str, split: Split) -> list[str]:
+        folder = self._root / synset
+        if not folder.is_dir():
+            category = self._category_names[synset]
+            raise UserError(f"no folder '{folder}' for category '{category}': take it out of dataset.categories")
+        path = folder / f"{self._config.list_prefix}_{split}.lst"
+        return present_names(path, read_list(path), {entry.name for entry in folder.iterdir()}, self._config.on_error)
+
+    def _open(self, name: str) -> Scene:
+        synset, _ = name.split("/")
+        folder = self._root / name
+        has_masks = (folder / "mask").is_dir()
+        cameras = self._cameras(folder / "cameras.npz", read_size(folder / "image/0000.png"))
+        files = [
+            PhotoFiles(folder / f"image/{view:04d}.png", folder / f"mask/{view:04d}.png" if has_masks else None)
+            for view in range(len(cameras.poses))
+        ]
+        return FileScene(
+            name,
+            files,
+            cameras,
+            (self._config.near, self._config.far),
+            self._config.background,
+            self._cache,
+            self._category_names[synset],
+            self._input_views.get(name) if self._config.input_view_list else None,
+        )
+
+    def _cameras(self, path: Path, size: tuple[int, int]) -> Cameras:
+        """Parsed once for all objects with the same file, since the layout's renders share one rig."""
+        width, height = size
+        content = read_content(path)
+        known = self._known_cameras.get((content, width, height))
+        if known is not None:
+            return known
+        poses, camera_matrices = _parse_matrices(content, path)
+        cameras = make_cameras(
+            WORLD_TURN @ poses,
+            _pixel_intrinsics(camera_matrices, width, height),
+            np.tile([width, height], (len(poses), 1)),
+            path,
+            self._config.pixel_center,
+        )
+        if len(self._known_cameras) >= MOST_KNOWN_CAMERAS:
+            self._known_cameras.clear()
+        self._known_cameras[content, width, height] = cameras
+        return cameras
+
+    @cached_property
+    def _input_views(self) -> dict[str, tuple[int, ...]]:
+        path = self._root / str(self._config.input_view_list)
+        views = {}
+        for number, line in enumerate(read_list(path), start=1):
+            words = line.split()
+            if len(words) < 3 or not all(word.isdecimal() for word in words[2:]):
+                raise UserError(f"line {number} of '{path}' is not '<synset> <object> <view>': {line!r}")
+            views[f"{words[0]}/{words[1]}"] = tuple(int(word) for word in words[2:])
+        return views
+
+
+def _parse_matrices(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Camera-to-world matrices (view, 4, 4) in the file's world, and camera matrices (view, 3, 3)."""
+    arrays = parse_archive(content, path)
+    poses, camera_matrices = [], []
+    while f"world_mat_{len(poses)}" in arrays or f"world_mat_inv_{len(poses)}" in arrays:
+        view = len(poses)
+        camera_matrix = arrays.get(f"camera_mat_{view}")
+        if camera_matrix is None or camera_matrix.ndim != 2 or min(camera_matrix.shape) < 3:
+            raise UserError(f"camera file '{path}' has no 3x3 or 4x4 matrix 'camera_mat_{view}'")
+        poses.append(_pose(arrays, view, path))
+        camera_matrices.append(camera_matrix[:3, :3].astype(np.float64))
+    if not poses:
+        raise UserError(f"camera file '{path}' has no 'world_mat_0'")
+    return np.stack(poses), np.stack(camera_matrices)
+
+
+def _pose(arrays: dict[str, np.ndarray], view: int, path: Path) -> np.ndarray:
+    where = f"view {view} in '{path}'"
+    stored = {
+        name: square_pose(arrays[f"{name}_{view}"], where)
+        for name in ("world_mat", "world_mat_inv")
+        if f"{name}_{view}" in arrays
+    }
+    for matrix in stored.values():
+        check_pose(matrix, where)
+    if "world_mat_inv" not in stored:
+        return inverted(stored["world_mat"], where)
+    pose = stored["world_mat_inv"]
+    if "world_mat" in stored and np.abs(stored["world_mat"] @ pose - np.eye(4)).max() > INVERSE_TOLERANCE:
+        raise UserError(f"'world_mat' and 'world_mat_inv' of {where} are not inverse to each other")
+    return pose
+
+
+def _pixel_intrinsics(camera_matrices: np.ndarray, width: int, height: int) -> np.ndarray:
+    """From an image that spans [-1, 1] in both axes to one that spans [0, width] x [0, height]."""
+    to_pixels = np.array([[width / 2, 0, width / 2], [0, height / 2, height / 2], [0, 0, 1]])
+    return to_pixels @ camera_matrices

@@ -1,0 +1,1 @@
+"""Checkpoints: ours, shared files, and those of the original programs."""

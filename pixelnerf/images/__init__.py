@@ -1,0 +1,1 @@
+"""Image metrics, and pictures of depth and error."""

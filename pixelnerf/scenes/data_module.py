@@ -1,0 +1,181 @@
+"""The Lightning data module: endless training batches and frozen validation items."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
+from typing_extensions import override
+
+from pixelnerf.config import Config
+from pixelnerf.errors import UserError
+from pixelnerf.scenes.batch_config import BatchConfig
+from pixelnerf.scenes.photos import scene_photos
+from pixelnerf.scenes.sampler import BatchSampler, TrainBatch
+from pixelnerf.scenes.scene import Scene, SceneDataset
+from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.types import Cameras, Photos, TensorRecord
+
+
+class LoaderConfig(Config):
+    """How scenes become batches.
+
+    Attributes:
+        batch: the training batches.
+        num_workers: processes that make them; each keeps its own cache of decoded photos.
+        val_scenes: how many scenes of the validation split are rendered, evenly spread over it.
+        val_source_views: photos given of each: those of its published view list, else evenly spread ones.
+        val_views: target views rendered of each, evenly spread over the others.
+    """
+
+    batch: BatchConfig
+    num_workers: int = Field(default=0, ge=0)
+    val_scenes: int = Field(default=8, ge=0)
+    val_source_views: int = Field(default=1, ge=0)
+    val_views: int = Field(default=2, ge=1)
+
+
+@dataclass(frozen=True)
+class ValidationItem(TensorRecord):
+    """One scene's frozen validation task: the photos given (batch of 1) and the views to render (batch = view).
+
+    The views' images may differ in size.
+    """
+
+    photos: Photos
+    targets: Cameras
+    images: tuple[Float[Tensor, "3 _ _"], ...]
+    near: float
+    far: float
+    background: Float[Tensor, "3"]
+    name: str
+    category: str
+    ndc: tuple[float, float] | None
+
+
+class TrainBatches(IterableDataset[TrainBatch | UserError]):
+    """The batches of all steps from the first on, without end; workers share the steps out among themselves.
+
+    A user's mistake is handed over like a batch, because a worker's exceptions arrive wrapped in its traceback.
+    """
+
+    def __init__(self, sampler: BatchSampler, first_step: int) -> None:
+        self._sampler = sampler
+        self._first_step = first_step
+
+    @override
+    def __iter__(self) -> Iterator[TrainBatch | UserError]:
+        worker = get_worker_info()
+        step, stride = (self._first_step, 1) if worker is None else (self._first_step + worker.id, worker.num_workers)
+        while True:
+            try:
+                yield self._sampler.batch(step)
+            except UserError as error:
+                yield error
+            step += stride
+
+
+class ValidationItems(Dataset[ValidationItem]):
+    """The same few tasks at every validation; scenes that are damaged are found, and left out, beforehand."""
+
+    def __init__(self, scenes: Sequence[Scene], config: LoaderConfig, damaged: DamagedScenes) -> None:
+        self._scenes = scenes
+        self._config = config
+        self._indices = spread(len(scenes), config.val_scenes)
+        if damaged.on_error == "skip":
+            chosen = list(self._indices)
+            self._indices = []
+            for place, index in enumerate(chosen):
+                with damaged.guard(chosen, place):
+                    self._task(index)
+                    self._indices.append(index)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @override
+    def __getitem__(self, index: int) -> ValidationItem:
+        return self._task(self._indices[index])
+
+    def _task(self, index: int) -> ValidationItem:
+        scene = self._scenes[index]
+        listed = scene.input_views() or ()
+        sources = list(listed[: self._config.val_source_views])
+        others = [view for view in range(scene.num_views) if view not in sources]
+        sources += [others[place] for place in spread(len(others), self._config.val_source_views - len(sources))]
+        rest = [view for view in range(scene.num_views) if view not in sources]
+        targets = [rest[place] for place in spread(len(rest), self._config.val_views)]
+        return ValidationItem(
+            photos=scene_photos(scene, sources),
+            targets=scene.cameras()[targets],
+            images=tuple(scene.images([view])[0] for view in targets),
+            near=scene.near,
+            far=scene.far,
+            background=torch.tensor(scene.background),
+            name=scene.name,
+            category=scene.category,
+            ndc=scene.ndc,
+        )
+
+
+class SceneDataModule(pl.LightningDataModule):
+    """Feeds a trainer from a dataset.
+
+    Batch `step` is the same whether a run reaches it unbroken or resumes there. Processes that train together get
+    different batches.
+    """
+
+    def __init__(self, dataset: SceneDataset, config: LoaderConfig, seed: int) -> None:
+        super().__init__()
+        self._dataset = dataset
+        self._config = config
+        self._seed = seed
+
+    @override
+    def train_dataloader(self) -> DataLoader[TrainBatch | UserError]:
+        assert self.trainer is not None, "the data module belongs to a trainer by now"
+        sampler = BatchSampler(
+            self._dataset.groups("train"),
+            self._config.batch,
+            self._seed,
+            self.trainer.global_rank,
+            DamagedScenes(self._dataset.on_error),
+        )
+        first_batch = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        return DataLoader(
+            TrainBatches(sampler, first_batch),
+            batch_size=None,
+            num_workers=self._config.num_workers,
+            worker_init_fn=_leave_stopping_to_the_trainer,
+        )
+
+    @override
+    def val_dataloader(self) -> DataLoader[ValidationItem]:
+        items = ValidationItems(self._dataset.scenes("val"), self._config, DamagedScenes(self._dataset.on_error))
+        return DataLoader(items, batch_size=None)
+
+    @override
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        if isinstance(batch, UserError):
+            raise batch
+        # Lightning's own transfer writes into dataclasses, which frozen ones refuse.
+        return batch.to(device)
+
+
+def _leave_stopping_to_the_trainer(worker: int) -> None:
+    """A terminal's Ctrl-C reaches workers, too; one that dies of it takes along the batch being read from it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Up to `count` different indices below `length`, evenly spread: the middles of `count` equal parts."""
+    count = min(count, length)
+    return [int(index) for index in np.floor((np.arange(count) + 0.5) * length / max(count, 1))]

@@ -1,0 +1,82 @@
+"""Views of a scene as a model renders them from given photos."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from pixelnerf.geometry.surface import surface_points
+from pixelnerf.model.image import ImageOutput, check_quality, render_image
+from pixelnerf.model.net import Net
+from pixelnerf.model.sparse import Quality, shared_grid
+from pixelnerf.refine.views import RenderedView
+from pixelnerf.scenes.photos import scene_photos
+from pixelnerf.scenes.scene import Scene
+from pixelnerf.types import Cameras
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How views are rendered; `rays_per_chunk` None is what is fast on the device, `bfloat16` is of products only."""
+
+    device: torch.device
+    rays_per_chunk: int | None = None
+    quality: Quality = "exact"
+    bfloat16: bool = False
+
+    def products(self) -> torch.autocast:
+        """The context in which a model is asked."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+
+@dataclass(frozen=True)
+class TimedRender:
+    """A render on the CPU, and the seconds that it took; the encoding of the photos is not in them."""
+
+    output: ImageOutput
+    seconds: float
+
+
+@torch.inference_mode()
+def render_views(
+    net: Net,
+    scene: Scene,
+    inputs: Sequence[int],
+    targets: Sequence[int],
+    input_downscale: int,
+    scale: float,
+    options: RenderOptions,
+) -> Iterator[TimedRender]:
+    """The targets at `scale` times their photos' size, from the input views, which are encoded once."""
+    photos = scene_photos(scene, inputs, input_downscale)
+    with options.products():
+        features = net.encode(photos.to(options.device))
+    cameras = scene.cameras().scaled(scale).to(options.device)
+    background = torch.tensor(scene.background, device=options.device)
+    check_quality(net, options.quality, scene.ndc)
+    with options.products():
+        grid = shared_grid(net, features, cameras[list(targets)], scene.near, scene.far, options.quality)
+    for target in targets:
+        start = time.perf_counter()
+        with options.products():
+            output = render_image(
+                net,
+                features,
+                cameras[target],
+                scene.near,
+                scene.far,
+                background,
+                options.rays_per_chunk,
+                scene.ndc,
+                options.quality,
+                grid,
+            ).to("cpu")
+        yield TimedRender(output, time.perf_counter() - start)
+
+
+def rendered_view(output: ImageOutput, camera: Cameras, net: Net, scene: Scene) -> RenderedView:
+    """A render (on the CPU) with its surface in the world, as refiners take it; the surface is at the median."""
+    normalize = net.config.renderer.normalize_directions
+    points = surface_points(camera, output.median_distance, normalize, scene.ndc)
+    return RenderedView(output.color.movedim(-1, 0), points, output.opacity)

@@ -1,0 +1,191 @@
+"""Training batches: which objects, which photos of them are given, which pixels are asked for.
+
+Randomness is a pure function of (seed, step, rank), so a resumed run needs no state to go on with the very next batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Int64
+from torch import Tensor
+
+from pixelnerf.errors import UserError
+from pixelnerf.geometry.ndc import to_ndc
+from pixelnerf.geometry.rays import rays_through_pixels
+from pixelnerf.scenes.batch_config import BatchConfig
+from pixelnerf.scenes.color_jitter import draw_color_map
+from pixelnerf.scenes.photos import stack_photos
+from pixelnerf.scenes.scene import Scene, SceneGroup
+from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.types import Cameras, Photos, Rays, TensorRecord
+
+
+@dataclass(frozen=True)
+class TrainBatch(TensorRecord):
+    """Photos that are given, rays that are asked for, and the true colours and coverages of their pixels in [0, 1].
+
+    The rays of a pixel's sub-pixels follow each other. A coverage is the share of the pixel that the object's mask
+    covers, NaN where the scene has no masks.
+    """
+
+    photos: Photos
+    rays: Rays
+    colors: Float[Tensor, "batch pixel 3"]
+    coverage: Float[Tensor, "batch pixel"]
+    background: Float[Tensor, "batch 3"]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PixelChoice:
+    """Which pixel of which view each ray goes through, the view shrunk by `block`; all of shape (ray)."""
+
+    views: Int[Tensor, "ray"]
+    columns: Int[Tensor, "ray"]
+    rows: Int[Tensor, "ray"]
+    block: Int[Tensor, "ray"]
+
+
+@dataclass(frozen=True)
+class SceneChoice:
+    """What a batch asks of one scene."""
+
+    scene: Scene
+    sources: list[int]
+    pixels: PixelChoice
+    colors: Float[Tensor, "ray 3"]
+    coverage: Float[Tensor, "ray"]
+    photos: list[Float[Tensor, "3 height width"]]
+
+
+class BatchSampler:
+    """Makes the training batch of any step.
+
+    Args:
+        groups: the scenes to draw from.
+        config: what a batch holds.
+        seed: of the run.
+        rank: of this process among those that train together; each gets other batches.
+        damaged: what becomes of scenes with bad files.
+    """
+
+    def __init__(
+        self, groups: Sequence[SceneGroup], config: BatchConfig, seed: int, rank: int, damaged: DamagedScenes
+    ) -> None:
+        self._groups = [group for group in groups if len(group.scenes)]
+        if not self._groups:
+            raise UserError("the training split has no scenes: look at dataset.root and its split lists")
+        weights = np.array([group.weight for group in self._groups])
+        self._shares = np.cumsum(weights / weights.sum())
+        self._blocks = np.rint(1 / np.array(config.resolution_scales)).astype(np.int64)
+        self._config = config
+        self._seed = seed
+        self._rank = rank
+        self._damaged = damaged
+
+    def batch(self, step: int) -> TrainBatch:
+        """The batch of a step.
+
+        Raises:
+            UserError: a file of one of its scenes is bad, or a scene has too few views.
+        """
+        random = np.random.default_rng([self._seed, step, self._rank])
+        counts = self._view_counts(random)
+        chosen = [self._choose(random, count, step) for count in counts]
+        scenes = [choice.scene for choice in chosen]
+        return TrainBatch(
+            photos=stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen]),
+            rays=_stack_rays(chosen, self._config.supersample),
+            colors=torch.stack([choice.colors for choice in chosen]),
+            coverage=torch.stack([choice.coverage for choice in chosen]),
+            background=torch.tensor([scene.background for scene in scenes]),
+            names=tuple(scene.name for scene in scenes),
+        )
+
+    def _view_counts(self, random: np.random.Generator) -> list[int]:
+        least, most = self._config.source_views
+        drawn = random.integers(least, most + 1, size=self._config.objects)
+        return drawn.tolist() if self._config.mixed_view_counts else [int(drawn[0])] * self._config.objects
+
+    def _choose(self, random: np.random.Generator, source_count: int, step: int) -> SceneChoice:
+        while True:
+            group = self._groups[np.searchsorted(self._shares[:-1], random.random(), side="right")]
+            index = int(random.integers(len(group.scenes)))
+            with self._damaged.guard(group.scenes, index):
+                return self._choose_in(random, group.scenes[index], source_count, step)
+
+    def _choose_in(self, random: np.random.Generator, scene: Scene, source_count: int, step: int) -> SceneChoice:
+        order = random.permutation(scene.num_views)
+        targets = order if self._config.include_source_targets else order[source_count:]
+        if source_count > scene.num_views or not len(targets):
+            raise UserError(
+                f"scene '{scene.name}' has {scene.num_views} views, few for {source_count} given ones and a target; "
+                "lower trainer.loader.batch.source_views"
+            )
+        sources = order[:source_count].tolist()
+        pixels = self._choose_pixels(random, scene, random.permutation(targets)[: self._config.target_views], step)
+        colors, coverage = scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.block)
+        photos = [scene.images([view])[0] for view in sources]
+        if self._config.color_jitter > 0:
+            change = draw_color_map(random, self._config.color_jitter, colors.mean(dim=0))
+            colors, photos = change(colors), [change(photo.movedim(0, -1)).movedim(-1, 0) for photo in photos]
+        return SceneChoice(scene, sources, pixels, colors, coverage, photos)
+
+    def _choose_pixels(self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int) -> PixelChoice:
+        count = self._config.rays
+        views = targets[random.integers(len(targets), size=count)]
+        blocks = self._blocks_at(step)
+        block = blocks[random.integers(len(blocks), size=count)]
+        sizes = scene.cameras().sizes.numpy()[views] // block[:, None]
+        boxes = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
+        if step < self._config.box_until_step:
+            drawn, place = np.unique(views, return_inverse=True)
+            tight = np.array([scene.box(view) for view in drawn.tolist()])[place]
+            boxes[:, :2] = tight[:, :2] // block[:, None]
+            boxes[:, 2:] = np.minimum(-(-tight[:, 2:] // block[:, None]), sizes)
+        corners = np.minimum(boxes[:, :2], boxes[:, 2:] - 1)
+        places = corners + np.floor(random.random((count, 2)) * (boxes[:, 2:] - corners)).astype(np.int64)
+        return PixelChoice(
+            *(torch.from_numpy(part) for part in (views, places[:, 0].copy(), places[:, 1].copy(), block))
+        )
+
+    def _blocks_at(self, step: int) -> Int64[np.ndarray, "scale"]:
+        """By what the views of a step may be shrunk."""
+        for block, end in self._config.coarse_first:
+            if step < end:
+                return np.array([block])
+        return self._blocks
+
+
+def _stack_rays(chosen: Sequence[SceneChoice], supersample: int) -> Rays:
+    """Each ray from the camera of its own view, shrunk by its own block; one call for the whole batch."""
+    views = [choice.pixels.views for choice in chosen]
+    cameras = [choice.scene.cameras() for choice in chosen]
+    block = torch.stack([choice.pixels.block for choice in chosen])
+    pixels = torch.stack([torch.stack([choice.pixels.columns, choice.pixels.rows], dim=-1) for choice in chosen])
+    intrinsics = torch.stack([camera.intrinsics[view] for camera, view in zip(cameras, views, strict=True)])
+    shrink = torch.stack([supersample / block, supersample / block, torch.ones_like(block)], dim=-1)
+    sizes = torch.stack([camera.sizes[view] for camera, view in zip(cameras, views, strict=True)])
+    ray_cameras = Cameras(
+        torch.stack([camera.poses[view] for camera, view in zip(cameras, views, strict=True)]),
+        intrinsics * shrink[..., None],
+        sizes // block[..., None] * supersample,
+    )
+    inside = torch.arange(supersample)
+    offsets = torch.stack(torch.meshgrid(inside, inside, indexing="xy"), dim=-1).flatten(0, 1)
+    bounds = torch.tensor([[choice.scene.near, choice.scene.far] for choice in chosen])[:, None].expand(*block.shape, 2)
+    sub_pixels = pixels[:, :, None] * supersample + offsets + 0.5
+    rays = rays_through_pixels(ray_cameras, sub_pixels, bounds[..., 0], bounds[..., 1])
+    rays = rays.map_tensors(lambda tensor: tensor.flatten(1, 2))
+    return _in_ndc(rays, [choice.scene for choice in chosen])
+
+
+def _in_ndc(rays: Rays, scenes: Sequence[Scene]) -> Rays:
+    scales = [scene.ndc for scene in scenes if scene.ndc is not None]
+    if not scales:
+        return rays
+    if len(scales) < len(scenes):
+        raise UserError("scenes in NDC and others cannot be mixed: set ndc alike in all datasets of the mixture")
+    return to_ndc(rays, torch.tensor(scales)[:, None])

@@ -1,0 +1,1 @@
+"""Small tools without a topic of their own: files, progress, spacing, the process."""
