@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types clean
+.PHONY: help demo test check lint imports types clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -38,10 +38,13 @@ lint: $(STAMP) ## ruff: rules and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+imports: $(STAMP) ## import-linter: which room may import which
+	$(BIN)/lint-imports --no-logo
+
 types: $(STAMP) ## basedpyright
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
-check: lint types test ## lint, types and tests: what CI runs
+check: lint imports types test ## lint, contracts of imports, types and tests: what CI runs
 
 clean: ## remove the environment and caches; data and runs stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache

@@ -24,18 +24,20 @@ def main(composed: dict[str, Any]) -> None:
     """Validates the composed configuration, evaluates, prints the table."""
     from rich.console import Console
 
+    from datasets.registry import build_dataset, parse_dataset
     from pixelnerf.config import parse_config
     from pixelnerf.evaluation.console import results_table
     from pixelnerf.evaluation.run import EvaluationConfig, evaluate
 
-    config = parse_config(EvaluationConfig, composed, "")
+    dataset = parse_dataset(composed["dataset"])
+    config = parse_config(EvaluationConfig, {**composed, "dataset": dataset}, "")
     overrides = [override.lstrip("+~") for override in HydraConfig.get().overrides.task]
     altered = tuple(
         override
         for override in overrides
         if override.startswith(("protocol.", "dataset.", "dataset=")) and not override.startswith(HARMLESS)
     )
-    result = evaluate(config, altered, Console(stderr=True))
+    result = evaluate(config, build_dataset(dataset), altered, Console(stderr=True))
     console = Console()
     console.print(results_table(result.metrics, result.comparable))
     for note in result.metrics["notes"].values():

@@ -14,16 +14,21 @@ def main(composed: dict[str, Any]) -> None:
     """Validates the composed configuration and trains."""
     from rich.console import Console
 
+    from datasets.registry import build_dataset, parse_dataset
     from pixelnerf.config import parse_config
     from pixelnerf.training.experiment import ExperimentConfig
     from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
     from pixelnerf.training.refiner.run import train_refiner
     from pixelnerf.training.run import train
 
+    dataset = parse_dataset(composed["dataset"])
+    values = {**composed, "dataset": dataset}
     if "refiner" in composed:
-        result = train_refiner(parse_config(RefinerExperimentConfig, composed, ""))
+        config = parse_config(RefinerExperimentConfig, values, "")
+        result = train_refiner(config, build_dataset(dataset))
     else:
-        result = train(parse_config(ExperimentConfig, composed, ""))
+        config = parse_config(ExperimentConfig, values, "")
+        result = train(config, build_dataset(dataset))
     last = result.run_dir / "checkpoints" / "last.ckpt"
     if result.interrupted:
         raise KeyboardInterrupt(f"interrupted at step {result.step}; go on with resume={last}")

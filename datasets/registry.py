@@ -1,8 +1,11 @@
 """From a dataset's configuration to its reader."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from datasets.readers.blender import BlenderConfig, BlenderDataset
 from datasets.readers.colmap import ColmapConfig, ColmapDataset
@@ -14,9 +17,9 @@ from datasets.readers.srn import SrnConfig, SrnDataset
 from datasets.readers.transforms import TransformsConfig, TransformsDataset
 from datasets.readers.two_objects import TwoObjectsConfig, TwoObjectsDataset
 from datasets.shapes13 import Shapes13Config, generate, is_complete
-from pixelnerf.config import Config
+from pixelnerf.config import Config, parse_config
 from pixelnerf.scenes.mixture import MixedDataset
-from pixelnerf.scenes.scene import OnError, SceneDataset
+from pixelnerf.scenes.scene import OnError, Scene, SceneDataset, Split
 
 
 class GeneratedShapesConfig(NmrLayoutConfig):
@@ -65,17 +68,46 @@ class MixtureConfig(Config):
 DatasetConfig = Annotated[FolderDatasetConfig | MixtureConfig, Field(discriminator="name")]
 
 
-def build_dataset(config: DatasetConfig) -> SceneDataset:
-    """The reader of the dataset that a configuration names; built-in data are generated if they are not there.
+class _Section(Config):
+    dataset: DatasetConfig
+
+
+class GeneratedShapes(SceneDataset):
+    """The built-in data, generated when their scenes are first asked for."""
+
+    def __init__(self, config: GeneratedShapesConfig) -> None:
+        self.on_error = config.on_error
+        self._config = config
+
+    @override
+    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
+        return self._reader.scenes(split, categories)
+
+    @cached_property
+    def _reader(self) -> NmrDataset:
+        if not is_complete(self._config.root, self._config.generator):
+            generate(self._config.generator)
+        return NmrDataset(self._config)
+
+
+def parse_dataset(values: Mapping[str, Any]) -> DatasetConfig:
+    """The `dataset` section of a composed configuration, validated by its reader's config class.
 
     Raises:
-        UserError: the dataset's folder is not there, or cannot be written where it is generated.
+        UserError: names the first offending key.
+    """
+    return parse_config(_Section, {"dataset": values}, "").dataset
+
+
+def build_dataset(config: DatasetConfig) -> SceneDataset:
+    """The reader of the dataset that a configuration names.
+
+    Raises:
+        UserError: the dataset's folder is not there.
     """
     match config:
         case GeneratedShapesConfig():
-            if not is_complete(config.root, config.generator):
-                generate(config.generator)
-            return NmrDataset(config)
+            return GeneratedShapes(config)
         case NmrConfig():
             return NmrDataset(config)
         case SrnConfig():

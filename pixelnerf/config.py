@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, InstanceOf, SerializeAsAny, ValidationError
 from pydantic_core import ErrorDetails
 
 from pixelnerf.errors import UserError
@@ -16,6 +16,9 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+AnyConfig: TypeAlias = SerializeAsAny[InstanceOf[Config]]
+"""A part that is validated elsewhere, such as a dataset's by its reader; it is dumped whole."""
 
 ConfigType = TypeVar("ConfigType", bound=Config)
 

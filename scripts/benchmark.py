@@ -5,18 +5,14 @@ Prints the ratios and writes `bench.json` and `bench.png`.
 
 import json
 import os
-import sys
-from pathlib import Path
 from typing import Any
-
-# A script's own folder is on the path, the repository's root is not.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 # Else torch's profiler reports to stderr when it starts and stops.
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 from rich.console import Console
 
+from datasets.registry import build_dataset, parse_dataset
 from pixelnerf.benchmark.config import BenchmarkConfig
 from pixelnerf.benchmark.report import figure_png, print_results
 from pixelnerf.benchmark.run import run_benchmark
@@ -28,13 +24,14 @@ from pixelnerf.tools.files import write_atomically
 
 def main(composed: dict[str, Any]) -> None:
     """Validates the composed configuration, measures, prints and writes."""
+    dataset = parse_dataset(composed.pop("dataset"))
     config = parse_config(BenchmarkConfig, composed, "")
     try:
         config.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write into output={config.output}: {error.strerror}") from None
     progress = Console(stderr=True, highlight=False)
-    results = run_benchmark(config, lambda step: progress.print(f"measuring: {step}"))
+    results = run_benchmark(config, build_dataset(dataset), lambda step: progress.print(f"measuring: {step}"))
     write_atomically(config.output / "bench.json", json.dumps(results, indent=2, allow_nan=False).encode())
     write_atomically(config.output / "bench.png", figure_png(results))
     console = Console(highlight=False)

@@ -4,9 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-# A script's own folder is on the path, the repository's root is not.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import yaml
 
 from pixelnerf.checkpoints import original_mipnerf

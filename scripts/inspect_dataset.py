@@ -4,12 +4,7 @@ Prints numbers and warnings by name, and draws each scene's cameras, its box and
 lines between two views.
 """
 
-import sys
-from pathlib import Path
 from typing import Any
-
-# A script's own folder is on the path, the repository's root is not.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
 from rich.table import Table

@@ -4,9 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-# A script's own folder is on the path, the repository's root is not.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from datasets.shapes13 import Shapes13Config, generate
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
@@ -18,7 +15,7 @@ def main() -> int:
         generate(parse_config(Shapes13Config, vars(_parser().parse_args()), where=""))
     except UserError as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2
     except KeyboardInterrupt:
         print("stopped; the same command continues", file=sys.stderr)
         return 130

@@ -4,9 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-# A script's own folder is on the path, the repository's root is not.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from datasets.meshes.mesh_dataset import RenderConfig, render_meshes
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
@@ -20,7 +17,7 @@ def main() -> int:
         report = render_meshes(parse_config(RenderConfig, vars(_parser().parse_args()), where=""))
     except UserError as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2
     except KeyboardInterrupt:
         print("stopped; the same command continues", file=sys.stderr)
         return 130

@@ -4,9 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-# A script's own folder is on the path, the repository's root is not.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.errors import UserError

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
+from datasets_and_runs import evaluate, parse_whole
 from torch import nn
 
 from datasets.readers.nmr import NmrConfig, NmrDataset
@@ -12,7 +12,7 @@ from pixelnerf.checkpoints.checkpoint import LoadedModel
 from pixelnerf.config import parse_config
 from pixelnerf.evaluation import run as evaluation_run
 from pixelnerf.evaluation.protocol import ProtocolConfig
-from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult, evaluate
+from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.model.net import Net
 from pixelnerf.scenes.scene import Scene
@@ -126,4 +126,4 @@ def run_fake(
         "refiner": [],
         "bicubic": None,
     }
-    return evaluate(parse_config(EvaluationConfig, values, ""), (), Console(quiet=True))
+    return evaluate(parse_whole(EvaluationConfig, values))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from datasets_and_runs import parse_whole
 from training_runs import compose_values
 
 from pixelnerf.checkpoints.shared_weights import save_shared
@@ -60,4 +61,4 @@ def refiner_config(name: str, run_dir: Path, root: Path, checkpoint: Path, *over
         *TINY_REFINER[name],
         *overrides,
     )
-    return parse_config(RefinerExperimentConfig, values, "")
+    return parse_whole(RefinerExperimentConfig, values)

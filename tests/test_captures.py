@@ -10,6 +10,7 @@ from dataset_checks import CONFIGS, scenes_of
 from dataset_layouts import write_colmap, write_llff, write_transforms
 
 from pixelnerf.checkpoints.checkpoint import LoadedModel
+from pixelnerf.checkpoints.migration import migrated
 from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.errors import UserError
 
@@ -68,7 +69,8 @@ def test_a_model_of_one_place_is_evaluated_in_its_world(tmp_path, options, fits)
     trained = {"name": "colmap", "root": str(tmp_path), "scale_world": True, "leave_out": ["3-4"]}
     model = LoadedModel(SimpleNamespace(encoder=None), {"dataset": trained}, 0)
     values = {**trained, "background": (0, 0, 0), "images": "images_4", **options}
-    ours = CONFIGS.validate_python({key: value for key, value in values.items() if value is not None})
+    config = CONFIGS.validate_python({key: value for key, value in values.items() if value is not None})
+    ours = config.model_dump(mode="json")
     if fits:
         check_world(tmp_path, model, ours)
         return
@@ -76,8 +78,8 @@ def test_a_model_of_one_place_is_evaluated_in_its_world(tmp_path, options, fits)
     with pytest.raises(UserError, match=expected):
         check_world(tmp_path, model, ours)
     # A checkpoint from before the options was in the files' own world.
-    older = LoadedModel(SimpleNamespace(encoder=None), {"dataset": {"name": "colmap"}}, 0)
-    if ours.scale_world:
+    older = LoadedModel(SimpleNamespace(encoder=None), migrated({"dataset": {"name": "colmap"}}), 0)
+    if config.scale_world:
         with pytest.raises(UserError, match=r"dataset=colmap dataset\.scale_world=false"):
             check_world(tmp_path, older, ours)
     else:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from builders import random_photos, ring_cameras
+from datasets_and_runs import parse_whole
 from hydra import compose, initialize_config_dir
 from training_runs import REPOSITORY, compose_values
 
-from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.config import ModelConfig
@@ -27,7 +27,7 @@ def options(group: str) -> list[str]:
 
 
 def composed(*overrides: str) -> ExperimentConfig:
-    return parse_config(ExperimentConfig, compose_values("run_dir=unused", *overrides), "")
+    return parse_whole(ExperimentConfig, compose_values("run_dir=unused", *overrides))
 
 
 def run_both_ways(config: ExperimentConfig) -> None:
@@ -61,7 +61,7 @@ def test_every_experiment_runs(name):
 @pytest.mark.parametrize("name", REFINERS)
 def test_every_training_of_a_refiner_runs(name):
     values = compose_values("run_dir=unused", f"experiment={name}", "checkpoint=any.ckpt")
-    config = parse_config(RefinerExperimentConfig, values, "")
+    config = parse_whole(RefinerExperimentConfig, values)
     assert config.name == name
     refiner = build_refiner(config.refiner).train()
     patch = torch.rand(1, 3, config.refiner.side, config.refiner.side)
@@ -73,7 +73,7 @@ def test_every_training_of_a_refiner_runs(name):
 
 def test_a_codebook_of_512_codes_is_one_option():
     values = compose_values("run_dir=unused", "experiment=refine_codebook", "checkpoint=any.ckpt", "refiner.codes=512")
-    assert parse_config(RefinerExperimentConfig, values, "").refiner.codes == 512
+    assert parse_whole(RefinerExperimentConfig, values).refiner.codes == 512
 
 
 @pytest.mark.parametrize("name", options("model"))
@@ -113,7 +113,7 @@ def test_a_typo_in_any_section_fails_with_its_name(key):
         place = place[parent]
     place[last + "x"] = place.pop(last)
     with pytest.raises(UserError, match=f"{last}x.*did you mean '{last}'"):
-        parse_config(ExperimentConfig, values, "")
+        parse_whole(ExperimentConfig, values)
 
 
 @pytest.mark.parametrize("name", options("variant"))
@@ -123,7 +123,7 @@ def test_every_variant_changes_one_thing_of_its_ablation(name):
         compose_values("run_dir=unused", experiment),
         compose_values("run_dir=unused", experiment, f"variant={name}"),
     )
-    parse_config(ExperimentConfig, changed, "")
+    parse_whole(ExperimentConfig, changed)
     different = [key for key in leaves(base) if leaf(base, key) != leaf(changed, key)]
     assert len(different) == (0 if Path(name).name == "base" else 1), different
 

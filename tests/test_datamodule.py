@@ -9,8 +9,9 @@ from test_sampler import same, tensors
 
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.data_module import LoaderConfig, SceneDataModule, ValidationItem, spread
+from pixelnerf.scenes.data_module import LoaderConfig, SceneDataModule, ValidationItem
 from pixelnerf.scenes.sampler import TrainBatch
+from pixelnerf.tools.spacing import spread
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,14 @@ import re
 import pytest
 import torch
 from dataset_layouts import write_blender, write_llff
+from datasets_and_runs import parse_whole, train
 from training_runs import compose_values
 
 from datasets.registry import build_dataset
-from pixelnerf.config import parse_config
 from pixelnerf.geometry.encoding import positional_encoding
 from pixelnerf.model.inputs import PositionConfig
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.extent import repetition
-from pixelnerf.training.run import train
 
 
 def position_config(**changes):
@@ -24,7 +23,7 @@ def position_config(**changes):
 
 def scenes_of(root, *overrides):
     values = compose_values("experiment=mipnerf_blender", f"dataset.root={root}", "run_dir=unused", *overrides)
-    return build_dataset(parse_config(ExperimentConfig, values, "").dataset).scenes("train")
+    return build_dataset(parse_whole(ExperimentConfig, values).dataset).scenes("train")
 
 
 @pytest.fixture
@@ -74,6 +73,6 @@ def test_training_says_so_in_one_line(tmp_path, capsys):
         *("model.renderer.coarse_samples=4", "model.renderer.placement.samples=4", "trainer.loader.batch.rays=16"),
         *("trainer.max_steps=1", "trainer.accelerator=cpu", "trainer.loader.val_views=1"),
     )
-    train(parse_config(ExperimentConfig, values, ""))
+    train(parse_whole(ExperimentConfig, values))
     lines = [line for line in capsys.readouterr().err.splitlines() if "model.position.scale" in line]
     assert len(lines) == 1

@@ -3,6 +3,7 @@ import json
 import pytest
 from ball_scene import write_nmr
 from dataset_layouts import write_blender
+from datasets_and_runs import parse_whole
 from evaluation_builders import open_dataset, protocol, protocol_values
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -139,7 +140,7 @@ def test_a_bad_protocol_is_refused(changes):
 def composed(repository, name):
     with initialize_config_dir(str(repository / "conf"), version_base=None):
         config = compose("eval_fewshot", [f"protocol={name}", "checkpoint=some.ckpt"])
-    return parse_config(EvaluationConfig, OmegaConf.to_container(config, resolve=True), "")
+    return parse_whole(EvaluationConfig, OmegaConf.to_container(config, resolve=True))
 
 
 def protocol_names(repository):

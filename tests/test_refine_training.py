@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from dataset_layouts import write_blender
+from datasets_and_runs import make_pairs, train_refiner
 from PIL import Image
 from refiner_runs import refiner_config, save_model
 from rich.console import Console
@@ -18,8 +19,6 @@ from pixelnerf.images.metrics import psnr
 from pixelnerf.refine.config import build_refiner
 from pixelnerf.training.refiner import pairs as pairs_module
 from pixelnerf.training.refiner.data import PatchBatches
-from pixelnerf.training.refiner.pairs import make_pairs
-from pixelnerf.training.refiner.run import train_refiner
 
 QUIET = Console(quiet=True)
 CPU = torch.device("cpu")

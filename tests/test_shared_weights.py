@@ -8,13 +8,13 @@ import pytest
 import safetensors.torch
 import torch
 from ball_scene import write_nmr
+from datasets_and_runs import train
 from safetensors import safe_open
 from training_runs import REPOSITORY, tiny_config
 
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.errors import UserError
-from pixelnerf.training.run import train
 
 
 @pytest.fixture(scope="module")

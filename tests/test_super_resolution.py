@@ -4,6 +4,7 @@ import json
 import pytest
 import torch
 from dataset_layouts import write_blender
+from datasets_and_runs import evaluate, parse_whole
 from evaluation_builders import protocol_values
 from refiner_runs import refiner_config, save_model
 from rich.console import Console
@@ -14,7 +15,7 @@ from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.console import results_table
-from pixelnerf.evaluation.run import EvaluationConfig, evaluate
+from pixelnerf.evaluation.run import EvaluationConfig
 from pixelnerf.evaluation.super_resolution import enlarge, shrink
 from pixelnerf.images.metrics import psnr, sharpness
 from pixelnerf.model.image import render_image
@@ -67,7 +68,7 @@ def run(root, checkpoint, output, **changes):
         "bicubic": None,
         **changes,
     }
-    return evaluate(parse_config(EvaluationConfig, values, ""), (), Console(quiet=True))
+    return evaluate(parse_whole(EvaluationConfig, values))
 
 
 @pytest.fixture(scope="module")

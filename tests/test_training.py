@@ -6,13 +6,13 @@ import pytest
 import torch
 from ball_scene import write_nmr
 from dataset_layouts import write_blender
+from datasets_and_runs import parse_whole, train
 from training_runs import compose_values, tiny_config
 from wandb_files import read_offline_run
 
 from datasets.registry import build_dataset
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.shared_weights import save_shared
-from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import render_image
@@ -20,7 +20,6 @@ from pixelnerf.scenes.data_module import ValidationItems
 from pixelnerf.scenes.skipping import DamagedScenes
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.optimization import OptimizerConfig, learning_rate_factor
-from pixelnerf.training.run import train
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +271,7 @@ def test_a_scene_of_several_sizes_is_validated_at_all_of_them(tmp_path, monkeypa
         *("trainer.max_steps=2", "trainer.validate_every=2", "trainer.checkpoint_every=2", "trainer.accelerator=cpu"),
         f"logger.mode={mode}",
     )
-    config = parse_config(ExperimentConfig, values, "")
+    config = parse_whole(ExperimentConfig, values)
     images = ValidationItems(
         build_dataset(config.dataset).scenes("val"), config.trainer.loader, DamagedScenes("raise")
     )[0].images

@@ -3,11 +3,11 @@
 import pytest
 import torch
 from ball_scene import write_nmr
+from datasets_and_runs import train
 from training_runs import tiny_config
 
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.model.net import Net
-from pixelnerf.training.run import train
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from datasets_and_runs import parse_whole
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from pixelnerf.config import parse_config
 from pixelnerf.training.experiment import ExperimentConfig
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -46,4 +46,4 @@ def tiny_config(run_dir: Path, root: Path, *overrides: str) -> ExperimentConfig:
     values = compose_values("dataset=nmr", f"dataset.root={root}", f"run_dir={run_dir}", *TINY, *overrides)
     # Hydra merges dictionaries, and these data have two of the categories.
     values["dataset"]["categories"] = {"airplane": "02691156", "chair": "03001627"}
-    return parse_config(ExperimentConfig, values, "")
+    return parse_whole(ExperimentConfig, values)

@@ -9,8 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from pixelnerf.tools.progress import progress_bar
 
 Job = TypeVar("Job")
 
@@ -26,10 +25,13 @@ def run_jobs(function: Callable[[Job], Any], jobs: Sequence[Job], workers: int, 
     Workers are spawned, so the calling program needs the `if __name__ == "__main__"` guard. An exception in a job, and
     Ctrl-C, cancel what has not begun, wait for what has, and are raised here.
     """
-    with _progress() as progress:
-        task = progress.add_task(description, total=len(jobs))
+    with progress_bar(description, len(jobs)) as bar:
         if workers == 1 or len(jobs) <= 1:
-            return [_advanced(function(job), progress, task) for job in jobs]
+            results = []
+            for job in jobs:
+                results.append(function(job))
+                bar.advance()
+            return results
         pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"))
         try:
             with _single_threaded_children(), _interrupts_left_to_the_parent():
@@ -38,20 +40,11 @@ def run_jobs(function: Callable[[Job], Any], jobs: Sequence[Job], workers: int, 
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    _advanced(future.result(), progress, task)
+                    future.result()
+                    bar.advance()
             return [future.result() for future in futures]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _advanced(result: Any, progress: Progress, task: Any) -> Any:
-    progress.advance(task)
-    return result
-
-
-def _progress() -> Progress:
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
 
 
 @contextmanager

@@ -15,11 +15,11 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import BoundedConfig, FolderDataset, check_categories
 from datasets.image_files import read_size
 from datasets.readers.camera_files import make_cameras, pinhole
 from datasets.readers.captures import scene_folders, scene_name
+from datasets.readers.file_scene import FileScene, PhotoFiles
 from datasets.readers.transforms_files import focal_from_angle, frame_poses, read_transforms
 from pixelnerf.scenes.scene import Scene, SceneList, Split
 

@@ -19,11 +19,11 @@ from pydantic import Field
 from scipy.linalg import rq
 from typing_extensions import override
 
-from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import BoundedConfig, FolderDataset, check_categories, present_names, read_list
 from datasets.image_files import read_size
 from datasets.readers.camera_files import make_cameras, read_archive
 from datasets.readers.captures import listed_images
+from datasets.readers.file_scene import FileScene, PhotoFiles
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SceneList, Split
 

@@ -19,7 +19,6 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from typing_extensions import override
 
-from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
 from datasets.readers.camera_files import make_cameras, pinhole, resized
@@ -27,6 +26,7 @@ from datasets.readers.capture_world import OWN_WORLD, CaptureWorld, scaled_world
 from datasets.readers.captures import CaptureConfig, listed_images, scene_folders, scene_name, split_views, used_views
 from datasets.readers.colmap import sparse_points
 from datasets.readers.colmap_model import read_colmap_model
+from datasets.readers.file_scene import FileScene, PhotoFiles
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SceneList, SparsePoints, Split
 from pixelnerf.types import Cameras

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from typing_extensions import override
 
-from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import FolderConfig, FolderDataset, check_categories
 from datasets.readers.camera_files import OPENGL_TO_OPENCV, inverted, make_cameras, square_pose
 from datasets.readers.captures import scene_folders, scene_name
+from datasets.readers.file_scene import FileScene, PhotoFiles
 from datasets.readers.transforms_files import read_json
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SceneList, Split

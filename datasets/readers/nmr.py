@@ -19,10 +19,10 @@ from typing import Literal
 import numpy as np
 from typing_extensions import override
 
-from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import BoundedConfig, FolderDataset, check_categories, present_names, read_list
 from datasets.image_files import read_size
 from datasets.readers.camera_files import check_pose, inverted, make_cameras, parse_archive, read_content, square_pose
+from datasets.readers.file_scene import FileScene, PhotoFiles
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SceneList, Split
 from pixelnerf.types import Cameras

@@ -15,11 +15,11 @@ from typing import Literal
 import numpy as np
 from typing_extensions import override
 
-from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import BoundedConfig, FolderDataset, check_categories, read_list
 from datasets.image_files import read_size
 from datasets.readers.camera_files import make_cameras, pinhole, read_numbers, resized, square_pose
 from datasets.readers.captures import listed_images
+from datasets.readers.file_scene import FileScene, PhotoFiles
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SceneList, Split
 

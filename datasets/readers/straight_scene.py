@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from datasets.file_scene import FileScene, PhotoFiles
 from datasets.image_cache import ImageCache
 from datasets.readers.camera_files import make_cameras
 from datasets.readers.capture_world import OWN_WORLD, CaptureWorld, centered_world
 from datasets.readers.captures import CaptureConfig
+from datasets.readers.file_scene import FileScene, PhotoFiles
 from datasets.readers.lens import Lens
 from pixelnerf.scenes.scene import SparsePoints
 from pixelnerf.types import Cameras

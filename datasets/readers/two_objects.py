@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 from typing_extensions import override
 
-from datasets.file_scene import FileScene, PhotoFiles
 from datasets.folder import BoundedConfig, FolderDataset, check_categories
 from datasets.image_files import read_size
 from datasets.readers.camera_files import make_cameras, pinhole
+from datasets.readers.file_scene import FileScene, PhotoFiles
 from datasets.readers.transforms_files import focal_from_angle, frame_poses, read_transforms
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SceneList, Split

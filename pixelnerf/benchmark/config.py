@@ -7,7 +7,6 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from datasets.registry import DatasetConfig
 from pixelnerf.benchmark.widen import widened
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.config import Config
@@ -28,7 +27,6 @@ class BenchmarkConfig(Config):
         reference: the original's, rendered as the original does; its cost does not depend on its weights.
         checkpoint: trained weights, widened to `model` where that is larger; None for random ones, whose space is
             never empty, so that its figures of rendering mean little.
-        dataset: where photos come from.
         split: of the dataset.
         scenes: so many are rendered for the cost in PSNR.
         side: pixels across the views that are compared.
@@ -48,7 +46,6 @@ class BenchmarkConfig(Config):
     model: ModelConfig
     reference: ModelConfig
     checkpoint: Path | None
-    dataset: DatasetConfig
     split: Split
     scenes: int = Field(ge=1)
     side: int = Field(ge=1)

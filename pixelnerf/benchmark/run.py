@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from datasets.registry import build_dataset
 from pixelnerf.benchmark.config import BenchmarkConfig, Nets, build_nets, with_coarse_samples, with_renderer_of
 from pixelnerf.benchmark.measure import Bench, Work, flops, median
 from pixelnerf.benchmark.workload import (
@@ -18,13 +17,14 @@ from pixelnerf.benchmark.workload import (
     some_rays,
 )
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.run import find_device
 from pixelnerf.images.metrics import psnr
 from pixelnerf.model.image import render_image
 from pixelnerf.model.net import Net
 from pixelnerf.model.placement import samples_per_ray
 from pixelnerf.model.sparse import Quality, shared_grid
-from pixelnerf.scenes.scene import Scene
+from pixelnerf.scenes.scene import Scene, SceneDataset
+from pixelnerf.tools.device import find_device
+from pixelnerf.tools.spacing import spread
 from pixelnerf.types import Cameras
 
 Results = dict[str, Any]
@@ -49,18 +49,18 @@ class Setting:
         return image_size(cameras[frames], self.config.side).to(self.bench.device)
 
 
-def run_benchmark(config: BenchmarkConfig, report: Progress) -> Results:
+def run_benchmark(config: BenchmarkConfig, dataset: SceneDataset, report: Progress) -> Results:
     """Measures everything and returns what `bench.json` holds. `report` is told what is measured next.
 
     Raises:
         UserError: an unfit checkpoint, model or reference, missing data, or too few scenes.
     """
     device = find_device(config.device)
-    found = build_dataset(config.dataset).scenes(config.split)
+    found = dataset.scenes(config.split)
     wanted = max(config.objects, config.scenes)
     if len(found) < wanted:
         raise UserError(f"the benchmark wants {wanted} scenes, but split '{config.split}' has {len(found)}")
-    scenes = [found[index * len(found) // wanted] for index in range(wanted)]
+    scenes = [found[index] for index in spread(len(found), wanted)]
     setting = Setting(config, build_nets(config, device), Bench(device), scenes)
     report("memory")
     memory = _memory(setting)

@@ -11,6 +11,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import Tensor, nn
 from typing_extensions import override
 
+from pixelnerf.checkpoints.migration import migrated
 from pixelnerf.checkpoints.shared_weights import read_shared
 from pixelnerf.config import Config, parse_config
 from pixelnerf.errors import UserError
@@ -128,9 +129,9 @@ def _check_same(
 def _read(path: Path, section: Section) -> tuple[dict[str, Any], dict[str, Tensor], int]:
     if not path.is_file():
         raise UserError(f"no such checkpoint: {path}")
-    found = read_shared(path) if path.suffix == ".safetensors" else _read_lightning(path)
-    _check_section(path, found[0], section)
-    return found
+    config, state, step = read_shared(path) if path.suffix == ".safetensors" else _read_lightning(path)
+    _check_section(path, config, section)
+    return config, state, step
 
 
 def _check_section(path: Path, config: dict[str, Any], section: Section) -> None:
@@ -159,7 +160,7 @@ def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]
         for name, tensor in checkpoint["state_dict"].items()
         if name.startswith(NET_PREFIX)
     }
-    return checkpoint["config"], state, int(checkpoint.get("global_step", 0))
+    return migrated(checkpoint["config"]), state, int(checkpoint.get("global_step", 0))
 
 
 def _first_difference(theirs: Any, ours: Any, place: str, but_for: Set[str]) -> str | None:

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from pixelnerf.checkpoints.migration import migrated
 from pixelnerf.errors import UserError
 
 # Places on the disk of whoever trained say nothing to anyone else: these are left out, others cut to their last part.
@@ -53,7 +54,7 @@ def read_shared(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:
         raise UserError(f"{path} carries no configuration, so it is not a checkpoint of this program")
     if metadata.get("sha256") != _digest(state, metadata["config"]):
         raise UserError(f"{path} is damaged: its weights are not those it was written with; fetch it again")
-    return json.loads(metadata["config"]), state, int(metadata.get("step", 0))
+    return migrated(json.loads(metadata["config"])), state, int(metadata.get("step", 0))
 
 
 def _without_places(value: Any) -> Any:

@@ -1,51 +1,13 @@
-"""What an evaluation shows in the terminal: a progress bar while it runs, a table when it is done."""
+"""The table that an evaluation prints."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from pixelnerf.evaluation.published import published_rows
 from pixelnerf.evaluation.report import TITLES, groups_of, other_methods
 from pixelnerf.images.metrics import average_error
-
-
-class Bar:
-    """Counts what is finished."""
-
-    def __init__(self, progress: Progress, task: TaskID) -> None:
-        self._progress = progress
-        self._task = task
-
-    def advance(self, note: str, count: int = 1) -> None:
-        """One more, or `count`; the note stands beside the bar."""
-        self._progress.update(self._task, advance=count, note=note)
-
-
-@contextmanager
-def progress_bar(console: Console, title: str, total: int) -> Iterator[Bar]:
-    """A bar with the count, a note, the time spent and the time left."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield Bar(progress, progress.add_task(title, total=total, note=""))
 
 
 def results_table(metrics: dict[str, Any], comparable: bool) -> Table:

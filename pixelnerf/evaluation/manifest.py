@@ -15,9 +15,9 @@ from torch import Tensor
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.protocol import GroupConfig, GroupName, ProtocolConfig
 from pixelnerf.images.metrics import SMALLEST_SIDE
-from pixelnerf.scenes.data_module import spread
 from pixelnerf.scenes.scene import Scene, SceneDataset
 from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.tools.spacing import spread
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pydantic import Field, field_validator
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import SsimWindow
-from pixelnerf.scenes.data_module import spread
 from pixelnerf.scenes.scene import Scene, Split
+from pixelnerf.tools.spacing import spread
 
 GroupName = Literal["seen", "unseen", "all"]
 ViewLists = Annotated[dict[int, tuple[int, ...]], Field(min_length=1)]

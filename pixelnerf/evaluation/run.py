@@ -11,27 +11,29 @@ import torch
 from pydantic import Field, field_validator
 from rich.console import Console
 
-from datasets.registry import DatasetConfig, build_dataset
 from pixelnerf.checkpoints.checkpoint import load_checkpoint, load_refiner
 from pixelnerf.checkpoints.scene_world import check_world
-from pixelnerf.config import Config
-from pixelnerf.errors import UserError
+from pixelnerf.config import AnyConfig, Config
 from pixelnerf.evaluation.aggregate import metrics_json, per_object_csv
-from pixelnerf.evaluation.console import progress_bar
 from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
 from pixelnerf.evaluation.manifest import Item, Manifest, resolve
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.report import report_html
 from pixelnerf.evaluation.showcase import choose, save_pictures
-from pixelnerf.evaluation.store import ResultStore, file_digest, result_key
+from pixelnerf.evaluation.store import ResultStore, result_key
 from pixelnerf.evaluation.super_resolution import SuperResolution, training_scenes
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
-from pixelnerf.model.image import check_quality
+from pixelnerf.model.image import RENDERER_VERSION, check_quality
 from pixelnerf.model.sparse import Quality
 from pixelnerf.scenes.rendering import RenderOptions
+from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.scenes.skipping import DamagedScenes
-from pixelnerf.tools.files import write_atomically
-from pixelnerf.tools.precision import Precision, uses_bfloat16
+from pixelnerf.tools.device import Precision, find_device, uses_bfloat16
+from pixelnerf.tools.files import file_digest, write_atomically
+from pixelnerf.tools.progress import progress_bar
+
+NO_MATTER = ("how_to_get", "cache_gib", "on_error", "generator")
+"""What of a dataset's configuration cannot change a scene's numbers; the scenes themselves are in the manifest."""
 
 
 class EvaluationConfig(Config):
@@ -39,6 +41,7 @@ class EvaluationConfig(Config):
 
     Attributes:
         checkpoint: a `.ckpt` of a training run, or a shared `.safetensors`.
+        dataset: a reader's configuration.
         output: the folder of the results; None for `evaluation/<protocol>` in the training run's own folder.
         device: a torch device, or "auto" for a GPU where there is one.
         rays_per_chunk: rays that are rendered at once, which bounds the memory that is used; None for what is fast.
@@ -51,7 +54,7 @@ class EvaluationConfig(Config):
     checkpoint: Path
     output: Path | None
     protocol: ProtocolConfig
-    dataset: DatasetConfig
+    dataset: AnyConfig
     device: str
     rays_per_chunk: int | None = Field(ge=1)
     quality: Quality
@@ -74,10 +77,13 @@ class EvaluationResult:
     comparable: bool
 
 
-def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Console) -> EvaluationResult:
+def evaluate(
+    config: EvaluationConfig, dataset: SceneDataset, altered: tuple[str, ...], console: Console
+) -> EvaluationResult:
     """Runs a protocol and writes `metrics.json`, `per_object.csv`, `manifest.json`, `renders/` and `report.html`.
 
-    `altered` are changes made to the named protocol or its dataset: they are noted, and published numbers stay out.
+    `dataset` is what `config.dataset` describes, opened. `altered` are changes made to the named protocol or its
+    dataset: they are noted, and published numbers stay out.
     Interrupted, the next call goes on with the scenes that are left.
 
     Raises:
@@ -90,13 +96,13 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     device = find_device(config.device)
     model = load_checkpoint(config.checkpoint)
     check_quality(model.net, config.quality, None)
-    check_world(config.checkpoint, model, config.dataset)
+    dataset_values = config.dataset.model_dump(mode="json")
+    check_world(config.checkpoint, model, dataset_values)
     bfloat16 = uses_bfloat16(config.precision, device.type)
     if config.quality != "exact":
         altered = (*altered, f"quality={config.quality}")
     if bfloat16:
         altered = (*altered, "precision=bfloat16")
-    dataset = build_dataset(config.dataset)
     damaged = DamagedScenes(dataset.on_error)
     manifest = resolve(config.protocol, dataset, damaged)
     refiners = tuple(load_refiner(path) for path in config.refiner)
@@ -107,6 +113,8 @@ def evaluate(config: EvaluationConfig, altered: tuple[str, ...], console: Consol
     problem = lpips_problem()
     output = config.output or default_output(config.checkpoint, config.protocol.name)
     circumstances = {
+        "renderer": RENDERER_VERSION,
+        "dataset": {key: value for key, value in dataset_values.items() if key not in NO_MATTER},
         "lpips": problem is None,
         "device": device.type,
         "quality": config.quality,
@@ -177,7 +185,7 @@ def _evaluate_all(
     """The items that could be read, and their scores."""
     items, results = [], []
     try:
-        with progress_bar(console, "evaluate", len(manifest.items)) as bar:
+        with progress_bar("evaluate", len(manifest.items), console) as bar:
             for index, item in enumerate(manifest.items):
                 result = store.load(index, item)
                 if result is None:
@@ -217,20 +225,3 @@ def _notes(
     if trained and (new := sorted(groups.get("seen", set()) - trained)):
         notes["seen"] = f"this model was not trained on {', '.join(new)}, which 'seen' numbers are of, too"
     return notes
-
-
-def find_device(name: str) -> torch.device:
-    """The device of a name, "auto" for a GPU where there is one.
-
-    Raises:
-        UserError: there is no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"device={name} cannot be used here ({reason}); set device=auto") from None
-    return device

@@ -10,9 +10,8 @@ import numpy as np
 from pixelnerf.evaluation.baselines import REFINERS, Method
 from pixelnerf.evaluation.evaluator import Evaluation, SceneScores, shown_target
 from pixelnerf.evaluation.manifest import Item
-from pixelnerf.evaluation.store import file_name
 from pixelnerf.images.pictures import depth_picture, error_picture, to_8_bits
-from pixelnerf.tools.files import write_atomically
+from pixelnerf.tools.files import file_name, write_atomically
 
 ENHANCED: tuple[Method, ...] = (*REFINERS, "bicubic")
 """The methods whose pictures are shown beside the model's."""

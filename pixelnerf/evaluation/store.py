@@ -1,22 +1,19 @@
 """Finished scenes on disk, so that an interrupted evaluation goes on where it stopped.
 
-A stored result is used again only under its own key: the checkpoint's and the manifest's hashes, the program's source,
-and what else decides the numbers.
+A stored result is used again only under its own key: the checkpoint's and the manifest's hashes, and what else decides
+the numbers.
 """
 
 import hashlib
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import datasets
-import pixelnerf
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.evaluator import SceneScores, Scores
 from pixelnerf.evaluation.manifest import Item, Manifest
-from pixelnerf.tools.files import remove_partial, write_atomically
+from pixelnerf.tools.files import file_digest, file_name, remove_partial, write_atomically
 
 FOLDER = "scenes"
 
@@ -26,16 +23,9 @@ def result_key(checkpoint: Path, manifest_digest: str, circumstances: dict[str, 
     parts = {
         "checkpoint": file_digest(checkpoint),
         "manifest": manifest_digest,
-        "program": _program_digest(),
         **circumstances,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class ResultStore:
@@ -78,11 +68,6 @@ class ResultStore:
         return self._folder / f"{index:05d}_{file_name(item.scene.name)}.json"
 
 
-def file_name(scene: str) -> str:
-    """A scene's name as a file name."""
-    return re.sub(r"[^\w.-]+", "_", scene).strip(".") or "scene"
-
-
 def _from_plain(plain: dict[str, Any]) -> SceneScores:
     return SceneScores(
         plain["group"],
@@ -95,13 +80,3 @@ def _from_plain(plain: dict[str, Any]) -> SceneScores:
             for count, methods in plain["scores"].items()
         },
     )
-
-
-def _program_digest() -> str:
-    """Of our own source, since a change of it may change every number."""
-    digest = hashlib.sha256()
-    for package in (pixelnerf, datasets):
-        for folder in package.__path__:
-            for path in sorted(Path(folder).rglob("*.py")):
-                digest.update(path.read_bytes())
-    return digest.hexdigest()

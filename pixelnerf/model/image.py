@@ -16,6 +16,9 @@ from pixelnerf.model.placement import samples_per_ray
 from pixelnerf.model.sparse import Quality, render_occupied, shared_grid
 from pixelnerf.types import Cameras, Rays, RenderOutput, SceneFeatures, TensorRecord
 
+RENDERER_VERSION = 1
+"""Grows when the same weights give other pictures, so that stored results of an evaluation are measured anew."""
+
 # Measured: on the CPU larger chunks leave the cache, and the allocator hands their pages back to the system every time.
 SAMPLES_PER_CACHE = 1 << 13
 # Past this a GPU is busy anyway.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -21,6 +20,7 @@ from pixelnerf.scenes.photos import scene_photos
 from pixelnerf.scenes.sampler import BatchSampler, TrainBatch
 from pixelnerf.scenes.scene import Scene, SceneDataset
 from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.tools.spacing import spread
 from pixelnerf.types import Cameras, Photos, TensorRecord
 
 
@@ -173,9 +173,3 @@ def _leave_stopping_to_the_trainer(worker: int) -> None:
     """A terminal's Ctrl-C reaches workers, too; one that dies of it takes along the batch being read from it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def spread(length: int, count: int) -> list[int]:
-    """Up to `count` different indices below `length`, evenly spread: the middles of `count` equal parts."""
-    count = min(count, length)
-    return [int(index) for index in np.floor((np.arange(count) + 0.5) * length / max(count, 1))]

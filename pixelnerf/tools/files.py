@@ -1,6 +1,8 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, their digests, and names that are safe as file names."""
 
+import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -46,3 +48,18 @@ def remove_partial(folder: Path) -> None:
             shutil.rmtree(leftover)
         else:
             leftover.unlink()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_name(name: str) -> str:
+    """A scene's name as a file name.
+
+    >>> file_name("04090263/5aac 06")
+    '04090263_5aac_06'
+    """
+    return re.sub(r"[^\w.-]+", "_", name).strip(".") or "scene"

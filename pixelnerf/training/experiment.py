@@ -5,11 +5,10 @@ from typing import Generic, TypeVar
 
 from pydantic import Field, model_validator
 
-from datasets.registry import DatasetConfig
-from pixelnerf.config import Config
+from pixelnerf.config import AnyConfig, Config
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.scenes.data_module import LoaderConfig
-from pixelnerf.tools.precision import Precision
+from pixelnerf.tools.device import Precision
 from pixelnerf.training.logging import LoggerConfig
 from pixelnerf.training.losses import LossConfig
 from pixelnerf.training.optimization import OptimizerConfig
@@ -67,10 +66,10 @@ class RunConfig(Config, Generic[LoopConfigType]):
 
 
 class ExperimentConfig(RunConfig[TrainerConfig]):
-    """The training of a model."""
+    """The training of a model; `dataset` is a reader's configuration, validated by `datasets`."""
 
     model: ModelConfig
-    dataset: DatasetConfig
+    dataset: AnyConfig
 
     @model_validator(mode="after")
     def _trains_every_field(self) -> "ExperimentConfig":

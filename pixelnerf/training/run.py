@@ -16,12 +16,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from torch import Tensor
 
-from datasets.registry import build_dataset
 from pixelnerf.checkpoints.checkpoint import AtomicCheckpointIO, check_resumable, load_start
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import Net
 from pixelnerf.scenes.data_module import SceneDataModule
-from pixelnerf.tools.precision import uses_bfloat16
+from pixelnerf.scenes.scene import SceneDataset
+from pixelnerf.tools.device import uses_bfloat16
 from pixelnerf.training.budget import Budget
 from pixelnerf.training.curve import ValidationCurve
 from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
@@ -44,8 +44,10 @@ class TrainingResult:
     interrupted: bool
 
 
-def train(config: ExperimentConfig) -> TrainingResult:
+def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
     """Trains a model to the end of the budget, writing `checkpoints/{best,last}.ckpt` under the run's folder.
+
+    `dataset` is what `config.dataset` describes, opened.
 
     Raises:
         UserError: bad data, an unfit checkpoint to resume from, an unwritable folder, or a loss that became NaN
@@ -54,7 +56,6 @@ def train(config: ExperimentConfig) -> TrainingResult:
     budget = start_run(config)
     if config.resume is not None:
         check_resumable(config.resume, "model", config.model)
-    dataset = build_dataset(config.dataset)
     if note := repetition(config.model.position, dataset.scenes("train")):
         rank_zero_only(Console(stderr=True).print)(note, soft_wrap=True, markup=False)
     data = SceneDataModule(dataset, config.trainer.loader, config.seed)

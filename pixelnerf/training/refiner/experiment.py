@@ -4,8 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from datasets.registry import DatasetConfig
-from pixelnerf.config import Config
+from pixelnerf.config import AnyConfig, Config
 from pixelnerf.refine.config import RefinerConfig
 from pixelnerf.training.experiment import LoopConfig, RunConfig
 
@@ -44,6 +43,6 @@ class RefinerExperimentConfig(RunConfig[RefinerTrainerConfig]):
     """
 
     checkpoint: Path
-    dataset: DatasetConfig
+    dataset: AnyConfig
     refiner: RefinerConfig
     pairs: PairsConfig

@@ -15,20 +15,18 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
-from datasets.registry import build_dataset
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.console import progress_bar
-from pixelnerf.evaluation.store import file_digest, file_name
 from pixelnerf.model.image import ImageOutput
 from pixelnerf.model.net import Net
 from pixelnerf.refine.reference import ReferenceRefinerConfig
 from pixelnerf.refine.views import ReferenceView, RenderedView
-from pixelnerf.scenes.data_module import spread
 from pixelnerf.scenes.rendering import RenderOptions, render_views, rendered_view
-from pixelnerf.scenes.scene import Scene
-from pixelnerf.tools.files import remove_partial, write_atomically
+from pixelnerf.scenes.scene import Scene, SceneDataset
+from pixelnerf.tools.files import file_digest, file_name, remove_partial, write_atomically
+from pixelnerf.tools.progress import progress_bar
+from pixelnerf.tools.spacing import spread
 from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
 
 
@@ -55,7 +53,7 @@ class Pairs:
     val: tuple[Pair, ...]
 
 
-def make_pairs(config: RefinerExperimentConfig, device: torch.device, console: Console) -> Pairs:
+def make_pairs(config: RefinerExperimentConfig, dataset: SceneDataset, device: torch.device, console: Console) -> Pairs:
     """Renders what is not on disk yet.
 
     Raises:
@@ -66,16 +64,16 @@ def make_pairs(config: RefinerExperimentConfig, device: torch.device, console: C
     net = model.net.to(device)
     if net.encoder is not None and config.pairs.input_views == 0:
         raise UserError(f"{config.checkpoint} renders from photos: set pairs.input_views to how many it is given")
-    check_world(config.checkpoint, model, config.dataset)
+    check_world(config.checkpoint, model, config.dataset.model_dump(mode="json"))
     folder = _pairs_folder(config)
     key = _key(config)
-    scenes = build_dataset(config.dataset).scenes("train")
+    scenes = dataset.scenes("train")
     chosen = [(scene, *_choose(scene, config)) for scene in scenes]
     total, done = sum(len(targets) for _, _, targets in chosen), 0
     options = RenderOptions(device)
     pairs: list[Pair] = []
     try:
-        with progress_bar(console, "render pairs", total) as bar:
+        with progress_bar("render pairs", total, console) as bar:
             for scene, inputs, targets in chosen:
                 place = folder / file_name(scene.name)
                 _make_folder(place)

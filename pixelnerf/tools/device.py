@@ -1,8 +1,10 @@
-"""Which products are made in bfloat16; all else, and all weights, stay in float32."""
+"""The device to compute on, and which products are made in bfloat16 there; weights and all else stay in float32."""
 
 from typing import Literal
 
 import torch
+
+from pixelnerf.errors import UserError
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """`auto` is bfloat16 where the device multiplies it faster than float32."""
@@ -18,3 +20,20 @@ def fast_bfloat16(device_type: str) -> bool:
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device_type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name, "auto" for a GPU where there is one.
+
+    Raises:
+        UserError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"device={name} cannot be used here ({reason}); set device=auto") from None
+    return device

@@ -1,0 +1,21 @@
+"""Configurations of older checkpoints in today's words, so that a renamed key never makes a file unreadable."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+
+def migrated(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint's configuration with the keys that today's program reads; what is current already stays."""
+    result = copy.deepcopy(dict(config))
+    dataset = result.get("dataset")
+    if isinstance(dataset, dict):
+        for part in dataset["parts"].values() if "parts" in dataset else [dataset]:
+            _migrate_dataset(part)
+    return result
+
+
+def _migrate_dataset(dataset: dict[str, Any]) -> None:
+    if dataset.get("name") in ("colmap", "transforms"):
+        # They were in their files' own worlds before there was a choice.
+        dataset.setdefault("scale_world", False)
