@@ -11,7 +11,7 @@ from datasets.readers.blender import BlenderConfig, BlenderDataset
 from datasets.readers.colmap import ColmapConfig, ColmapDataset
 from datasets.readers.dtu import DtuConfig, DtuDataset
 from datasets.readers.llff import LlffConfig, LlffDataset
-from datasets.readers.multiscale_blender import MultiscaleBlenderConfig, MultiscaleBlenderDataset
+from datasets.readers.multicam import MultiscaleBlenderConfig, MultiscaleBlenderDataset
 from datasets.readers.nmr import NmrConfig, NmrDataset, NmrLayoutConfig
 from datasets.readers.srn import SrnConfig, SrnDataset
 from datasets.readers.transforms import TransformsConfig, TransformsDataset

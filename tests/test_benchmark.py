@@ -13,7 +13,7 @@ from test_models import build
 from pixelnerf.benchmark.widen import widened
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
-from pixelnerf.model.reference import ReferenceRenderer
+from pixelnerf.model.original import ReferenceRenderer
 
 WHITE = torch.ones(1, 3)
 SMALL = (

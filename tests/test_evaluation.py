@@ -11,7 +11,7 @@ from rich.console import Console
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.console import results_table
 from pixelnerf.evaluation.evaluator import Evaluator, scene_pictures, shown_target
-from pixelnerf.evaluation.manifest import resolve
+from pixelnerf.evaluation.resolved import resolve
 from pixelnerf.evaluation.run import default_output, training_categories
 from pixelnerf.images.metrics import PSNR_CEILING, psnr
 from pixelnerf.scenes import rendering

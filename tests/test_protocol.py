@@ -13,9 +13,9 @@ from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.aggregate import mean_scores
 from pixelnerf.evaluation.evaluator import Scores
-from pixelnerf.evaluation.manifest import resolve
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.published import published_rows, published_table
+from pixelnerf.evaluation.resolved import resolve
 from pixelnerf.evaluation.run import EvaluationConfig
 from pixelnerf.scenes.skipping import DamagedScenes
 

@@ -15,9 +15,9 @@ from pydantic import Field, model_validator
 
 from datasets.meshes import nmr_writer, srn_writer
 from datasets.meshes.jobs import available_workers, run_jobs
-from datasets.meshes.manifest import prepare_folder, write_manifest
 from datasets.meshes.materials import load_surface
 from datasets.meshes.mesh_folder import SPLITS, MeshFile, find_meshes, split_names
+from datasets.meshes.provenance import prepare_folder, write_manifest
 from datasets.meshes.raycast import RayCaster
 from datasets.meshes.rig import NMR_DISTANCE, NMR_ELEVATION, Rig, on_sphere, ring, spiral
 from datasets.meshes.surface import Surface

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from datasets.meshes.jobs import available_workers, run_jobs
-from datasets.meshes.manifest import prepare_folder, read_manifest, write_manifest
 from datasets.meshes.materials import painted_surface
 from datasets.meshes.nmr_writer import camera_archive, write_lists, write_object, write_view_list
+from datasets.meshes.provenance import prepare_folder, read_manifest, write_manifest
 from datasets.meshes.raycast import RayCaster
 from datasets.meshes.rig import Rig, ring
 from datasets.shapes13.catalog import HYBRID, KINDS, make_mesh

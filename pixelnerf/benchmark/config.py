@@ -13,7 +13,7 @@ from pixelnerf.config import Config
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupancy import check_can_skip
-from pixelnerf.model.reference import ReferenceRenderer
+from pixelnerf.model.original import ReferenceRenderer
 from pixelnerf.scenes.scene import Split
 
 Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]

@@ -20,8 +20,8 @@ from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import psnr
 from pixelnerf.model.image import render_image
 from pixelnerf.model.net import Net
+from pixelnerf.model.occupied import Quality, shared_grid
 from pixelnerf.model.placement import samples_per_ray
-from pixelnerf.model.sparse import Quality, shared_grid
 from pixelnerf.scenes.scene import Scene, SceneDataset
 from pixelnerf.tools.device import find_device
 from pixelnerf.tools.spacing import spread

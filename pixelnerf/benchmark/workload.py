@@ -10,8 +10,8 @@ from torch import Tensor
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
-from pixelnerf.model.reference import ReferenceRenderer
-from pixelnerf.model.sparse import Quality, shared_grid
+from pixelnerf.model.occupied import Quality, shared_grid
+from pixelnerf.model.original import ReferenceRenderer
 from pixelnerf.scenes.photos import stack_photos
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras, Photos, Rays, RenderOutput

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pixelnerf.evaluation.baselines import Method, baseline_pictures
-from pixelnerf.evaluation.manifest import Item
 from pixelnerf.evaluation.protocol import ProtocolConfig
+from pixelnerf.evaluation.resolved import Item
 from pixelnerf.evaluation.super_resolution import SuperResolution, enlarge, refine_views, shrink
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, sharpness, ssim, truncate_to_8_bits
 from pixelnerf.model.image import ImageOutput

@@ -16,15 +16,15 @@ from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.config import AnyConfig, Config
 from pixelnerf.evaluation.aggregate import metrics_json, per_object_csv
 from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
-from pixelnerf.evaluation.manifest import Item, Manifest, resolve
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.report import report_html
+from pixelnerf.evaluation.resolved import Item, Manifest, resolve
 from pixelnerf.evaluation.showcase import choose, save_pictures
 from pixelnerf.evaluation.store import ResultStore, result_key
 from pixelnerf.evaluation.super_resolution import SuperResolution, training_scenes
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.model.image import RENDERER_VERSION, check_quality
-from pixelnerf.model.sparse import Quality
+from pixelnerf.model.occupied import Quality
 from pixelnerf.scenes.rendering import RenderOptions
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.scenes.skipping import DamagedScenes

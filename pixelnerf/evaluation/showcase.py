@@ -9,7 +9,7 @@ import numpy as np
 
 from pixelnerf.evaluation.baselines import REFINERS, Method
 from pixelnerf.evaluation.evaluator import Evaluation, SceneScores, shown_target
-from pixelnerf.evaluation.manifest import Item
+from pixelnerf.evaluation.resolved import Item
 from pixelnerf.images.pictures import depth_picture, error_picture, to_8_bits
 from pixelnerf.tools.files import file_name, write_atomically
 

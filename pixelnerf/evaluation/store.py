@@ -12,7 +12,7 @@ from typing import Any
 
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.evaluator import SceneScores, Scores
-from pixelnerf.evaluation.manifest import Item, Manifest
+from pixelnerf.evaluation.resolved import Item, Manifest
 from pixelnerf.tools.files import file_digest, file_name, remove_partial, write_atomically
 
 FOLDER = "scenes"

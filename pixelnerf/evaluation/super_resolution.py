@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pixelnerf.checkpoints.checkpoint import LoadedRefiner
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.manifest import Item, Manifest
+from pixelnerf.evaluation.resolved import Item, Manifest
 from pixelnerf.refine.reference import ReferenceRefinerConfig
 from pixelnerf.refine.views import ReferenceView, RenderedView
 from pixelnerf.scenes.scene import Scene, SceneDataset

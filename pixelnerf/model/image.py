@@ -12,8 +12,8 @@ from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupancy import OccupancyGrid, check_can_skip
+from pixelnerf.model.occupied import Quality, render_occupied, shared_grid
 from pixelnerf.model.placement import samples_per_ray
-from pixelnerf.model.sparse import Quality, render_occupied, shared_grid
 from pixelnerf.types import Cameras, Rays, RenderOutput, SceneFeatures, TensorRecord
 
 RENDERER_VERSION = 1

@@ -9,7 +9,7 @@ import torch
 from pixelnerf.geometry.surface import surface_points
 from pixelnerf.model.image import ImageOutput, check_quality, render_image
 from pixelnerf.model.net import Net
-from pixelnerf.model.sparse import Quality, shared_grid
+from pixelnerf.model.occupied import Quality, shared_grid
 from pixelnerf.refine.views import RenderedView
 from pixelnerf.scenes.photos import scene_photos
 from pixelnerf.scenes.scene import Scene

@@ -24,8 +24,8 @@ from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.tools.device import uses_bfloat16
 from pixelnerf.training.budget import Budget
 from pixelnerf.training.curve import ValidationCurve
+from pixelnerf.training.encoding_period import repetition
 from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
-from pixelnerf.training.extent import repetition
 from pixelnerf.training.logging import build_logger, log_best_checkpoint
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
 from pixelnerf.training.panels import ValidationPanels

@@ -13,7 +13,7 @@ from pixelnerf.geometry.cameras import look_at, transform_cameras
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import render_image
 from pixelnerf.model.occupancy import build_occupancy
-from pixelnerf.model.sparse import SETTINGS, March, place_occupied_fences, shared_grid
+from pixelnerf.model.occupied import SETTINGS, March, place_occupied_fences, shared_grid
 from pixelnerf.types import Cameras
 
 WHITE = torch.ones(3)

@@ -12,8 +12,8 @@ from training_runs import compose_values
 from datasets.registry import build_dataset
 from pixelnerf.geometry.encoding import positional_encoding
 from pixelnerf.model.inputs import PositionConfig
+from pixelnerf.training.encoding_period import repetition
 from pixelnerf.training.experiment import ExperimentConfig
-from pixelnerf.training.extent import repetition
 
 
 def position_config(**changes):
