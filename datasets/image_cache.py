@@ -19,7 +19,7 @@ class _Slab:
     keys: list[Hashable] = field(default_factory=list)
 
 
-class _Place(NamedTuple):
+class _Slot(NamedTuple):
     slab: _Slab
     offset: int
     shape: tuple[int, ...]
@@ -43,7 +43,7 @@ class ImageCache:
         self.budget = int(gib * 2**30)
         self.used = 0
         self._slab_bytes = min(SLAB_BYTES, self.budget // 4)
-        self._places: dict[Hashable, _Place] = {}
+        self._slots: dict[Hashable, _Slot] = {}
         self._slabs: deque[_Slab] = deque()
 
     def __reduce__(self) -> tuple[type["ImageCache"], tuple[float]]:
@@ -52,18 +52,18 @@ class ImageCache:
 
     def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
         """The array kept under a key, or the one made now."""
-        place = self._places.get(key)
-        if place is not None:
-            return place.array()
+        slot = self._slots.get(key)
+        if slot is not None:
+            return slot.array()
         array = make()
         if not 0 < array.nbytes <= self.budget:
             return array
         slab = self._slab_for(array.nbytes)
-        place = _Place(slab, slab.used, array.shape, array.dtype)
-        place.array()[...] = array
+        slot = _Slot(slab, slab.used, array.shape, array.dtype)
+        slot.array()[...] = array
         slab.used += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
         slab.keys.append(key)
-        self._places[key] = place
+        self._slots[key] = slot
         return array
 
     def _slab_for(self, size: int) -> _Slab:
@@ -75,7 +75,7 @@ class ImageCache:
             oldest = self._slabs.popleft()
             self.used -= len(oldest.memory)
             for key in oldest.keys:
-                del self._places[key]
+                del self._slots[key]
         # Private to this process: a forked worker must not write into its siblings' slabs.
         slab = _Slab(mmap.mmap(-1, length, access=mmap.ACCESS_COPY))
         self.used += length

@@ -26,7 +26,7 @@ ConfigType = TypeVar("ConfigType", bound=Config)
 def parse_config(config_class: type[ConfigType], values: Mapping[str, Any], where: str) -> ConfigType:
     """Validates plain values against a config class.
 
-    `where` is the dotted place of `values` in the whole configuration ("model", "dataset"), used in messages.
+    `where` is the dotted key of `values` in the whole configuration ("model", "dataset"), used in messages.
 
     Raises:
         UserError: names the first offending key, its value, and the nearest valid key if the key is unknown.
@@ -55,17 +55,17 @@ def _describe(config_class: type[Config], error: ValidationError, where: str) ->
 
 def _describe_one(config_class: type[Config], detail: ErrorDetails, where: str) -> str:
     parts = _written_parts(config_class, [str(part) for part in detail["loc"]])
-    place = ".".join([where, *parts] if where else parts)
+    key = ".".join([where, *parts] if where else parts)
     if detail["type"] == "extra_forbidden":
         parents = [config_class]
         for part in detail["loc"][:-1]:
             parents = [child for parent in parents for child in _child_classes(parent, str(part))]
         known = sorted({name for parent in parents for name in parent.model_fields})
-        return f"unknown config key '{place}'{nearest(str(detail['loc'][-1]), known)}"
+        return f"unknown config key '{key}'{nearest(str(detail['loc'][-1]), known)}"
     if detail["type"] == "missing":
-        return f"config key '{place}' is missing; set it with {place}=VALUE"
+        return f"config key '{key}' is missing; set it with {key}=VALUE"
     message = detail["msg"].removeprefix("Value error, ")
-    return f"config key '{place}' = {detail['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"config key '{key}' = {detail['input']!r}: {message[0].lower()}{message[1:]}"
 
 
 def _written_parts(config_class: type[Config], location: list[str]) -> list[str]:

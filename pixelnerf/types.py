@@ -1,6 +1,6 @@
 """The values that pass between the layers.
 
-Axes: `batch` is a scene, `view` a photo of it, `ray` a pixel to render, `sample` an interval along a ray, `fence` the
+Axes: `batch` is a scene, `view` a photo of it, `ray` a pixel to render, `sample` an interval along a ray, `edge` the
 ends of those intervals (samples + 1), `row` a texel in the flat table of all feature maps.
 Frames: poses are camera-to-world in OpenCV axes (x right, y down, z forward). Pixels: the image spans
 [0, width] x [0, height], pixel (i, j) has its centre at (j + 0.5, i + 0.5).
@@ -137,7 +137,8 @@ class SceneFeatures(TensorRecord):
 class RenderOutput(TensorRecord):
     """Composited rays. Colours in [0, 1] on the background; distances in units of t.
 
-    An empty ray has opacity 0, the background's colour, and distance = far. `coarse` is the level that guided this one.
+    An empty ray has opacity 0, the background's colour, and distance = far. `edges` are the ends of the samples'
+    intervals, samples + 1 of them. `coarse` is the first pass, which placed this one's samples.
     """
 
     color: Float[Tensor, "*batch ray 3"]
@@ -145,5 +146,5 @@ class RenderOutput(TensorRecord):
     distance: Float[Tensor, "*batch ray"]
     median_distance: Float[Tensor, "*batch ray"]
     weights: Float[Tensor, "*batch ray sample"]
-    fences: Float[Tensor, "*batch ray fence"]
+    edges: Float[Tensor, "*batch ray edge"]
     coarse: "RenderOutput | None" = None

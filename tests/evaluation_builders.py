@@ -44,8 +44,8 @@ class FakeNet(Net):
 
     def render(self, features, rays, background, generator=None):
         flat = torch.full(rays.near.shape, 0.5)
-        weights, fences = flat[..., None], torch.stack([rays.near, rays.far], -1)
-        return RenderOutput(self.colors(rays), flat, 4 * flat, 4 * flat, weights, fences)
+        weights, edges = flat[..., None], torch.stack([rays.near, rays.far], -1)
+        return RenderOutput(self.colors(rays), flat, 4 * flat, 4 * flat, weights, edges)
 
 
 def constant_net(value: float) -> FakeNet:

@@ -46,7 +46,7 @@ def random_rays(count: int, seed: int = 0) -> Rays:
     )
 
 
-def random_fences(rays: Rays, samples: int, seed: int = 0) -> Tensor:
-    """Ascending fences (ray, samples + 1) within the rays' ranges."""
+def random_edges(rays: Rays, samples: int, seed: int = 0) -> Tensor:
+    """Ascending edges (ray, samples + 1) within the rays' ranges."""
     shares = torch.rand(len(rays.near), samples + 1, generator=seeded(seed)).sort(dim=-1).values
     return rays.near[:, None] + shares * (rays.far - rays.near)[:, None]

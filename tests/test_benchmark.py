@@ -13,7 +13,7 @@ from test_models import build
 from pixelnerf.benchmark.widen import widened
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
-from pixelnerf.model.original import ReferenceRenderer
+from pixelnerf.model.original import OriginalRenderer
 
 WHITE = torch.ones(1, 3)
 SMALL = (
@@ -44,20 +44,20 @@ def original(repository):
 
 def test_projection_once_a_texel_equals_projection_once_a_sample(original):
     photos = random_photos(ring_cameras(2))
-    reference = ReferenceRenderer(original)
+    original = OriginalRenderer(original)
     with torch.no_grad():
         ours = original.render(original.encode(photos), some_rays(), WHITE)
-        theirs = reference.render(reference.encode(photos), some_rays(), WHITE)
+        theirs = original.render(original.encode(photos), some_rays(), WHITE)
     assert ours.color.std() > 0.01
     torch.testing.assert_close(ours.color, theirs.color, atol=1e-4, rtol=0)
     torch.testing.assert_close(ours.coarse.weights, theirs.coarse.weights, atol=1e-4, rtol=0)
 
 
-def test_the_references_gradients_are_ours(original):
+def test_the_originals_gradients_are_ours(original):
     photos = random_photos(ring_cameras(1))
-    reference = ReferenceRenderer(original)
+    original = OriginalRenderer(original)
     gradients = []
-    for renderer in (original, reference):
+    for renderer in (original, original):
         original.zero_grad()
         # The second pass's samples move with the first one's rounding, so only the first is compared.
         renderer.render(renderer.encode(photos), some_rays(), WHITE).coarse.color.square().sum().backward()
@@ -69,9 +69,9 @@ def test_the_references_gradients_are_ours(original):
         torch.testing.assert_close(ours, theirs, atol=1e-3 * theirs.abs().max().item() + 1e-6, rtol=0)
 
 
-def test_a_reference_needs_points(repository):
+def test_a_original_needs_points(repository):
     with pytest.raises(UserError, match=r"lookup\.mode=point"):
-        ReferenceRenderer(small_net(repository))
+        OriginalRenderer(small_net(repository))
 
 
 def test_a_widened_net_computes_the_same(repository):
@@ -101,13 +101,13 @@ def benchmark(monkeypatch, capsys, repository, tmp_path):
     def run(*changes):
         arguments = [
             *(f"model.{change}" for change in SMALL),
-            *(f"reference.{change}" for change in SMALL),
+            *(f"original.{change}" for change in SMALL),
             "model.renderer.placement.samples=4",
             "dataset=nmr",
             f"dataset.root={root}",
             "~dataset.categories",
             "+dataset.categories={airplane: '02691156', chair: '03001627'}",
-            *("scenes=1", "side=8", "objects=1", "rays=8", "frames=2", "reference_rays=8", "repeats=1"),
+            *("scenes=1", "side=8", "objects=1", "rays=8", "frames=2", "original_rays=8", "repeats=1"),
             *("pixels=[8,16]", "views=[1,2]", "samples=[8]"),
             f"output={tmp_path / 'out'}",
             *changes,
@@ -125,7 +125,7 @@ def test_the_benchmark_writes_its_figures(benchmark, tmp_path):
     assert status == 0, printed.err
     results = json.loads((tmp_path / "out/bench.json").read_text())
     assert all(isinstance(results[key], float) for key in KEYS)
-    assert results["training_step"]["reference_flops"] > results["training_step"]["flops"] > 0
+    assert results["training_step"]["original_flops"] > results["training_step"]["flops"] > 0
     assert "weights are random" in printed.out
     assert "training step" in printed.out
     assert (tmp_path / "out/bench.png").stat().st_size > 1000

@@ -63,7 +63,7 @@ def test_an_evaluation_writes_its_results(program, tmp_path, checkpoint, root):
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["views"]["1"]["seen"]["objects"] == 2
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "manifest.json",
+        "resolved_protocol.json",
         "metrics.json",
         "per_object.csv",
         "renders",

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from geometry_builders import random_fences, random_rays, random_rotations, seeded
+from geometry_builders import random_edges, random_rays, random_rotations, seeded
 from torch import Tensor
 
 from pixelnerf.geometry.frustum import (
@@ -70,14 +70,14 @@ def naive_moments(left, right, number=float):
 
 
 def stable_moments(left, right):
-    fences = torch.tensor([[left, right]])
-    thin, wide = conical_frustums(axis_ray(0.0), fences), conical_frustums(axis_ray(1.0), fences)
+    edges = torch.tensor([[left, right]])
+    thin, wide = conical_frustums(axis_ray(0.0), edges), conical_frustums(axis_ray(1.0), edges)
     return thin.means[0, 0, 0].item(), thin.axial.item(), wide.radial.item()
 
 
 def test_stable_form_equals_the_naive_one_in_float64():
-    fences = random_fences(random_rays(20), 1)
-    for left, right in fences.tolist():
+    edges = random_edges(random_rays(20), 1)
+    for left, right in edges.tolist():
         # The naive variance loses about (t / length)^2 of float64's 16 digits.
         assert stable_moments(left, right) == pytest.approx(naive_moments(left, right), rel=2e-6)
 
@@ -87,8 +87,8 @@ def test_stable_form_equals_the_naive_one_in_float64():
     [(1.0, 2.0**-20), (1000.0, 2.0**-10), (1e6, 2.0), (1e-6, 1e-9), (0.0, 1e-8), (0.0, 1e6), (1.0, 1e6), (1e-3, 1e-9)],
 )
 def test_stable_form_is_right_at_extremes(left, length):
-    fences = torch.tensor([left, left + length])
-    left, right = fences.tolist()
+    edges = torch.tensor([left, left + length])
+    left, right = edges.tolist()
     exact = [float(moment) for moment in naive_moments(left, right, Fraction)]
     assert stable_moments(left, right) == pytest.approx(exact, rel=2e-6)
 
@@ -103,21 +103,21 @@ def test_naive_form_fails_in_float32_where_the_stable_one_holds():
 
 def test_empty_intervals_are_points_with_finite_gradients():
     rays = axis_ray(0.1)
-    fences = torch.tensor([[0.0, 0.0, 1.0, 1.0]], requires_grad=True)
-    gaussians = conical_frustums(rays, fences)
+    edges = torch.tensor([[0.0, 0.0, 1.0, 1.0]], requires_grad=True)
+    gaussians = conical_frustums(rays, edges)
     assert gaussians.means[0, :, 0].tolist() == [0.0, 0.75, 1.0]
     assert gaussians.radial[0].tolist() == pytest.approx([0.0, 0.0015, 0.0025])
-    (gradient,) = torch.autograd.grad(covariance_diagonal(gaussians).sum() + gaussians.means.sum(), fences)
+    (gradient,) = torch.autograd.grad(covariance_diagonal(gaussians).sum() + gaussians.means.sum(), edges)
     assert gradient.isfinite().all()
 
 
 @pytest.mark.parametrize("frustums", SHAPES)
 def test_rotation_and_translation_move_the_gaussians_along(frustums):
     rays = random_rays(10)
-    fences = random_fences(rays, 6)
+    edges = random_edges(rays, 6)
     rotation, translation = random_rotations(1, seed=4)[0], torch.tensor([1.0, -2.0, 0.5])
     moved = replace(rays, origins=rays.origins @ rotation.T + translation, directions=rays.directions @ rotation.T)
-    before, after = frustums(rays, fences), frustums(moved, fences)
+    before, after = frustums(rays, edges), frustums(moved, edges)
     torch.testing.assert_close(after.means, before.means @ rotation.T + translation, atol=2e-5, rtol=0)
     expected = rotation @ full_covariance(before) @ rotation.T
     torch.testing.assert_close(full_covariance(after), expected, atol=1e-5, rtol=0)
@@ -126,9 +126,9 @@ def test_rotation_and_translation_move_the_gaussians_along(frustums):
 @pytest.mark.parametrize("scale", [0.01, 3.7])
 def test_scaling_the_world_scales_the_gaussians(scale):
     rays = random_rays(10)
-    fences = random_fences(rays, 6)
-    before = conical_frustums(rays, fences)
-    after = conical_frustums(replace(rays, origins=scale * rays.origins), scale * fences)
+    edges = random_edges(rays, 6)
+    before = conical_frustums(rays, edges)
+    after = conical_frustums(replace(rays, origins=scale * rays.origins), scale * edges)
     torch.testing.assert_close(after.means, scale * before.means, atol=2e-5 * scale, rtol=0)
     expected = scale**2 * full_covariance(before)
     torch.testing.assert_close(full_covariance(after), expected, atol=1e-5 * scale**2, rtol=1e-5)
@@ -136,10 +136,10 @@ def test_scaling_the_world_scales_the_gaussians(scale):
 
 def test_unit_of_t_does_not_matter():
     rays = random_rays(10)
-    fences = random_fences(rays, 6)
-    before = conical_frustums(rays, fences)
+    edges = random_edges(rays, 6)
+    before = conical_frustums(rays, edges)
     faster = replace(rays, directions=4 * rays.directions, radii=4 * rays.radii)
-    after = conical_frustums(faster, fences / 4)
+    after = conical_frustums(faster, edges / 4)
     torch.testing.assert_close(after.means, before.means, atol=1e-5, rtol=0)
     torch.testing.assert_close(full_covariance(after), full_covariance(before), atol=1e-6, rtol=1e-5)
 
@@ -147,7 +147,7 @@ def test_unit_of_t_does_not_matter():
 @pytest.mark.parametrize("frustums", [*SHAPES, point_samples])
 def test_diagonal_is_the_full_covariance_s(frustums):
     rays = random_rays(10)
-    gaussians = frustums(rays, random_fences(rays, 6))
+    gaussians = frustums(rays, random_edges(rays, 6))
     diagonal = full_covariance(gaussians).diagonal(dim1=-2, dim2=-1)
     torch.testing.assert_close(covariance_diagonal(gaussians), diagonal)
 
@@ -155,14 +155,14 @@ def test_diagonal_is_the_full_covariance_s(frustums):
 def test_diagonal_of_a_flat_gaussian_is_not_negative():
     rays = replace(random_rays(200), radii=torch.full((200,), 10.0))
     rays = replace(rays, directions=torch.eye(3)[2] * rays.directions)
-    fences = 5 + torch.tensor([0.0, 1e-6]).expand(200, 2)
-    assert (covariance_diagonal(conical_frustums(rays, fences)) >= 0).all()
+    edges = 5 + torch.tensor([0.0, 1e-6]).expand(200, 2)
+    assert (covariance_diagonal(conical_frustums(rays, edges)) >= 0).all()
 
 
-def test_points_lie_on_the_left_fences_without_extent():
+def test_points_lie_on_the_left_edges_without_extent():
     rays = random_rays(4)
-    fences = random_fences(rays, 3)
-    gaussians = point_samples(rays, fences)
-    expected = rays.origins[:, None] + fences[:, :3, None] * rays.directions[:, None]
+    edges = random_edges(rays, 3)
+    gaussians = point_samples(rays, edges)
+    expected = rays.origins[:, None] + edges[:, :3, None] * rays.directions[:, None]
     assert torch.equal(gaussians.means, expected)
     assert not full_covariance(gaussians).any()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pixelnerf.geometry.encoding import integrated_positional_encoding, positional_encoding
 from pixelnerf.geometry.frustum import conical_frustums, covariance_diagonal, cylindrical_frustums, full_covariance
-from pixelnerf.geometry.sampling import resample_fences, stratified_fences
+from pixelnerf.geometry.sampling import resample_edges, stratified_edges
 from pixelnerf.geometry.volume import composite, compositing_weights
 from pixelnerf.types import Rays
 
@@ -23,8 +23,8 @@ def golden(shared_folder) -> dict[str, Tensor]:
 
 @pytest.fixture(scope="module")
 def rays(golden) -> Rays:
-    fences = golden["t_vals"]
-    return Rays(golden["origins"], golden["directions"], golden["radii"][:, 0], fences[:, 0], fences[:, -1])
+    edges = golden["t_vals"]
+    return Rays(golden["origins"], golden["directions"], golden["radii"][:, 0], edges[:, 0], edges[:, -1])
 
 
 def assert_agrees(ours: Tensor, theirs: Tensor):
@@ -59,33 +59,33 @@ def test_positional_encoding_of_directions(golden):
 
 @pytest.mark.parametrize("background", [0, 1])
 def test_compositing(golden, background):
-    fences = golden["t_vals"]
-    lengths = fences.diff(dim=-1) * golden["directions"].norm(dim=-1, keepdim=True)
+    edges = golden["t_vals"]
+    lengths = edges.diff(dim=-1) * golden["directions"].norm(dim=-1, keepdim=True)
     weights = compositing_weights(golden["density"][..., 0], lengths)
-    output = composite(golden["rgb"], weights, fences, torch.full((1, 3), float(background)))
+    output = composite(golden["rgb"], weights, edges, torch.full((1, 3), float(background)))
     assert_agrees(weights, golden["render_weights"])
     assert_agrees(output.color, golden[f"render_rgb_bg{background}"])
     assert_agrees(output.opacity, golden["render_acc"])
     # The original puts the distance of empty rays at near by a slip; ours is far.
     empty = golden["empty_ray_rows"]
-    filled = torch.ones(len(fences), dtype=torch.bool).index_fill(0, empty, False)
+    filled = torch.ones(len(edges), dtype=torch.bool).index_fill(0, empty, False)
     assert_agrees(output.distance[filled], golden["render_distance"][filled])
-    assert_agrees(output.distance[empty], fences[empty, -1])
+    assert_agrees(output.distance[empty], edges[empty, -1])
 
 
 def test_resampling(golden):
-    resampled = resample_fences(golden["t_vals"], golden["render_weights"], 32, 0.01, None)
+    resampled = resample_edges(golden["t_vals"], golden["render_weights"], 32, 0.01, None)
     assert_agrees(resampled, golden["resample_t"])
 
 
-def test_frustums_of_resampled_fences(golden, rays):
-    # From their fences: ours may be off by 1e-5, and the directions, up to five long, would stretch that.
+def test_frustums_of_resampled_edges(golden, rays):
+    # From their edges: ours may be off by 1e-5, and the directions, up to five long, would stretch that.
     gaussians = conical_frustums(rays, golden["resample_t"])
     assert_agrees(gaussians.means, golden["resample_mean"])
     assert_agrees(covariance_diagonal(gaussians), golden["resample_cov_diag"])
 
 
 @pytest.mark.parametrize(("name", "spacing"), [("uniform_t_lindisp0", "linear"), ("uniform_t_lindisp1", "disparity")])
-def test_even_fences(golden, name, spacing):
+def test_even_edges(golden, name, spacing):
     near, far = torch.full((64,), 2.0), torch.full((64,), 6.0)
-    assert_agrees(stratified_fences(near, far, 32, None, spacing), golden[name])
+    assert_agrees(stratified_edges(near, far, 32, None, spacing), golden[name])

@@ -146,11 +146,11 @@ def test_composited_pixels(golden):
     origins, directions, near, far = golden.arrays["rays"].split([3, 3, 1, 1], dim=-1)
     rays = Rays(origins, directions, torch.zeros_like(near[..., 0]), near[..., 0], far[..., 0])
     distances = golden.arrays["z"].view(*near.shape[:2], -1)
-    fences = torch.cat([distances, far], dim=-1)
+    edges = torch.cat([distances, far], dim=-1)
     with torch.no_grad():
-        density, color = golden.net.radiance(golden.features, 1, point_samples(rays, fences))
-    weights = compositing_weights(density, fences.diff(dim=-1))
-    output = composite(color, weights, fences, torch.full((1, 3), float(golden.white)))
+        density, color = golden.net.radiance(golden.features, 1, point_samples(rays, edges))
+    weights = compositing_weights(density, edges.diff(dim=-1))
+    output = composite(color, weights, edges, torch.full((1, 3), float(golden.white)))
     assert_agrees(weights.flatten(0, 1), golden.arrays["weights"])
     assert_agrees(output.color.flatten(0, 1), golden.arrays["rgb"])
     # Theirs is neither divided by opacity nor taken at the intervals' middles.

@@ -87,8 +87,8 @@ def test_projected_variance_is_that_of_the_projected_samples():
     rays = rays_through_pixels(
         ring_cameras(1, 8, seed=5)[:, 0], 2 + 4 * torch.rand(1, 6, 2), torch.tensor([2.3]), torch.tensor([2.9])
     )
-    fences = torch.linspace(2.3, 2.6, 5).expand(1, 6, 5)
-    world = conical_frustums(rays, fences)
+    edges = torch.linspace(2.3, 2.6, 5).expand(1, 6, 5)
+    world = conical_frustums(rays, edges)
     samples = torch.distributions.MultivariateNormal(world.means, full_covariance(world)).sample((40_000,))
     in_view = to_view_frames(world, cameras)
     variance = projected_variance(features, in_view).unflatten(-1, (6, 4))

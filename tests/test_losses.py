@@ -21,8 +21,8 @@ def config(**changes):
 def white_haze(opacity):
     """Four rays through white matter of an opacity, before white."""
     weights = torch.full((1, 4, 3), opacity / 3, requires_grad=True)
-    fences = torch.linspace(1, 2, 4).expand(1, 4, 4)
-    return composite(torch.ones(1, 4, 3, 3), weights, fences, torch.ones(1, 1, 3)), weights
+    edges = torch.linspace(1, 2, 4).expand(1, 4, 4)
+    return composite(torch.ones(1, 4, 3, 3), weights, edges, torch.ones(1, 1, 3)), weights
 
 
 @pytest.mark.parametrize(("name", "expected"), [("mse", 0.04), ("smooth_l1", 0.15)])

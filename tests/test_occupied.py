@@ -13,7 +13,7 @@ from pixelnerf.geometry.cameras import look_at, transform_cameras
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import render_image
 from pixelnerf.model.occupancy import build_occupancy
-from pixelnerf.model.occupied import SETTINGS, March, place_occupied_fences, shared_grid
+from pixelnerf.model.occupied import SETTINGS, March, place_occupied_edges, shared_grid
 from pixelnerf.types import Cameras
 
 WHITE = torch.ones(3)
@@ -143,10 +143,10 @@ def test_frusta_lie_between_the_first_and_the_last_occupied_step():
     index = torch.arange(steps)
     occupied = (index >= ends[..., :1]) & (index <= ends[..., 1:])
     weights = torch.rand(1, rays, steps, generator=generator) * occupied
-    fences = torch.linspace(NEAR, FAR, steps + 1).expand(1, rays, -1)
-    placed = place_occupied_fences(March(fences, weights, occupied), 6)
-    assert (placed >= fences.gather(-1, ends[..., :1])).all()
-    assert (placed <= fences.gather(-1, ends[..., 1:] + 1)).all()
+    edges = torch.linspace(NEAR, FAR, steps + 1).expand(1, rays, -1)
+    placed = place_occupied_edges(March(edges, weights, occupied), 6)
+    assert (placed >= edges.gather(-1, ends[..., :1])).all()
+    assert (placed <= edges.gather(-1, ends[..., 1:] + 1)).all()
     assert (placed.diff(dim=-1) >= 0).all()
 
 

@@ -9,7 +9,7 @@ from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.geometry.volume import composite, compositing_weights
-from pixelnerf.model.placement import UnionPlacement, place_fine_fences
+from pixelnerf.model.placement import UnionPlacement, place_fine_edges
 from pixelnerf.model.renderer import Renderer, RendererConfig
 from pixelnerf.types import Rays
 
@@ -48,12 +48,12 @@ def test_the_union_keeps_the_coarse_points_and_finds_the_wall(seed):
     rays = some_rays(50)
     generator = None if seed is None else seeded(seed)
     output = Renderer(RendererConfig(**VALUES)).render(wall(2.5), rays, torch.zeros(1, 3), generator)
-    points = output.fences[..., :-1]
+    points = output.edges[..., :-1]
     assert points.shape == (1, 50, COARSE + 16 + 16)
-    assert (output.fences.diff(dim=-1) >= 0).all()
-    assert (output.fences[..., -1] == FAR).all()
+    assert (output.edges.diff(dim=-1) >= 0).all()
+    assert (output.edges[..., -1] == FAR).all()
     assert (points >= NEAR).all()
-    coarse = output.coarse.fences[..., :-1]
+    coarse = output.coarse.edges[..., :-1]
     assert all(set(few.tolist()) <= set(many.tolist()) for few, many in zip(coarse[0], points[0], strict=True))
     spacing = (FAR - NEAR) / COARSE
     assert (((points - 2.5).abs() < 2 * spacing).sum(dim=-1) >= 16 + 16).all()
@@ -66,7 +66,7 @@ def test_points_stand_one_in_each_stratum():
         output = Renderer(RendererConfig(**{**VALUES, "placement": None, "separate_fields": False})).render(
             wall(2.5), rays, torch.zeros(1, 3), generator
         )
-        share = (output.fences[..., :-1] - NEAR) / (FAR - NEAR) * COARSE
+        share = (output.edges[..., :-1] - NEAR) / (FAR - NEAR) * COARSE
         assert torch.equal(share.floor(), torch.arange(float(COARSE)).expand_as(share))
 
 
@@ -74,11 +74,11 @@ def test_drawn_points_follow_the_weights():
     """Half of the light in one stratum and half in another; a ray without light is sampled evenly."""
     rays = some_rays(2)
     count = 20_000
-    fences = torch.linspace(NEAR, FAR, 5).expand(1, 2, 5)
+    edges = torch.linspace(NEAR, FAR, 5).expand(1, 2, 5)
     weights = torch.tensor([[[0.0, 0.5, 0.0, 0.5], [0.0, 0.0, 0.0, 0.0]]])
-    coarse = composite(torch.ones(1, 2, 4, 3), weights, fences, torch.zeros(1, 3))
+    coarse = composite(torch.ones(1, 2, 4, 3), weights, edges, torch.zeros(1, 3))
     placement = UnionPlacement(name="union", histogram_samples=count, depth_samples=0, depth_deviation=0.01)
-    found = place_fine_fences(rays, coarse, placement, "linear", seeded(0))[..., :-1]
+    found = place_fine_edges(rays, coarse, placement, "linear", seeded(0))[..., :-1]
     shares = torch.stack([torch.histc(ray, 4, NEAR, FAR) for ray in found[0]]) / count
     expected = torch.tensor([[0.0, 0.5, 0.0, 0.5], [0.25, 0.25, 0.25, 0.25]])
     torch.testing.assert_close(shares, expected, atol=0.02, rtol=0)
@@ -86,26 +86,26 @@ def test_drawn_points_follow_the_weights():
 
 def test_points_around_the_depth_are_normal():
     rays = some_rays(1)
-    fences = torch.linspace(NEAR, FAR, 5).expand(1, 1, 5)
+    edges = torch.linspace(NEAR, FAR, 5).expand(1, 1, 5)
     weights = torch.tensor([[[0.0, 0.0, 1.0, 0.0]]])
-    coarse = composite(torch.ones(1, 1, 4, 3), weights, fences, torch.zeros(1, 3))
+    coarse = composite(torch.ones(1, 1, 4, 3), weights, edges, torch.zeros(1, 3))
     placement = UnionPlacement(name="union", histogram_samples=0, depth_samples=10_000, depth_deviation=0.05)
     for generator in (None, seeded(0)):
-        found = place_fine_fences(rays, coarse, placement, "linear", generator)[0, 0, :-1]
-        around = found[~torch.isin(found, fences)]
-        assert abs(around.mean() - fences[0, 0, 2]) < 2e-3
+        found = place_fine_edges(rays, coarse, placement, "linear", generator)[0, 0, :-1]
+        around = found[~torch.isin(found, edges)]
+        assert abs(around.mean() - edges[0, 0, 2]) < 2e-3
         assert abs(around.std() - 0.05) < 2e-3
 
 
 def test_no_gradient_flows_and_a_nan_stays_in_range():
     rays = some_rays(3)
-    fences = torch.linspace(NEAR, FAR, 9).expand(1, 3, 9)
+    edges = torch.linspace(NEAR, FAR, 9).expand(1, 3, 9)
     density = torch.rand(1, 3, 8, generator=seeded(0)).requires_grad_()
-    weights = compositing_weights(density, fences.diff(dim=-1))
+    weights = compositing_weights(density, edges.diff(dim=-1))
     coarse = composite(
-        torch.ones(1, 3, 8, 3), weights * torch.tensor([1.0, float("nan"), 0.0])[:, None], fences, rays.origins[:, :1]
+        torch.ones(1, 3, 8, 3), weights * torch.tensor([1.0, float("nan"), 0.0])[:, None], edges, rays.origins[:, :1]
     )
-    found = place_fine_fences(rays, coarse, UNION, "linear", seeded(0))
+    found = place_fine_edges(rays, coarse, UNION, "linear", seeded(0))
     assert not found.requires_grad
     assert found.isfinite().all()
     assert (found >= NEAR).all()

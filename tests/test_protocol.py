@@ -34,13 +34,13 @@ def targets_of(dataset, **targets):
 
 
 def test_a_manifest_lists_everything(dataset):
-    manifest = resolve(protocol(), dataset, DamagedScenes("raise"))
-    assert [(item.group, item.category) for item in manifest.items] == [("seen", "airplane")] * 3 + [
+    resolved = resolve(protocol(), dataset, DamagedScenes("raise"))
+    assert [(item.group, item.category) for item in resolved.items] == [("seen", "airplane")] * 3 + [
         ("unseen", "chair")
     ] * 3
     # The view list says 2; the second photo is two views on.
-    assert manifest.items[0].inputs == {1: (2,), 2: (2, 4)}
-    plain = json.loads(json.dumps(manifest.to_plain()))
+    assert resolved.items[0].inputs == {1: (2,), 2: (2, 4)}
+    plain = json.loads(json.dumps(resolved.to_plain()))
     assert plain["items"][0]["inputs"] == {"1": [2], "2": [2, 4]}
     assert plain["items"][0]["background"] == [1, 1, 1]
 
@@ -57,8 +57,8 @@ def test_targets_are_the_other_views(dataset):
 
 
 def test_offsets_go_round_the_circle(dataset):
-    manifest = resolve(protocol(inputs={"name": "view_list", "offsets": {2: [0, 5]}}), dataset, DamagedScenes("raise"))
-    assert manifest.items[0].inputs == {2: (2, 1)}
+    resolved = resolve(protocol(inputs={"name": "view_list", "offsets": {2: [0, 5]}}), dataset, DamagedScenes("raise"))
+    assert resolved.items[0].inputs == {2: (2, 1)}
 
 
 def test_the_limit_is_by_category_and_a_scene_counts_once(dataset):

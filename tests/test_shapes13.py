@@ -181,7 +181,7 @@ def test_a_foreign_folder_is_refused(tmp_path: Path) -> None:
         generate(small_config(tmp_path))
 
 
-def test_a_spoilt_manifest_is_one_line(tmp_path: Path) -> None:
+def test_a_spoilt_provenance_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "shapes13.json").write_text("{")
     with pytest.raises(UserError, match=r"shapes13\.json"):
         generate(small_config(tmp_path))
@@ -204,8 +204,8 @@ def test_bad_arguments_are_one_line_and_a_failure(
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
-def test_the_manifest_holds_the_configuration(data: Path) -> None:
-    manifest = json.loads((data / "shapes13.json").read_text())
-    assert manifest["complete"]
-    assert manifest["categories"] == ["chair", "lamp"]
-    assert "root" not in manifest
+def test_the_provenance_file_holds_the_configuration(data: Path) -> None:
+    resolved = json.loads((data / "shapes13.json").read_text())
+    assert resolved["complete"]
+    assert resolved["categories"] == ["chair", "lamp"]
+    assert "root" not in resolved

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from geometry_builders import random_fences, random_rays, seeded
+from geometry_builders import random_edges, random_rays, seeded
 from torch import Tensor
 
 from pixelnerf.geometry.volume import composite, compositing_weights
@@ -13,10 +13,10 @@ BLACK = torch.zeros(1, 3)
 
 
 def random_volume(rays: int = 40, samples: int = 12) -> tuple[Tensor, Tensor, Tensor]:
-    """Fences, densities (many of them zero) and colours."""
-    fences = random_fences(random_rays(rays), samples)
+    """Edges, densities (many of them zero) and colours."""
+    edges = random_edges(random_rays(rays), samples)
     density = (3 * torch.randn(rays, samples, generator=seeded(1))).clamp_min(0)
-    return fences, density, torch.rand(rays, samples, 3, generator=seeded(2))
+    return edges, density, torch.rand(rays, samples, 3, generator=seeded(2))
 
 
 def test_weights_by_hand():
@@ -26,25 +26,25 @@ def test_weights_by_hand():
 
 
 def test_weights_and_colors_equal_a_loop_along_the_ray():
-    fences, density, colors = (values.double() for values in random_volume())
+    edges, density, colors = (values.double() for values in random_volume())
     transmittance = torch.ones(40, dtype=torch.float64)
     color = torch.zeros(40, 3, dtype=torch.float64)
     columns = []
-    for sample, length in enumerate(fences.diff(dim=-1).unbind(-1)):
+    for sample, length in enumerate(edges.diff(dim=-1).unbind(-1)):
         alpha = 1 - torch.exp(-density[:, sample] * length)
         columns.append(transmittance * alpha)
         color = color + columns[-1][:, None] * colors[:, sample]
         transmittance = transmittance * (1 - alpha)
-    weights = compositing_weights(density.float(), fences.diff(dim=-1).float())
+    weights = compositing_weights(density.float(), edges.diff(dim=-1).float())
     torch.testing.assert_close(weights.double(), torch.stack(columns, dim=-1), atol=1e-6, rtol=0)
-    output = composite(colors.float(), weights, fences.float(), torch.tensor([[0.2, 0.5, 1.0]]))
+    output = composite(colors.float(), weights, edges.float(), torch.tensor([[0.2, 0.5, 1.0]]))
     color = color + transmittance[:, None] * torch.tensor([0.2, 0.5, 1.0])
     torch.testing.assert_close(output.color.double(), color, atol=1e-6, rtol=0)
 
 
 def test_weights_and_transmittance_sum_to_one():
-    fences, density, _ = random_volume()
-    lengths = fences.diff(dim=-1)
+    edges, density, _ = random_volume()
+    lengths = edges.diff(dim=-1)
     for thickness in (1e-6, 1.0, 10.0, 1e4):
         weights = compositing_weights(thickness * density, lengths)
         transmittance = torch.exp(-(thickness * density * lengths).sum(dim=-1))
@@ -58,66 +58,66 @@ def test_thin_matter_keeps_its_digits():
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.0])
 def test_splitting_intervals_of_constant_matter_changes_nothing(share):
-    fences, density, colors = random_volume()
-    inserted = fences[:, :-1] + share * fences.diff(dim=-1)
-    split = torch.cat([torch.stack([fences[:, :-1], inserted], dim=-1).flatten(1), fences[:, -1:]], dim=-1)
+    edges, density, colors = random_volume()
+    inserted = edges[:, :-1] + share * edges.diff(dim=-1)
+    split = torch.cat([torch.stack([edges[:, :-1], inserted], dim=-1).flatten(1), edges[:, -1:]], dim=-1)
     background = torch.tensor([[0.1, 0.9, 0.4]])
 
-    def render(fences: Tensor, repeats: int):
-        weights = compositing_weights(density.repeat_interleave(repeats, dim=-1), fences.diff(dim=-1))
-        return composite(colors.repeat_interleave(repeats, dim=-2), weights, fences, background)
+    def render(edges: Tensor, repeats: int):
+        weights = compositing_weights(density.repeat_interleave(repeats, dim=-1), edges.diff(dim=-1))
+        return composite(colors.repeat_interleave(repeats, dim=-2), weights, edges, background)
 
-    before, after = render(fences, 1), render(split, 2)
+    before, after = render(edges, 1), render(split, 2)
     torch.testing.assert_close(after.color, before.color, atol=1e-6, rtol=0)
     torch.testing.assert_close(after.opacity, before.opacity, atol=1e-6, rtol=0)
     torch.testing.assert_close(after.weights.unflatten(-1, (12, 2)).sum(dim=-1), before.weights, atol=1e-6, rtol=0)
 
 
 def test_empty_rays_show_the_background_at_far():
-    fences, _, colors = random_volume()
-    output = composite(colors, torch.zeros(40, 12), fences, torch.tensor([[0.1, 0.2, 0.3]]))
+    edges, _, colors = random_volume()
+    output = composite(colors, torch.zeros(40, 12), edges, torch.tensor([[0.1, 0.2, 0.3]]))
     assert torch.equal(output.color, torch.tensor([0.1, 0.2, 0.3]).expand(40, 3))
     assert not output.opacity.any()
-    torch.testing.assert_close(output.distance, fences[:, -1])
-    torch.testing.assert_close(output.median_distance, fences[:, -1])
+    torch.testing.assert_close(output.distance, edges[:, -1])
+    torch.testing.assert_close(output.median_distance, edges[:, -1])
 
 
 def test_background_by_batch_element_or_by_ray():
-    fences, density, colors = (values.unflatten(0, (4, 10)) for values in random_volume())
-    weights = compositing_weights(density, fences.diff(dim=-1))
+    edges, density, colors = (values.unflatten(0, (4, 10)) for values in random_volume())
+    weights = compositing_weights(density, edges.diff(dim=-1))
     backgrounds = torch.rand(4, 1, 3, generator=seeded())
-    by_element = composite(colors, weights, fences, backgrounds)
-    by_ray = composite(colors, weights, fences, backgrounds.expand(4, 10, 3))
+    by_element = composite(colors, weights, edges, backgrounds)
+    by_ray = composite(colors, weights, edges, backgrounds.expand(4, 10, 3))
     assert torch.equal(by_element.color, by_ray.color)
     for element in range(4):
-        alone = composite(colors[element], weights[element], fences[element], backgrounds[element])
+        alone = composite(colors[element], weights[element], edges[element], backgrounds[element])
         torch.testing.assert_close(by_element.color[element], alone.color)
 
 
 def test_distances_by_hand():
-    fences = torch.tensor([[1.0, 2.0, 4.0, 5.0]]).expand(4, 4)
+    edges = torch.tensor([[1.0, 2.0, 4.0, 5.0]]).expand(4, 4)
     weights = torch.tensor([[0.0, 1.0, 0.0], [0.25, 0.5, 0.25], [0.2, 0.0, 0.2], [0.5, 0.0, 0.5]])
-    output = composite(torch.zeros(4, 3, 3), weights, fences, BLACK)
+    output = composite(torch.zeros(4, 3, 3), weights, edges, BLACK)
     torch.testing.assert_close(output.distance, torch.tensor([3.0, 3.0, 3.0, 3.0]))
     # In the third less than half of the light is ever stopped; in the fourth half of it exactly at t = 2.
     torch.testing.assert_close(output.median_distance, torch.tensor([3.0, 3.0, 5.0, 2.0]))
 
 
-def test_distances_stay_within_the_fences():
-    fences, density, colors = random_volume()
+def test_distances_stay_within_the_edges():
+    edges, density, colors = random_volume()
     for thickness in (0.0, 1e-12, 1e-7, 1.0, 1e10):
-        weights = compositing_weights(thickness * density, fences.diff(dim=-1))
-        output = composite(colors, weights, fences, BLACK)
-        assert (output.distance >= fences[:, 0]).all()
-        assert (output.distance <= fences[:, -1]).all()
-        assert (output.median_distance >= fences[:, 0]).all()
-        assert (output.median_distance <= fences[:, -1]).all()
+        weights = compositing_weights(thickness * density, edges.diff(dim=-1))
+        output = composite(colors, weights, edges, BLACK)
+        assert (output.distance >= edges[:, 0]).all()
+        assert (output.distance <= edges[:, -1]).all()
+        assert (output.median_distance >= edges[:, 0]).all()
+        assert (output.median_distance <= edges[:, -1]).all()
 
 
 def test_distance_approaches_far_as_the_matter_vanishes():
-    fences = torch.tensor([[1.0, 2.0, 6.0]])
+    edges = torch.tensor([[1.0, 2.0, 6.0]])
     distances = [
-        composite(torch.zeros(1, 2, 3), torch.tensor([[opacity, 0.0]]), fences, BLACK).distance.item()
+        composite(torch.zeros(1, 2, 3), torch.tensor([[opacity, 0.0]]), edges, BLACK).distance.item()
         for opacity in (1.0, 1e-4, 1e-8, 1e-12, 0.0)
     ]
     assert distances == sorted(distances)
@@ -149,11 +149,11 @@ def test_infinite_last_interval_stops_all_light_where_there_is_matter():
 
 
 def test_gradients_are_the_derivatives():
-    fences, density, colors = (values[:5].double() for values in random_volume())
+    edges, density, colors = (values[:5].double() for values in random_volume())
     density = (density + 0.1).requires_grad_()
 
     def render(density: Tensor, colors: Tensor):
-        output = composite(colors, compositing_weights(density, fences.diff(dim=-1)), fences, BLACK.double())
+        output = composite(colors, compositing_weights(density, edges.diff(dim=-1)), edges, BLACK.double())
         return output.color, output.opacity, output.distance
 
     assert torch.autograd.gradcheck(render, (density, colors.requires_grad_()))
@@ -166,12 +166,12 @@ def test_deep_matter_leaves_no_denormals():
 
 
 def test_half_precision_density_and_color_are_composited_in_float32():
-    fences, density, colors = random_volume()
+    edges, density, colors = random_volume()
     density, colors = density.bfloat16(), colors.bfloat16()
-    lengths = fences.diff(dim=-1)
+    lengths = edges.diff(dim=-1)
     with torch.autocast("cpu", torch.bfloat16):
-        output = composite(colors, compositing_weights(density, lengths), fences, BLACK)
-    expected = composite(colors.float(), compositing_weights(density.float(), lengths), fences, BLACK)
+        output = composite(colors, compositing_weights(density, lengths), edges, BLACK)
+    expected = composite(colors.float(), compositing_weights(density.float(), lengths), edges, BLACK)
     for name in ("color", "opacity", "distance", "median_distance", "weights"):
         value = getattr(output, name)
         assert value.dtype == torch.float32

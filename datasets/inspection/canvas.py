@@ -63,9 +63,9 @@ class Canvas:
     def text(self, corner: Sequence[float], words: str, color: Color = INK, size: int = 13) -> None:
         """A line of text from its upper left corner, on a pale ground."""
         font = ImageFont.load_default(size * OVERSAMPLING)
-        place = (corner[0] * OVERSAMPLING, corner[1] * OVERSAMPLING)
-        self._draw.rectangle(self._draw.textbbox(place, words, font=font), fill=(250, 250, 250))
-        self._draw.text(place, words, fill=color, font=font)
+        position = (corner[0] * OVERSAMPLING, corner[1] * OVERSAMPLING)
+        self._draw.rectangle(self._draw.textbbox(position, words, font=font), fill=(250, 250, 250))
+        self._draw.text(position, words, fill=color, font=font)
 
     def picture(self) -> Image.Image:
         """The finished picture."""

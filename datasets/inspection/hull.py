@@ -35,7 +35,7 @@ def carve(scene: Scene, cameras: Cameras, views: Sequence[int]) -> Hull | None:
         return None
     chosen = cameras[torch.tensor(list(views))]
     center = common_center(chosen)
-    radius = max(_extent(chosen[index], mask, center) for index, mask in enumerate(present))
+    radius = max(_reach(chosen[index], mask, center) for index, mask in enumerate(present))
     axis = torch.linspace(-1, 1, GRID, dtype=torch.float64)
     points = center + radius * torch.cartesian_prod(axis, axis, axis)
     for index, mask in enumerate(present):
@@ -45,7 +45,7 @@ def carve(scene: Scene, cameras: Cameras, views: Sequence[int]) -> Hull | None:
     return Hull(points, sum(covered) / len(covered))
 
 
-def _extent(camera: Cameras, mask: Tensor, center: Float[Tensor, "3"]) -> float:
+def _reach(camera: Cameras, mask: Tensor, center: Float[Tensor, "3"]) -> float:
     rows, columns = torch.nonzero(mask, as_tuple=True)
     pixels = torch.stack([columns, rows], dim=-1) + 0.5
     reach = (pixels - camera.intrinsics[:2, 2]).norm(dim=-1).max() / camera.intrinsics[0, 0]

@@ -29,10 +29,10 @@ def draw_rig(
     intrinsics = cameras.intrinsics[:: -(-len(cameras.intrinsics) // MAX_FRUSTA)].double().numpy()
     sizes = cameras.sizes[:: -(-len(cameras.sizes) // MAX_FRUSTA)].double().numpy()
     positions = poses[:, :3, 3]
-    extent = float(np.ptp(np.concatenate([positions, box]), axis=0).max())
-    frusta = _frusta(poses, intrinsics, sizes, 0.09 * extent)
+    size_of_rig = float(np.ptp(np.concatenate([positions, box]), axis=0).max())
+    frusta = _frusta(poses, intrinsics, sizes, 0.09 * size_of_rig)
     drawn = points[:: -(-len(points) // MAX_POINTS) or 1]
-    right, ahead, up = _level_axes(poses)
+    right, ahead, up = _upright_axes(poses)
     views = (("from above", np.stack([right, -ahead])), ("from the side", np.stack([right, -up])))
     return [_draw(name, plane, frusta, drawn, box, size) for name, plane in views]
 
@@ -47,7 +47,7 @@ def _frusta(
     return np.concatenate([poses[:, None, :3, 3], ends], axis=1)
 
 
-def _level_axes(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _upright_axes(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Right, ahead and up of whoever stands behind the first camera, upright by the cameras' mean up direction."""
     up = -poses[:, :3, 1].mean(axis=0)
     up = up / np.linalg.norm(up) if np.linalg.norm(up) > 1e-3 else np.array([0.0, 0, 1])

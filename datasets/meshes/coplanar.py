@@ -1,4 +1,4 @@
-"""Which of several faces at one place is seen: decided here on purpose, so that rounding never decides it.
+"""Which of several faces at one position is seen: decided here on purpose, so that rounding never decides it.
 
 ShapeNet's meshes repeat faces: two copies of a triangle, wound oppositely, sometimes of another colour; and they lay
 labels into the plane of what they stick to. A renderer that leaves the choice to rounding shows speckle.
@@ -14,33 +14,33 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 LIFT = 5e-5
-"""Distance between neighbouring levels, as a share of the mesh's extent."""
+"""Distance between neighbouring layers, as a share of the mesh's size."""
 
-_HIGHEST_LEVEL = 8
+_HIGHEST_LAYER = 8
 
 
 def resolve_duplicates(
     vertices: Int[ndarray, "face 3"], is_textured: Bool[ndarray, " face"]
 ) -> tuple[Int[ndarray, " kept"], Int[ndarray, " kept"], Int[ndarray, " kept"]]:
-    """One face for each place, and the faces whose paint shows on the side that it is wound towards, and behind it.
+    """One face for each triangle, and the faces whose paint shows on the side that it is wound towards, and behind it.
 
     Faces are copies of one another if they have the same three vertex numbers.
     """
-    place = _place_numbers(np.sort(vertices, axis=1).astype(np.int64))
+    triangle = _triangle_numbers(np.sort(vertices, axis=1).astype(np.int64))
     lowest = vertices.argmin(axis=1)
     rows = np.arange(len(vertices))
     winding = (vertices[rows, (lowest + 1) % 3] < vertices[rows, (lowest + 2) % 3]).astype(np.int64)
-    _, keep = np.unique(place, return_index=True)
-    first_of_side = np.full(2 * (place.max() + 1), -1)
-    first_of_side[(2 * place + winding)[::-1]] = rows[::-1]
-    opposite = first_of_side[2 * place[keep] + 1 - winding[keep]]
+    _, keep = np.unique(triangle, return_index=True)
+    first_of_side = np.full(2 * (triangle.max() + 1), -1)
+    first_of_side[(2 * triangle + winding)[::-1]] = rows[::-1]
+    opposite = first_of_side[2 * triangle[keep] + 1 - winding[keep]]
     opposite = np.where(opposite < 0, keep, opposite)
     front = np.where(is_textured[opposite] & ~is_textured[keep], opposite, keep)
     back = np.where(is_textured[keep] & ~is_textured[opposite], keep, opposite)
     return keep, front, back
 
 
-def _place_numbers(ordered: Int[ndarray, "face 3"]) -> Int[ndarray, " face"]:
+def _triangle_numbers(ordered: Int[ndarray, "face 3"]) -> Int[ndarray, " face"]:
     """Equal numbers for equal rows of sorted vertex numbers."""
     base = ordered.max() + 1
     if base < 1 << 21:
@@ -49,10 +49,10 @@ def _place_numbers(ordered: Int[ndarray, "face 3"]) -> Int[ndarray, " face"]:
     return np.unique(ordered, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def plane_levels(
+def plane_layers(
     triangles: Float[ndarray, "face 3 3"], paint_key: Int[ndarray, " face"], is_textured: Bool[ndarray, " face"]
 ) -> Int[ndarray, " face"]:
-    """How many levels each face is to be lifted; 0 for the paint that covers most of its plane.
+    """How many layers each face is to be lifted; 0 for the paint that covers most of its plane.
 
     `paint_key` tells different paints apart.
     """
@@ -66,9 +66,9 @@ def plane_levels(
     pair_plane = plane[first]
     order = np.lexsort((-covered, is_textured[first], pair_plane))
     starts = np.searchsorted(pair_plane[order], pair_plane[order])
-    levels = np.empty(len(pairs), dtype=int)
-    levels[order] = np.minimum(np.arange(len(pairs)) - starts, _HIGHEST_LEVEL)
-    return levels[pair_of_face]
+    layers = np.empty(len(pairs), dtype=int)
+    layers[order] = np.minimum(np.arange(len(pairs)) - starts, _HIGHEST_LAYER)
+    return layers[pair_of_face]
 
 
 def _plane_numbers(triangles: Float[ndarray, "face 3 3"], units: Float[ndarray, "face 3"]) -> Int[ndarray, " face"]:

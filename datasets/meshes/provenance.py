@@ -9,8 +9,8 @@ from pixelnerf.errors import UserError
 from pixelnerf.tools.files import remove_partial, write_atomically
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
-    """The manifest's values, None if there is no such file.
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """The file's values, None if there is no such file.
 
     Raises:
         UserError: the file is unreadable.
@@ -22,24 +22,24 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
     except (ValueError, OSError) as error:
         raise UserError(f"cannot read '{path}': {error}; delete its folder to generate it again") from None
     if not isinstance(values, dict):
-        raise UserError(f"'{path}' is not a manifest; delete its folder to generate it again")
+        raise UserError(f"'{path}' is not a provenance file; delete its folder to generate it again")
     return values
 
 
-def write_manifest(path: Path, values: Mapping[str, Any]) -> None:
+def write_provenance(path: Path, values: Mapping[str, Any]) -> None:
     """Writes the values as JSON."""
     write_atomically(path, f"{json.dumps(values, indent=2)}\n".encode())
 
 
 def prepare_folder(path: Path, values: Mapping[str, Any], fixed_keys: Sequence[str]) -> None:
-    """Makes or reopens the folder of the manifest `path`, removes half-written objects, and writes `values` to it.
+    """Makes or reopens the folder of the file `path`, removes half-written objects, and writes `values` to the file.
 
     Raises:
         UserError: the folder holds something else, or data whose `fixed_keys` have other values.
     """
     root = path.parent
     root.mkdir(parents=True, exist_ok=True)
-    present = read_manifest(path)
+    present = read_provenance(path)
     if present is None and any(root.iterdir()):
         raise UserError(f"'{root}' is not empty and holds no {path.name}; choose another folder")
     for key in fixed_keys if present is not None else ():
@@ -50,4 +50,4 @@ def prepare_folder(path: Path, values: Mapping[str, Any], fixed_keys: Sequence[s
             )
     for folder in [root, *(entry for entry in root.iterdir() if entry.is_dir())]:
         remove_partial(folder)
-    write_manifest(path, values)
+    write_provenance(path, values)

@@ -9,7 +9,7 @@ from numpy import ndarray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from datasets.meshes.coplanar import LIFT, plane_levels, resolve_duplicates
+from datasets.meshes.coplanar import LIFT, plane_layers, resolve_duplicates
 
 CREASE_DEGREES = 40.0
 """Faces that meet at a sharper angle than this keep their edge; the others are shaded as one smooth surface."""
@@ -50,20 +50,20 @@ def build_surface(triangles: Float[ndarray, "face 3 3"], paint: Paint) -> Surfac
     areas = np.linalg.norm(_area_normals(triangles), axis=-1)
     solid = np.flatnonzero((areas > 1e-12 * areas.max()) & _has_distinct_corners(vertices))
     textured = paint.texture_index >= 0
-    place, front, back = (solid[faces] for faces in resolve_duplicates(vertices[solid], textured[solid]))
-    levels = plane_levels(triangles[place], _paint_keys(paint)[front], textured[front])
+    kept, front, back = (solid[faces] for faces in resolve_duplicates(vertices[solid], textured[solid]))
+    layers = plane_layers(triangles[kept], _paint_keys(paint)[front], textured[front])
     # What lies on a plane is lifted to both sides of it: ShapeNet's winding does not tell which side it is on.
-    lifted = np.flatnonzero(levels)
-    signed_levels = np.concatenate([levels, -levels[lifted]])
-    place, front, back = (np.concatenate([faces, faces[lifted]]) for faces in (place, front, back))
-    units = _unit_normals(triangles[place])
-    extent = np.ptp(triangles.reshape(-1, 3), axis=0).max()
+    lifted = np.flatnonzero(layers)
+    signed_layers = np.concatenate([layers, -layers[lifted]])
+    kept, front, back = (np.concatenate([faces, faces[lifted]]) for faces in (kept, front, back))
+    units = _unit_normals(triangles[kept])
+    size = np.ptp(triangles.reshape(-1, 3), axis=0).max()
     sides = np.stack([front, back])
     # Copies list the same corners in another order: `corners` finds each of the kept face's corners in them.
-    corners = (vertices[place][None, :, :, None] == vertices[sides][:, :, None, :]).argmax(axis=-1)
+    corners = (vertices[kept][None, :, :, None] == vertices[sides][:, :, None, :]).argmax(axis=-1)
     return Surface(
-        triangles=triangles[place] + (LIFT * extent * signed_levels[:, None] * units)[:, None],
-        normals=_corner_normals(triangles[place], vertices[place]).astype(np.float32),
+        triangles=triangles[kept] + (LIFT * size * signed_layers[:, None] * units)[:, None],
+        normals=_corner_normals(triangles[kept], vertices[kept]).astype(np.float32),
         paint=Paint(
             paint.colors[sides[..., None], corners].astype(np.float32),
             paint.uvs[sides[..., None], corners],
@@ -81,7 +81,7 @@ def _paint_keys(paint: Paint) -> Int[ndarray, " face"]:
 
 
 def _shared_vertices(triangles: Float[ndarray, "face 3 3"]) -> Int[ndarray, "face 3"]:
-    """Corner numbers; corners at one place (to a millionth of the extent) share theirs."""
+    """Corner numbers; corners at one position (to a millionth of the size) share theirs."""
     points = triangles.reshape(-1, 3)
     cells = np.round((points - points.min(axis=0)) * (1e6 / np.ptp(points, axis=0).max())).astype(np.int64)
     keys = (cells[:, 0] << 42) | (cells[:, 1] << 21) | cells[:, 2]

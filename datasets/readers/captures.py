@@ -50,7 +50,7 @@ class CaptureConfig(FolderConfig):
         return given
 
 
-def used_views(count: int, config: CaptureConfig, place: Path) -> list[int]:
+def used_views(count: int, config: CaptureConfig, path: Path) -> list[int]:
     """The photos of a capture that are not left out, by their numbers in the capture's order.
 
     Raises:
@@ -60,10 +60,10 @@ def used_views(count: int, config: CaptureConfig, place: Path) -> list[int]:
     for item in config.leave_out:
         first, last = _ends(item)
         if last >= count:
-            raise UserError(f"dataset.leave_out has '{item}', but '{place}' has the photos 0 to {count - 1}")
+            raise UserError(f"dataset.leave_out has '{item}', but '{path}' has the photos 0 to {count - 1}")
         left_out.update(range(first, last + 1))
     if len(left_out) == count:
-        raise UserError(f"dataset.leave_out leaves no photo of '{place}'")
+        raise UserError(f"dataset.leave_out leaves no photo of '{path}'")
     return [view for view in range(count) if view not in left_out]
 
 
@@ -71,7 +71,7 @@ def split_views(used: Sequence[int], split: Split, test_every: int) -> list[int]
     """Those of the used views that belong to a split; see `CaptureConfig.test_every`."""
     if test_every == 0:
         return list(used)
-    return [view for place, view in enumerate(used) if (place % test_every == 0) == (split != "train")]
+    return [view for position, view in enumerate(used) if (position % test_every == 0) == (split != "train")]
 
 
 def _ends(item: int | str) -> tuple[int, int]:

@@ -73,8 +73,8 @@ class Lens:
             return image
         width, height = self.size
         columns, rows = np.meshgrid(np.arange(width), np.arange(height))
-        places = self._sources(self.straight, np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(np.float64))
-        grid = 2 * places / (np.array(self.size) - 1) - 1
+        sources = self._sources(self.straight, np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(np.float64))
+        grid = 2 * sources / (np.array(self.size) - 1) - 1
         seen = F.grid_sample(
             torch.from_numpy(image).permute(2, 0, 1)[None].float(),
             torch.from_numpy(grid.astype(np.float32)).reshape(1, height, width, 2),

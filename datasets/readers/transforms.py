@@ -113,7 +113,7 @@ def _image_path(folder: Path, file_path: str) -> Path:
     return path if path.suffix else path.with_suffix(".png")
 
 
-def _focal(values: Mapping[str, Any], axis: str, extent: float, path: Path) -> float:
+def _focal(values: Mapping[str, Any], axis: str, side: float, path: Path) -> float:
     if f"fl_{axis}" in values:
         return float(values[f"fl_{axis}"])
     angle = values.get(f"camera_angle_{axis}")
@@ -121,7 +121,7 @@ def _focal(values: Mapping[str, Any], axis: str, extent: float, path: Path) -> f
         raise UserError(
             f"'{path}' has neither 'fl_{axis}' nor an angle 'camera_angle_{axis}' in radians for some frame"
         )
-    return 0.5 * extent / math.tan(0.5 * angle)
+    return 0.5 * side / math.tan(0.5 * angle)
 
 
 def _read_points(path: Path) -> Float[np.ndarray, "point 3"]:

@@ -52,6 +52,6 @@ class Assembly:
         return Trimesh(vertices, faces, face_colors=rgba, process=False)
 
 
-def striped(axis: int, fences: tuple[float, ...], colors: tuple[Color, ...]) -> Livery:
-    """Bands of colour along an axis; `fences` are the places where one colour ends and the next begins."""
-    return lambda centers: np.asarray(colors)[np.searchsorted(fences, centers[:, axis])]
+def striped(axis: int, edges: tuple[float, ...], colors: tuple[Color, ...]) -> Livery:
+    """Bands of colour along an axis; `edges` are the places where one colour ends and the next begins."""
+    return lambda centers: np.asarray(colors)[np.searchsorted(edges, centers[:, axis])]

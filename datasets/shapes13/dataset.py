@@ -15,7 +15,7 @@ import numpy as np
 from datasets.meshes.jobs import available_workers, run_jobs
 from datasets.meshes.materials import painted_surface
 from datasets.meshes.nmr_writer import camera_archive, write_lists, write_object, write_view_list
-from datasets.meshes.provenance import prepare_folder, read_manifest, write_manifest
+from datasets.meshes.provenance import prepare_folder, read_provenance, write_provenance
 from datasets.meshes.raycast import RayCaster
 from datasets.meshes.rig import Rig, ring
 from datasets.shapes13.catalog import HYBRID, KINDS, make_mesh
@@ -26,7 +26,7 @@ from pixelnerf.errors import UserError
 VERSION = 3
 """Grows when the same configuration gives other pictures, so that stale data are noticed."""
 
-MANIFEST = "shapes13.json"
+PROVENANCE = "shapes13.json"
 _KEYS_OF_AN_OBJECT = ("version", "seed", "size", "views")
 
 
@@ -53,7 +53,7 @@ def generate(config: Shapes13Config) -> None:
     if is_complete(config.root, config):
         return
     try:
-        prepare_folder(config.root / MANIFEST, _describe(config, complete=False), _KEYS_OF_AN_OBJECT)
+        prepare_folder(config.root / PROVENANCE, _describe(config, complete=False), _KEYS_OF_AN_OBJECT)
         jobs = [
             _Job(config.root, category, index, config.seed, config.views, config.size)
             for category in _kinds(config)
@@ -64,14 +64,14 @@ def generate(config: Shapes13Config) -> None:
         run_jobs(_render_object, missing, config.workers or available_workers(), "shapes13")
         _write_lists(config)
         write_contact_sheet(config.root, _kinds(config))
-        write_manifest(config.root / MANIFEST, _describe(config, complete=True))
+        write_provenance(config.root / PROVENANCE, _describe(config, complete=True))
     except OSError as error:
         raise UserError(f"cannot write shapes13 to '{config.root}': {error.strerror}; choose another folder") from None
 
 
 def is_complete(root: Path, config: Shapes13Config) -> bool:
-    """Whether the folder holds all that the configuration asks for, by its manifest."""
-    return read_manifest(root / MANIFEST) == _describe(config, complete=True)
+    """Whether the folder holds all that the configuration asks for, by its provenance file."""
+    return read_provenance(root / PROVENANCE) == _describe(config, complete=True)
 
 
 def split_indices(category: str, config: Shapes13Config) -> dict[str, range]:

@@ -13,7 +13,7 @@ from pixelnerf.config import Config
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupancy import check_can_skip
-from pixelnerf.model.original import ReferenceRenderer
+from pixelnerf.model.original import OriginalRenderer
 from pixelnerf.scenes.scene import Split
 
 Counts = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
@@ -24,7 +24,7 @@ class BenchmarkConfig(Config):
 
     Attributes:
         model: the net that is timed.
-        reference: the original's, rendered as the original does; its cost does not depend on its weights.
+        original: the original's, rendered as the original does; its cost does not depend on its weights.
         checkpoint: trained weights, widened to `model` where that is larger; None for random ones, whose space is
             never empty, so that its figures of rendering mean little.
         split: of the dataset.
@@ -32,9 +32,9 @@ class BenchmarkConfig(Config):
         side: pixels across the views that are compared.
         objects: of a training step.
         rays: of a training step, for each object.
-        train_coarse: whether our training step has a loss on the first pass, too, as the reference's always has.
+        train_coarse: whether our training step has a loss on the first pass, too, as the original's always has.
         frames: of the turntable.
-        reference_rays: the reference renders so many rays of a view, and its time is scaled to the whole.
+        original_rays: the original renders so many rays of a view, and its time is scaled to the whole.
         repeats: of every measurement; the median counts.
         pixels: sides of the views in the sweep over size.
         views: numbers of photos in the sweep over photos.
@@ -44,7 +44,7 @@ class BenchmarkConfig(Config):
     """
 
     model: ModelConfig
-    reference: ModelConfig
+    original: ModelConfig
     checkpoint: Path | None
     split: Split
     scenes: int = Field(ge=1)
@@ -53,7 +53,7 @@ class BenchmarkConfig(Config):
     rays: int = Field(ge=1)
     train_coarse: bool
     frames: int = Field(ge=1)
-    reference_rays: int = Field(ge=1)
+    original_rays: int = Field(ge=1)
     repeats: int = Field(ge=1)
     pixels: Counts
     views: Counts
@@ -68,7 +68,7 @@ class Nets:
 
     timed: Net
     trained: Net
-    reference: ReferenceRenderer
+    original: OriginalRenderer
 
     @property
     def is_widened(self) -> bool:
@@ -80,17 +80,17 @@ def build_nets(config: BenchmarkConfig, device: torch.device) -> Nets:
     """The nets, in evaluation mode.
 
     Raises:
-        UserError: a checkpoint that is missing or does not fit, a model that cannot skip, or an unfit reference.
+        UserError: a checkpoint that is missing or does not fit, a model that cannot skip, or an unfit original.
     """
     torch.manual_seed(0)
-    reference = ReferenceRenderer(Net(config.reference, load_pretrained=False).eval().to(device))
+    original = OriginalRenderer(Net(config.original, load_pretrained=False).eval().to(device))
     if config.checkpoint is None:
         timed = trained = Net(config.model, load_pretrained=False).eval()
     else:
         trained = load_checkpoint(config.checkpoint).net
         timed = trained if trained.config == config.model else widened(trained, config.model)
     check_can_skip(timed)
-    return Nets(timed.to(device), trained.to(device), reference)
+    return Nets(timed.to(device), trained.to(device), original)
 
 
 def with_renderer_of(net: Net, model: ModelConfig) -> Net:

@@ -22,24 +22,24 @@ def print_results(results: dict[str, Any], console: Console) -> None:
             "pictures and its empty space, at the larger net's cost"
         )
     training, views = results["training_step"], results["views"]
-    table = Table(title=f"{results['model']} against the reference, {results['device']}", title_justify="left")
-    for name in ("", "reference", "ours", "ratio"):
+    table = Table(title=f"{results['model']} against the original, {results['device']}", title_justify="left")
+    for name in ("", "original", "ours", "ratio"):
         table.add_column(name, justify="left" if not name else "right")
-    reference, view, frame = (views[name] for name in ("reference_view_seconds", "view_seconds", "frame_seconds"))
+    original, view, frame = (views[name] for name in ("original_view_seconds", "view_seconds", "frame_seconds"))
     rows = (
-        (f"training step, {training['rays']} rays", training["reference_seconds"], training["seconds"]),
-        ("one view, fast", reference, view),
-        (f"a frame of {views['frames']}, fast", reference, frame),
+        (f"training step, {training['rays']} rays", training["original_seconds"], training["seconds"]),
+        ("one view, fast", original, view),
+        (f"a frame of {views['frames']}, fast", original, frame),
     )
     for name, theirs, ours in rows:
         table.add_row(name, f"{theirs:.3f} s", f"{ours:.3f} s", f"{theirs / ours:.1f}x")
     table.add_row(
         "training step, memory",
-        *(f"{training[name] / MEBI:.0f} MiB" for name in ("reference_peak_bytes", "peak_bytes")),
+        *(f"{training[name] / MEBI:.0f} MiB" for name in ("original_peak_bytes", "peak_bytes")),
     )
-    table.add_row("training step, GFLOP", *(f"{training[name] / 1e9:.0f}" for name in ("reference_flops", "flops")))
+    table.add_row("training step, GFLOP", *(f"{training[name] / 1e9:.0f}" for name in ("original_flops", "flops")))
     table.add_row("training, samples/s", "", f"{training['samples_per_second']:.0f}")
-    table.add_row("rendering, rays/s", f"{views['reference_rays_per_second']:.0f}", f"{views['rays_per_second']:.0f}")
+    table.add_row("rendering, rays/s", f"{views['original_rays_per_second']:.0f}", f"{views['rays_per_second']:.0f}")
     console.print(table)
     console.print(_parts_table(results["profile"]))
     console.print("PSNR: " + ", ".join(f"{name} {value:.2f} dB" for name, value in results["psnr"].items()))
@@ -80,7 +80,7 @@ def _line(points: dict[int, float], unit: float) -> tuple[list[int], list[float]
 
 def _parts_table(profile: dict[str, Any]) -> Table:
     columns = {
-        "reference": "reference_seconds_by_part",
+        "original": "original_seconds_by_part",
         "one view": "view_seconds_by_part",
         "a frame": "frame_seconds_by_part",
     }

@@ -11,8 +11,8 @@ from pixelnerf.benchmark.measure import Bench, Work, flops, median
 from pixelnerf.benchmark.workload import (
     TrainingStep,
     image_size,
+    original_rays,
     photos_of,
-    reference_rays,
     render_views,
     some_rays,
 )
@@ -53,7 +53,7 @@ def run_benchmark(config: BenchmarkConfig, dataset: SceneDataset, report: Progre
     """Measures everything and returns what `bench.json` holds. `report` is told what is measured next.
 
     Raises:
-        UserError: an unfit checkpoint, model or reference, missing data, or too few scenes.
+        UserError: an unfit checkpoint, model or original, missing data, or too few scenes.
     """
     device = find_device(config.device)
     found = dataset.scenes(config.split)
@@ -77,9 +77,9 @@ def run_benchmark(config: BenchmarkConfig, dataset: SceneDataset, report: Progre
     report("cost against pixels, photos and samples")
     sweeps = _sweeps(setting)
     return {
-        "train_step_ratio": training["reference_seconds"] / training["seconds"],
-        "view_ratio": views["reference_view_seconds"] / views["view_seconds"],
-        "turntable_ratio": views["reference_view_seconds"] / views["frame_seconds"],
+        "train_step_ratio": training["original_seconds"] / training["seconds"],
+        "view_ratio": views["original_view_seconds"] / views["view_seconds"],
+        "turntable_ratio": views["original_view_seconds"] / views["frame_seconds"],
         "psnr_drop": pictures["exact"] - pictures["fast"],
         "mlp_share_of_peak": profile["mlp_share_of_peak"],
         "fps_64": small,
@@ -117,19 +117,19 @@ def _training(setting: Setting) -> Results:
     photos = photos_of(scenes, 1, bench.device)
     rays = some_rays(scenes, 1, config.rays, bench.device)
     ours = TrainingStep(nets.timed, nets.timed, photos, rays, config.train_coarse)
-    theirs = TrainingStep(nets.reference.net, nets.reference, photos, rays)
+    theirs = TrainingStep(nets.original.net, nets.original, photos, rays)
     times = bench.interleaved({"ours": ours, "theirs": theirs}, config.repeats)
-    seconds, reference = median(times["ours"]), median(times["theirs"])
+    seconds, original = median(times["ours"]), median(times["theirs"])
     return {
         "rays": config.objects * config.rays,
         "seconds": seconds,
-        "reference_seconds": reference,
+        "original_seconds": original,
         "rays_per_second": config.objects * config.rays / seconds,
         "samples_per_second": config.objects * config.rays * _samples(nets.timed) / seconds,
         "flops": flops(ours),
-        "reference_flops": flops(theirs),
+        "original_flops": flops(theirs),
         "peak_bytes": bench.peak_memory(ours),
-        "reference_peak_bytes": bench.peak_memory(theirs),
+        "original_peak_bytes": bench.peak_memory(theirs),
     }
 
 
@@ -150,7 +150,7 @@ def _views(setting: Setting) -> Results:
     config, nets, bench = setting.config, setting.nets, setting.bench
     scenes = setting.scenes[: config.scenes]
     pixels = int(setting.cameras(scenes[0]).sizes[0].prod())
-    count = min(config.reference_rays, pixels)
+    count = min(config.original_rays, pixels)
     rays = some_rays(scenes[:1], 1, count, bench.device)
     photos = [photos_of([scene], 1, bench.device) for scene in scenes]
 
@@ -164,26 +164,26 @@ def _views(setting: Setting) -> Results:
 
     times = bench.interleaved(
         {
-            "reference": lambda: reference_rays(nets.reference, photos[0], rays),
+            "original": lambda: original_rays(nets.original, photos[0], rays),
             "view": ours(1),
             "turntable": ours(config.frames),
         },
         config.repeats,
     )
-    # Encoding is a hundredth of the reference's time, and is scaled along with its rays where these are few.
-    reference = median(times["reference"]) * pixels / count
+    # Encoding is a hundredth of the original's time, and is scaled along with its rays where these are few.
+    original = median(times["original"]) * pixels / count
     view = median(times["view"]) / len(scenes)
     frame = median(times["turntable"]) / (len(scenes) * config.frames)
     return {
-        "reference_rays": count,
-        "reference_view_seconds": reference,
+        "original_rays": count,
+        "original_view_seconds": original,
         "view_seconds": view,
         "frame_seconds": frame,
         "rays_per_second": pixels / frame,
-        "reference_rays_per_second": pixels / reference,
+        "original_rays_per_second": pixels / original,
         "frames": config.frames,
         "view_flops": flops(ours(1)) / len(scenes),
-        "reference_view_flops": flops(lambda: reference_rays(nets.reference, photos[0], rays)) * pixels / count,
+        "original_view_flops": flops(lambda: original_rays(nets.original, photos[0], rays)) * pixels / count,
     }
 
 
@@ -213,7 +213,7 @@ def _profile(setting: Setting) -> Results:
         peak = product_flops / median(before + bench.interleaved({"product": product}, 10)["product"])
         shares.append(mlp_flops / parts["mlp"] / peak)
         peaks.append(peak)
-    rays = some_rays([scene], 1, config.reference_rays, bench.device)
+    rays = some_rays([scene], 1, config.original_rays, bench.device)
     return {
         "mlp_share_of_peak": median(shares),
         "peak_flops_per_second": median(peaks),
@@ -222,7 +222,7 @@ def _profile(setting: Setting) -> Results:
         "view_seconds_by_part": bench.breakdown(
             lambda: render_views(nets.timed, photos, cameras[:1], scene.near, scene.far, "fast")
         ),
-        "reference_seconds_by_part": bench.breakdown(lambda: reference_rays(nets.reference, photos, rays)),
+        "original_seconds_by_part": bench.breakdown(lambda: original_rays(nets.original, photos, rays)),
     }
 
 

@@ -11,13 +11,13 @@ from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupied import Quality, shared_grid
-from pixelnerf.model.original import ReferenceRenderer
+from pixelnerf.model.original import OriginalRenderer
 from pixelnerf.scenes.photos import stack_photos
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras, Photos, Rays, RenderOutput
 
-# The reference's rays are rendered so many at once, as its evaluation does on a small machine.
-REFERENCE_RAYS_PER_CHUNK = 128
+# The original's rays are rendered so many at once, as its evaluation does on a small machine.
+ORIGINAL_RAYS_PER_CHUNK = 128
 
 
 def photos_of(scenes: Sequence[Scene], views: int, device: torch.device) -> Photos:
@@ -34,8 +34,8 @@ def image_size(camera: Cameras, side: int) -> Cameras:
 def some_rays(scenes: Sequence[Scene], view: int, count: int, device: torch.device) -> Rays:
     """`count` rays of each scene, evenly spread over the pixels of a view."""
     rays = [image_rays(scene.cameras()[view], scene.near, scene.far) for scene in scenes]
-    places = [torch.linspace(0, one.origins.shape[0] - 1, count).long() for one in rays]
-    chosen = [one.map_tensors(lambda values, at=at: values[at]) for one, at in zip(rays, places, strict=True)]
+    entries = [torch.linspace(0, one.origins.shape[0] - 1, count).long() for one in rays]
+    chosen = [one.map_tensors(lambda values, at=at: values[at]) for one, at in zip(rays, entries, strict=True)]
     fields = ("origins", "directions", "radii", "near", "far")
     return Rays(*(torch.stack([getattr(one, name) for one in chosen]) for name in fields)).to(device)
 
@@ -44,7 +44,7 @@ class TrainingStep:
     """Encoding, rendering, loss, backward and the optimiser's step, on fixed data."""
 
     def __init__(
-        self, net: Net, renderer: Net | ReferenceRenderer, photos: Photos, rays: Rays, train_coarse: bool = True
+        self, net: Net, renderer: Net | OriginalRenderer, photos: Photos, rays: Rays, train_coarse: bool = True
     ) -> None:
         self._net, self._renderer, self._photos, self._rays = net, renderer, photos, rays
         self._train_coarse = train_coarse
@@ -75,13 +75,13 @@ class TrainingStep:
 
 
 @torch.inference_mode()
-def reference_rays(reference: ReferenceRenderer, photos: Photos, rays: Rays) -> Float[Tensor, "ray 3"]:
+def original_rays(original: OriginalRenderer, photos: Photos, rays: Rays) -> Float[Tensor, "ray 3"]:
     """Rays of one scene as the original renders them, photos encoded first."""
-    latents = reference.encode(photos)
+    latents = original.encode(photos)
     background = torch.ones(1, 3, device=rays.origins.device)
     count = rays.origins.shape[1]
-    parts = [slice(first, first + REFERENCE_RAYS_PER_CHUNK) for first in range(0, count, REFERENCE_RAYS_PER_CHUNK)]
-    return torch.cat([reference.render(latents, rays[part], background).color[0] for part in parts])
+    parts = [slice(first, first + ORIGINAL_RAYS_PER_CHUNK) for first in range(0, count, ORIGINAL_RAYS_PER_CHUNK)]
+    return torch.cat([original.render(latents, rays[part], background).color[0] for part in parts])
 
 
 @torch.inference_mode()

@@ -163,11 +163,11 @@ def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]
     return migrated(checkpoint["config"]), state, int(checkpoint.get("global_step", 0))
 
 
-def _first_difference(theirs: Any, ours: Any, place: str, but_for: Set[str]) -> str | None:
+def _first_difference(theirs: Any, ours: Any, key_path: str, but_for: Set[str]) -> str | None:
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for key in sorted((theirs.keys() | ours.keys()) - but_for):
-            found = _first_difference(theirs.get(key), ours.get(key), f"{place}.{key}", but_for)
+            found = _first_difference(theirs.get(key), ours.get(key), f"{key_path}.{key}", but_for)
             if found is not None:
                 return found
         return None
-    return None if theirs == ours else f"{place} is {theirs!r} there and {ours!r} here"
+    return None if theirs == ours else f"{key_path} is {theirs!r} there and {ours!r} here"

@@ -18,7 +18,7 @@ from pixelnerf.model.net import Net
 RENDERER_CHANGES = {"blender": {}, "multiblender": {}, "llff": {"frustum": "cylinder"}}
 """The original's configurations, and what they change in the renderer of `conf/model/mipnerf.yaml`."""
 
-PLACES = (("params",), ("optimizer", "target", "params"), ("target", "params"))
+PARAMETER_PATHS = (("params",), ("optimizer", "target", "params"), ("target", "params"))
 """Where the parameters lie: on their own, in a whole training state, in an optimiser's state."""
 
 MODULE = "MLP_0"
@@ -73,14 +73,14 @@ def _reorder_last(state: dict[str, Tensor], name: str, columns: Int[Tensor, "fea
 
 
 def _parameters(tree: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-    for place in PLACES:
+    for path in PARAMETER_PATHS:
         node: Any = tree
-        for name in place:
+        for name in path:
             node = node.get(name) if isinstance(node, Mapping) else None
         if isinstance(node, Mapping):
             return node
-    places = ", ".join("/".join(place) for place in PLACES)
-    raise UserError(f"{source} has no parameters where Flax puts them ({places}); it has {', '.join(sorted(tree))}")
+    paths = ", ".join("/".join(path) for path in PARAMETER_PATHS)
+    raise UserError(f"{source} has no parameters where Flax puts them ({paths}); it has {', '.join(sorted(tree))}")
 
 
 def _original_names(net: Net) -> dict[str, str]:

@@ -19,7 +19,7 @@ FIRST_POOL = {"sn64": False, "srn": True, "dtu": True, "multi_obj": True}
 CUT_OFF = ("encoder.model.layer4.", "encoder.model.fc.")
 """The original keeps these layers of its ResNet and never runs them."""
 
-LEVELS = ("mlp_coarse", "mlp_fine")
+PASSES = ("mlp_coarse", "mlp_fine")
 FREQUENCIES, FIRST_FREQUENCY = 6, 1.5
 FLIP = torch.tensor([1.0, -1.0, -1.0])
 """OpenGL camera axes (x right, y up, z backward) in OpenCV's."""
@@ -48,19 +48,19 @@ def convert_state(original: Mapping[str, Tensor], net: Net, source: str) -> dict
     }
     columns, signs = input_columns()
     config = _field_config(net)
-    for index, level in enumerate(LEVELS):
+    for index, mlp in enumerate(PASSES):
         field, projection = f"fields.{index}", f"projections.{index}"
-        converted[f"{field}.input.weight"] = original[f"{level}.lin_in.weight"][:, columns] * signs
-        converted[f"{field}.input.bias"] = original[f"{level}.lin_in.bias"]
+        converted[f"{field}.input.weight"] = original[f"{mlp}.lin_in.weight"][:, columns] * signs
+        converted[f"{field}.input.bias"] = original[f"{mlp}.lin_in.bias"]
         for part in ("weight", "bias"):
-            output = original[f"{level}.lin_out.{part}"]
+            output = original[f"{mlp}.lin_out.{part}"]
             converted[f"{field}.color.{part}"], converted[f"{field}.density.{part}"] = output[:3], output[3:]
             for block in range(config.blocks):
                 for ours, theirs in (("first", "fc_0"), ("second", "fc_1")):
                     converted[f"{field}.blocks.{block}.{ours}.{part}"] = original[
-                        f"{level}.blocks.{block}.{theirs}.{part}"
+                        f"{mlp}.blocks.{block}.{theirs}.{part}"
                     ]
-        injections = [f"{level}.lin_z.{block}" for block in range(config.injection_blocks)]
+        injections = [f"{mlp}.lin_z.{block}" for block in range(config.injection_blocks)]
         converted[f"{projection}.weight"] = torch.cat([original[f"{name}.weight"] for name in injections])
         converted[f"{projection}.bias"] = torch.stack([original[f"{name}.bias"] for name in injections])
     return converted
@@ -86,14 +86,14 @@ def _original_shapes(net: Net) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {
         f"encoder.model.{name}": tuple(tensor.shape) for name, tensor in net.encoder.backbone.state_dict().items()
     }
-    for level in LEVELS:
+    for mlp in PASSES:
         layers = {"lin_in": (config.width, 6 * FREQUENCIES + 6), "lin_out": (4, config.width)}
         layers |= {
             f"blocks.{b}.fc_{part}": (config.width, config.width) for b in range(config.blocks) for part in (0, 1)
         }
         layers |= {f"lin_z.{b}": (config.width, sum(net.encoder.channels)) for b in range(config.injection_blocks)}
         for layer, shape in layers.items():
-            shapes |= {f"{level}.{layer}.weight": shape, f"{level}.{layer}.bias": shape[:1]}
+            shapes |= {f"{mlp}.{layer}.weight": shape, f"{mlp}.{layer}.bias": shape[:1]}
     shapes["code._freqs"] = shapes["code._phases"] = (1, 2 * FREQUENCIES, 1)
     return shapes
 

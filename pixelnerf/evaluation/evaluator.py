@@ -102,11 +102,11 @@ class Evaluator:
             scores[count] |= {
                 method: self._measure(images, truths, seconds) for method, (images, seconds) in made.items()
             }
-            place = targets.index(shown_target(item, count))
+            position = targets.index(shown_target(item, count))
             others: dict[Method, Tensor] = {
-                method: images[place] for method, (images, _) in made.items() if method != "model"
+                method: images[position] for method, (images, _) in made.items() if method != "model"
             }
-            shown[count] = ShownView(targets[place], photos, truths[place], renders[place].output, others)
+            shown[count] = ShownView(targets[position], photos, truths[position], renders[position].output, others)
         counts = {count: len(targets) for count, targets in item.targets.items()}
         return Evaluation(SceneScores(item.group, item.category, item.scene.name, item.size, counts, scores), shown)
 

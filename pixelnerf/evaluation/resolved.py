@@ -22,7 +22,7 @@ from pixelnerf.tools.spacing import spread
 
 @dataclass(frozen=True)
 class Item:
-    """One scene of a manifest: its views by the number of inputs; targets are of one size, shrunk by `downscale`.
+    """One scene of a protocol: its views by the number of inputs; targets are of one size, shrunk by `downscale`.
 
     A scene with targets of several sizes is one item for each size, "400x300" after shrinking.
     """
@@ -52,7 +52,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class ResolvedProtocol:
     """A protocol resolved against a dataset."""
 
     protocol: ProtocolConfig
@@ -69,11 +69,11 @@ class Manifest:
         }
 
     def digest(self) -> str:
-        """SHA-256 of the manifest, as hexadecimal."""
+        """SHA-256 of the list, as hexadecimal."""
         return hashlib.sha256(json.dumps(self.to_plain(), sort_keys=True).encode()).hexdigest()
 
 
-def resolve(protocol: ProtocolConfig, dataset: SceneDataset, damaged: DamagedScenes) -> Manifest:
+def resolve(protocol: ProtocolConfig, dataset: SceneDataset, damaged: DamagedScenes) -> ResolvedProtocol:
     """Fixes scenes, inputs and targets. Scenes that cannot be opened are left out and counted if `damaged` says so.
 
     Raises:
@@ -85,7 +85,7 @@ def resolve(protocol: ProtocolConfig, dataset: SceneDataset, damaged: DamagedSce
         if not scenes:
             raise UserError(f"no scene for protocol.groups.{name}: its splits {', '.join(group.splits)} are empty")
         items += [item for scene in scenes for item in _items(protocol, name, scene)]
-    return Manifest(protocol, tuple(items))
+    return ResolvedProtocol(protocol, tuple(items))
 
 
 def _group_scenes(group: GroupConfig, dataset: SceneDataset, damaged: DamagedScenes) -> list[Scene]:

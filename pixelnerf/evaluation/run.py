@@ -18,7 +18,7 @@ from pixelnerf.evaluation.aggregate import metrics_json, per_object_csv
 from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.report import report_html
-from pixelnerf.evaluation.resolved import Item, Manifest, resolve
+from pixelnerf.evaluation.resolved import Item, ResolvedProtocol, resolve
 from pixelnerf.evaluation.showcase import choose, save_pictures
 from pixelnerf.evaluation.store import ResultStore, result_key
 from pixelnerf.evaluation.super_resolution import SuperResolution, training_scenes
@@ -33,7 +33,7 @@ from pixelnerf.tools.files import file_digest, write_atomically
 from pixelnerf.tools.progress import progress_bar
 
 NO_MATTER = ("how_to_get", "cache_gib", "on_error", "generator")
-"""What of a dataset's configuration cannot change a scene's numbers; the scenes themselves are in the manifest."""
+"""What of a dataset's configuration cannot change a scene's numbers; the scenes themselves are in the resolved."""
 
 
 class EvaluationConfig(Config):
@@ -80,7 +80,7 @@ class EvaluationResult:
 def evaluate(
     config: EvaluationConfig, dataset: SceneDataset, altered: tuple[str, ...], console: Console
 ) -> EvaluationResult:
-    """Runs a protocol and writes `metrics.json`, `per_object.csv`, `manifest.json`, `renders/` and `report.html`.
+    """Runs a protocol: `metrics.json`, `per_object.csv`, `report.html`, `renders/` and `resolved_protocol.json`.
 
     `dataset` is what `config.dataset` describes, opened. `altered` are changes made to the named protocol or its
     dataset: they are noted, and published numbers stay out.
@@ -104,12 +104,12 @@ def evaluate(
     if bfloat16:
         altered = (*altered, "precision=bfloat16")
     damaged = DamagedScenes(dataset.on_error)
-    manifest = resolve(config.protocol, dataset, damaged)
+    resolved = resolve(config.protocol, dataset, damaged)
     refiners = tuple(load_refiner(path) for path in config.refiner)
     extra = SuperResolution(
         refiners, config.bicubic, trained_supersample(model.config), training_scenes(dataset, refiners)
     )
-    extra.check(manifest)
+    extra.check(resolved)
     problem = lpips_problem()
     output = config.output or default_output(config.checkpoint, config.protocol.name)
     circumstances = {
@@ -123,11 +123,11 @@ def evaluate(
         "bicubic": config.bicubic,
         "torch": torch.__version__,
     }
-    store = ResultStore(output, manifest, result_key(config.checkpoint, manifest.digest(), circumstances))
+    store = ResultStore(output, resolved, result_key(config.checkpoint, resolved.digest(), circumstances))
     lpips = Lpips(device) if problem is None else None
     options = RenderOptions(device, config.rays_per_chunk, config.quality, bfloat16)
     evaluator = Evaluator(model.net, config.protocol, options, lpips, extra)
-    items, results = _evaluate_all(evaluator, manifest, store, output / "renders", console, damaged)
+    items, results = _evaluate_all(evaluator, resolved, store, output / "renders", console, damaged)
     shown = choose(output / "renders", items, results)
     if lpips is not None and any(_is_too_small_for_lpips(result.size) for result in results):
         problem = f"LPIPS is not defined for pictures below {LPIPS_SMALLEST_SIDE} pixels, so means over them have none"
@@ -146,7 +146,7 @@ def evaluate(
         "checkpoint": f"{config.checkpoint} (step {model.step})",
         **{f"{name} refiner": path for name, path in named.items()},
         "scenes": str(len({(result.group, result.scene) for result in results})),
-        "manifest": manifest.digest(),
+        "resolved": resolved.digest(),
         "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
     }
     write_atomically(output / "per_object.csv", per_object_csv(results).encode())
@@ -176,7 +176,7 @@ def trained_supersample(config: Mapping[str, Any]) -> int:
 
 def _evaluate_all(
     evaluator: Evaluator,
-    manifest: Manifest,
+    resolved: ResolvedProtocol,
     store: ResultStore,
     pictures: Path,
     console: Console,
@@ -185,11 +185,11 @@ def _evaluate_all(
     """The items that could be read, and their scores."""
     items, results = [], []
     try:
-        with progress_bar("evaluate", len(manifest.items), console) as bar:
-            for index, item in enumerate(manifest.items):
+        with progress_bar("evaluate", len(resolved.items), console) as bar:
+            for index, item in enumerate(resolved.items):
                 result = store.load(index, item)
                 if result is None:
-                    with damaged.guard(manifest.items, index):
+                    with damaged.guard(resolved.items, index):
                         evaluation = evaluator.evaluate(item)
                         result = evaluation.result
                         # Pictures first: a stored result says that they are there.
@@ -201,7 +201,7 @@ def _evaluate_all(
                 values = [done.scores[min(done.scores)]["model"].psnr for done in results]
                 bar.advance(f"PSNR {sum(values) / len(values):.2f} dB" if values else "")
     except KeyboardInterrupt:
-        done = f"{len(results)} of {len(manifest.items)} scenes are done"
+        done = f"{len(results)} of {len(resolved.items)} scenes are done"
         raise KeyboardInterrupt(f"interrupted: {done}; the same command goes on from there") from None
     return items, results
 

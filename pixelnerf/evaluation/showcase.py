@@ -77,21 +77,21 @@ def choose(folder: Path, items: Sequence[Item], results: Sequence[SceneScores]) 
     for members in categories.values():
         fewest = min(results[members[0]].scores)
         ranked = sorted(members, key=lambda index: -results[index].scores[fewest]["model"].psnr)
-        places = {0: "best"}
+        ranks = {0: "best"}
         if len(ranked) > 2:
-            places[len(ranked) // 2] = "median"
+            ranks[len(ranked) // 2] = "median"
         if len(ranked) > 1:
-            places[len(ranked) - 1] = "worst"
-        for place, rank in places.items():
-            item, result = items[ranked[place]], results[ranked[place]]
+            ranks[len(ranked) - 1] = "worst"
+        for position, rank in ranks.items():
+            item, result = items[ranked[position]], results[ranked[position]]
             chosen.append(Shown(result.group, result.category, result.scene, rank, tuple(_files(folder, item, result))))
     return chosen
 
 
 def _files(folder: Path, item: Item, result: SceneScores) -> list[ShownRender]:
     """Where a scene's pictures lie; truth and inputs are shared by the numbers of photos."""
-    place = folder / result.group / (file_name(result.category) if result.category else "scenes")
-    place = place / file_name(result.scene) / result.size
+    directory = folder / result.group / (file_name(result.category) if result.category else "scenes")
+    directory = directory / file_name(result.scene) / result.size
     renders = []
     for count, inputs in sorted(item.inputs.items()):
         target = shown_target(item, count)
@@ -100,14 +100,14 @@ def _files(folder: Path, item: Item, result: SceneScores) -> list[ShownRender]:
             ShownRender(
                 views=count,
                 psnr=result.scores[count]["model"].psnr,
-                inputs=tuple(place / f"input{view:03d}.png" for view in inputs),
-                prediction=place / f"{stem}_prediction.png",
+                inputs=tuple(directory / f"input{view:03d}.png" for view in inputs),
+                prediction=directory / f"{stem}_prediction.png",
                 others={
-                    method: place / f"{stem}_{method}.png" for method in ENHANCED if method in result.scores[count]
+                    method: directory / f"{stem}_{method}.png" for method in ENHANCED if method in result.scores[count]
                 },
-                truth=place / f"target{target:03d}_truth.png",
-                depth=place / f"{stem}_depth.png",
-                error=place / f"{stem}_error.png",
+                truth=directory / f"target{target:03d}_truth.png",
+                depth=directory / f"{stem}_depth.png",
+                error=directory / f"{stem}_error.png",
             )
         )
     return renders

@@ -1,6 +1,6 @@
 """Finished scenes on disk, so that an interrupted evaluation goes on where it stopped.
 
-A stored result is used again only under its own key: the checkpoint's and the manifest's hashes, and what else decides
+A stored result is used again only under its own key: the checkpoint's and the resolved's hashes, and what else decides
 the numbers.
 """
 
@@ -12,44 +12,44 @@ from typing import Any
 
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.evaluator import SceneScores, Scores
-from pixelnerf.evaluation.resolved import Item, Manifest
+from pixelnerf.evaluation.resolved import Item, ResolvedProtocol
 from pixelnerf.tools.files import file_digest, file_name, remove_partial, write_atomically
 
 FOLDER = "scenes"
 
 
-def result_key(checkpoint: Path, manifest_digest: str, circumstances: dict[str, Any]) -> str:
+def result_key(checkpoint: Path, protocol_digest: str, circumstances: dict[str, Any]) -> str:
     """What a stored result depends on, as one hash."""
     parts = {
         "checkpoint": file_digest(checkpoint),
-        "manifest": manifest_digest,
+        "resolved": protocol_digest,
         **circumstances,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class ResultStore:
-    """`<output>/manifest.json`, and one JSON file a scene under `<output>/scenes/`, written whole or not at all.
+    """`<output>/resolved_protocol.json`, and a JSON file a scene under `<output>/scenes/`, written whole or not at all.
 
     Raises:
         UserError: the output folder cannot be written.
     """
 
-    def __init__(self, output: Path, manifest: Manifest, key: str) -> None:
+    def __init__(self, output: Path, resolved: ResolvedProtocol, key: str) -> None:
         self._folder = output / FOLDER
         self._key = key
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             remove_partial(self._folder)
-            plain = {"sha256": manifest.digest(), **manifest.to_plain()}
-            write_atomically(output / "manifest.json", json.dumps(plain, indent=1).encode())
+            plain = {"sha256": resolved.digest(), **resolved.to_plain()}
+            write_atomically(output / "resolved_protocol.json", json.dumps(plain, indent=1).encode())
         except OSError as error:
             raise UserError(
                 f"cannot write into output folder '{output}': {error.strerror}; choose another with output=PATH"
             ) from None
 
     def load(self, index: int, item: Item) -> SceneScores | None:
-        """The stored scores of a manifest's item; None if there are none that were made under this key."""
+        """The stored scores of a resolved's item; None if there are none that were made under this key."""
         try:
             stored = json.loads(self._path(index, item).read_text("utf-8"))
             if stored["key"] != self._key:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pixelnerf.checkpoints.checkpoint import LoadedRefiner
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.resolved import Item, Manifest
+from pixelnerf.evaluation.resolved import Item, ResolvedProtocol
 from pixelnerf.refine.reference import ReferenceRefinerConfig
 from pixelnerf.refine.views import ReferenceView, RenderedView
 from pixelnerf.scenes.scene import Scene, SceneDataset
@@ -35,7 +35,7 @@ class SuperResolution:
     supersample: int = 1
     training_scenes: dict[str, Scene] = field(default_factory=dict)
 
-    def check(self, manifest: Manifest) -> None:
+    def check(self, resolved: ResolvedProtocol) -> None:
         """Makes sure that every scene can be measured by every method.
 
         Raises:
@@ -44,7 +44,7 @@ class SuperResolution:
         names = [refiner.own.name for refiner in self.refiners]
         if repeated := next((name for name in names if names.count(name) > 1), None):
             raise UserError(f"two refiners of the kind '{repeated}' cannot stand in one table; give one")
-        for item in manifest.items:
+        for item in resolved.items:
             if self.bicubic is not None and any(int(side) % self.bicubic for side in item.size.split("x")):
                 raise UserError(f"bicubic={self.bicubic} does not divide {item.size}, the size of '{item.scene.name}'")
             for refiner in self.refiners:

@@ -2,7 +2,7 @@
 
 Frames: OpenCV camera axes (x right, y down, z forward), camera-to-world poses. Pixels: the image spans
 [0, width] x [0, height], so the first pixel's centre is (0.5, 0.5). A point on a ray is `origin + t * direction`;
-N samples of a ray are the intervals between N + 1 `fences`, which are values of t.
+N samples of a ray are the intervals between N + 1 `edges`, which are values of t.
 
 Matrix products are written as sums of products, because `matmul` obeys autocast and TF32, and a position rounded to
 their 8 or 11 bits is off by pixels. Half-precision densities and colours are therefore safe: they meet float32 here.

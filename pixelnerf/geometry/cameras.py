@@ -89,8 +89,8 @@ def transform_cameras(
 
 def _pinhole(intrinsics: Float[Tensor, "*batch 3 3"]) -> tuple[Float[Tensor, "*batch 1"], ...]:
     """Focal length in x, skew, focal length in y, principal point's x and y, ready to broadcast over points."""
-    places = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2))
-    return tuple(intrinsics[..., row, column, None] for row, column in places)
+    entries = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2))
+    return tuple(intrinsics[..., row, column, None] for row, column in entries)
 
 
 def _safe_depth(points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch point"]:

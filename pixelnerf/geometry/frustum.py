@@ -10,7 +10,7 @@ from torch import Tensor
 from pixelnerf.types import Gaussians, Rays
 
 
-def conical_frustums(rays: Rays, fences: Float[Tensor, "*batch ray fence"]) -> Gaussians:
+def conical_frustums(rays: Rays, edges: Float[Tensor, "*batch ray edge"]) -> Gaussians:
     """Gaussians with the moments of uniformly filled conical frustums.
 
     With the interval's centre m, half width h and q = h^2 / (3 m^2 + h^2), mip-NeRF's equation 7 reads
@@ -22,31 +22,31 @@ def conical_frustums(rays: Rays, fences: Float[Tensor, "*batch ray fence"]) -> G
 
     Args:
         rays: cones.
-        fences: ends of the intervals, 0 <= t, ascending.
+        edges: ends of the intervals, 0 <= t, ascending.
     """
-    left, right = fences[..., :-1], fences[..., 1:]
+    left, right = edges[..., :-1], edges[..., 1:]
     middle = (left + right) / 2
     half_squared = ((right - left) / 2).square()
     middle_squared = middle.square()
     denominator = 3 * middle_squared + half_squared
     # Only an empty interval at the apex has a zero denominator, and there h = 0 too.
-    ratio = half_squared / denominator.clamp_min(torch.finfo(fences.dtype).tiny)
+    ratio = half_squared / denominator.clamp_min(torch.finfo(edges.dtype).tiny)
     distance = middle * (1 + 2 * ratio)
     distance_variance = half_squared / 3 - (4 / 15) * ratio.square() * (12 * middle_squared - half_squared)
     spread = middle_squared / 4 + half_squared * (5 / 12 - (4 / 15) * ratio)
     return _gaussians(rays, distance, distance_variance, rays.radii[..., None].square() * spread)
 
 
-def cylindrical_frustums(rays: Rays, fences: Float[Tensor, "*batch ray fence"]) -> Gaussians:
+def cylindrical_frustums(rays: Rays, edges: Float[Tensor, "*batch ray edge"]) -> Gaussians:
     """Gaussians with the moments of uniformly filled cylinders of the rays' radii, for parallel (NDC) rays."""
-    left, right = fences[..., :-1], fences[..., 1:]
+    left, right = edges[..., :-1], edges[..., 1:]
     radial = (rays.radii[..., None].square() / 4).expand_as(left)
     return _gaussians(rays, (left + right) / 2, (right - left).square() / 12, radial)
 
 
-def point_samples(rays: Rays, fences: Float[Tensor, "*batch ray fence"]) -> Gaussians:
-    """Points without extent at the intervals' left fences (the original NeRF)."""
-    distance = fences[..., :-1]
+def point_samples(rays: Rays, edges: Float[Tensor, "*batch ray edge"]) -> Gaussians:
+    """Points without size at the intervals' left edges (the original NeRF)."""
+    distance = edges[..., :-1]
     nothing = torch.zeros_like(distance)
     return Gaussians(_points(rays, distance), rays.directions, nothing, nothing)
 

@@ -14,32 +14,32 @@ from torch import Tensor
 SMALLEST_WEIGHT = 1e-5
 
 
-def stratified_fences(
+def stratified_edges(
     near: Float[Tensor, "*batch ray"],
     far: Float[Tensor, "*batch ray"],
     count: int,
     generator: torch.Generator | None,
     spacing: Literal["linear", "disparity"],
-) -> Float[Tensor, "*batch ray fence"]:
-    """Ends of `count` intervals from near to far: count + 1 fences, ascending.
+) -> Float[Tensor, "*batch ray edge"]:
+    """Ends of `count` intervals from near to far: count + 1 edges, ascending.
 
-    With a generator each fence is uniform in its stratum, the range nearer to it than to its neighbours.
+    With a generator each edge is uniform in its stratum, the range nearer to it than to its neighbours.
 
     Args:
         near: beginning of the range, positive for "disparity".
         far: end of the range.
         count: number of intervals.
-        generator: source of the jitter; None puts fences evenly, the first on near and the last on far.
+        generator: source of the jitter; None puts edges evenly, the first on near and the last on far.
         spacing: even in t, or in 1 / t.
     """
     share = torch.linspace(0, 1, count + 1, dtype=near.dtype, device=near.device)
-    fences = _spaced(near[..., None], far[..., None], share, spacing)
+    edges = _spaced(near[..., None], far[..., None], share, spacing)
     if generator is None:
-        return fences
-    middles = (fences[..., 1:] + fences[..., :-1]) / 2
-    lower = torch.cat([fences[..., :1], middles], dim=-1)
-    upper = torch.cat([middles, fences[..., -1:]], dim=-1)
-    return lower + (upper - lower) * _uniform(fences, count + 1, generator)
+        return edges
+    middles = (edges[..., 1:] + edges[..., :-1]) / 2
+    lower = torch.cat([edges[..., :1], middles], dim=-1)
+    upper = torch.cat([middles, edges[..., -1:]], dim=-1)
+    return lower + (upper - lower) * _uniform(edges, count + 1, generator)
 
 
 def stratified_points(
@@ -54,18 +54,18 @@ def stratified_points(
     Uniform in its interval with a generator, in the interval's middle without; even in t, or in 1 / t.
     """
     strata = torch.arange(count, dtype=near.dtype, device=near.device)
-    place = 0.5 if generator is None else _uniform(near[..., None], count, generator)
-    return _spaced(near[..., None], far[..., None], (strata + place) / count, spacing)
+    offset = 0.5 if generator is None else _uniform(near[..., None], count, generator)
+    return _spaced(near[..., None], far[..., None], (strata + offset) / count, spacing)
 
 
 @torch.no_grad()
-def resample_fences(
-    fences: Float[Tensor, "*batch ray fence"],
+def resample_edges(
+    edges: Float[Tensor, "*batch ray edge"],
     weights: Float[Tensor, "*batch ray sample"],
     count: int,
     padding: float | Tensor,
     generator: torch.Generator | None,
-) -> Float[Tensor, "*batch ray new_fence"]:
+) -> Float[Tensor, "*batch ray new_edge"]:
     """Ends of `count` new intervals where the weights are, ascending and inside the old range; no gradient flows.
 
     The histogram is widened by a maximum over neighbours, blurred by their average, and raised by `padding`, so that
@@ -74,12 +74,12 @@ def resample_fences(
     padded = torch.cat([weights[..., :1], weights, weights[..., -1:]], dim=-1)
     widened = torch.maximum(padded[..., :-1], padded[..., 1:])
     blurred = (widened[..., :-1] + widened[..., 1:]) / 2
-    return _invert_histogram(fences, blurred + padding, _stratified_quantiles(fences, count + 1, generator))
+    return _invert_histogram(edges, blurred + padding, _stratified_quantiles(edges, count + 1, generator))
 
 
 @torch.no_grad()
 def sample_points_from_histogram(
-    fences: Float[Tensor, "*batch ray fence"],
+    edges: Float[Tensor, "*batch ray edge"],
     weights: Float[Tensor, "*batch ray sample"],
     count: int,
     generator: torch.Generator | None,
@@ -89,18 +89,18 @@ def sample_points_from_histogram(
     Independent draws with a generator, evenly spaced quantiles from the first to the last without.
     """
     if generator is None:
-        quantiles = _stratified_quantiles(fences, count, None)
+        quantiles = _stratified_quantiles(edges, count, None)
     else:
-        quantiles = _uniform(fences, count, generator).sort(dim=-1).values
-    return _invert_histogram(fences, weights + SMALLEST_WEIGHT, quantiles)
+        quantiles = _uniform(edges, count, generator).sort(dim=-1).values
+    return _invert_histogram(edges, weights + SMALLEST_WEIGHT, quantiles)
 
 
 def _spaced(
     near: Float[Tensor, "*batch ray 1"],
     far: Float[Tensor, "*batch ray 1"],
-    share: Float[Tensor, "... place"],
+    share: Float[Tensor, "... point"],
     spacing: Literal["linear", "disparity"],
-) -> Float[Tensor, "*batch ray place"]:
+) -> Float[Tensor, "*batch ray point"]:
     """The values of t at shares in [0, 1] of the way from near to far."""
     if spacing == "disparity":
         # 1 / t is even in `share`; written as t's own share of the range, the ends are met to the bit.
@@ -109,19 +109,19 @@ def _spaced(
 
 
 def _stratified_quantiles(
-    fences: Float[Tensor, "*batch ray fence"], count: int, generator: torch.Generator | None
+    edges: Float[Tensor, "*batch ray edge"], count: int, generator: torch.Generator | None
 ) -> Float[Tensor, "*batch ray quantile"]:
     """Ascending quantiles in [0, 1): one in each of `count` equal strata, or evenly from 0 to just below 1."""
-    last = 1 - torch.finfo(fences.dtype).eps
+    last = 1 - torch.finfo(edges.dtype).eps
     if generator is None:
-        even = torch.linspace(0, last, count, dtype=fences.dtype, device=fences.device)
-        return even.expand(*fences.shape[:-1], count)
-    strata = torch.arange(count, dtype=fences.dtype, device=fences.device)
-    return ((strata + _uniform(fences, count, generator)) / count).clamp_max(last)
+        even = torch.linspace(0, last, count, dtype=edges.dtype, device=edges.device)
+        return even.expand(*edges.shape[:-1], count)
+    strata = torch.arange(count, dtype=edges.dtype, device=edges.device)
+    return ((strata + _uniform(edges, count, generator)) / count).clamp_max(last)
 
 
 def _invert_histogram(
-    fences: Float[Tensor, "*batch ray fence"],
+    edges: Float[Tensor, "*batch ray edge"],
     weights: Float[Tensor, "*batch ray sample"],
     quantiles: Float[Tensor, "*batch ray quantile"],
 ) -> Float[Tensor, "*batch ray quantile"]:
@@ -134,21 +134,21 @@ def _invert_histogram(
     right = torch.searchsorted(cumulative, quantiles.contiguous(), right=True)
     left = right - 1
     low, high = cumulative.gather(-1, left), cumulative.gather(-1, right)
-    start, end = fences.gather(-1, left), fences.gather(-1, right)
+    start, end = edges.gather(-1, left), edges.gather(-1, right)
     return start + (quantiles - low) / (high - low) * (end - start)
 
 
 def _ordered_sum(weights: Float[Tensor, "*batch ray sample"]) -> Float[Tensor, "*batch ray 1"]:
     """The sum from first to last, as mip-NeRF takes it.
 
-    In another order it rounds differently, and where weights are small that moves a fence by up to 3e-5.
+    In another order it rounds differently, and where weights are small that moves a edge by up to 3e-5.
     """
     return reduce(torch.add, weights.split(1, dim=-1))
 
 
 def _uniform(
-    fences: Float[Tensor, "*batch ray fence"], count: int, generator: torch.Generator
+    edges: Float[Tensor, "*batch ray edge"], count: int, generator: torch.Generator
 ) -> Float[Tensor, "*batch ray draw"]:
     """`count` uniform numbers in [0, 1) for each ray."""
-    shape = (*fences.shape[:-1], count)
-    return torch.rand(shape, generator=generator, device=generator.device, dtype=fences.dtype).to(fences.device)
+    shape = (*edges.shape[:-1], count)
+    return torch.rand(shape, generator=generator, device=generator.device, dtype=edges.dtype).to(edges.device)

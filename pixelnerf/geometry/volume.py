@@ -25,7 +25,7 @@ def compositing_weights(
 
     Args:
         density: in inverse units of length; half precision is welcome.
-        lengths: of the intervals, in float32: differences of fences times the direction's norm.
+        lengths: of the intervals, in float32: differences of edges times the direction's norm.
     """
     depth = density * lengths.clamp_max(INFINITE_LENGTH)
     before = torch.cat([torch.zeros_like(depth[..., :1]), depth[..., :-1].cumsum(dim=-1)], dim=-1)
@@ -35,7 +35,7 @@ def compositing_weights(
 def composite(
     colors: Float[Tensor, "*batch ray sample 3"],
     weights: Float[Tensor, "*batch ray sample"],
-    fences: Float[Tensor, "*batch ray fence"],
+    edges: Float[Tensor, "*batch ray edge"],
     background: Float[Tensor, "*#batch #ray 3"],
 ) -> RenderOutput:
     """Rays composited over a background.
@@ -43,7 +43,7 @@ def composite(
     Args:
         colors: of the intervals, in [0, 1].
         weights: from `compositing_weights`.
-        fences: ends of the intervals. The last is the ray's far end, also where the last length was infinite.
+        edges: ends of the intervals. The last is the ray's far end, also where the last length was infinite.
         background: colour behind each batch element or each ray, in [0, 1].
 
     Returns:
@@ -52,25 +52,25 @@ def composite(
     """
     opacity = weights.sum(dim=-1)
     color = (weights[..., None] * colors).sum(dim=-2) + (1 - opacity[..., None]) * background
-    first, far = fences[..., 0], fences[..., -1]
-    middles = (fences[..., 1:] + fences[..., :-1]) / 2
+    first, far = edges[..., 0], edges[..., -1]
+    middles = (edges[..., 1:] + edges[..., :-1]) / 2
     distance = ((weights * middles).sum(dim=-1) + FAR_OPACITY * far) / (opacity + FAR_OPACITY)
     return RenderOutput(
         color=color,
         opacity=opacity,
         distance=distance.clamp(first, far),
-        median_distance=_median_distance(weights, fences),
+        median_distance=_median_distance(weights, edges),
         weights=weights,
-        fences=fences,
+        edges=edges,
     )
 
 
 @torch.no_grad()
 def _median_distance(
-    weights: Float[Tensor, "*batch ray sample"], fences: Float[Tensor, "*batch ray fence"]
+    weights: Float[Tensor, "*batch ray sample"], edges: Float[Tensor, "*batch ray edge"]
 ) -> Float[Tensor, "*batch ray"]:
     """Where the accumulated weight reaches 1/2, weights being spread evenly over their intervals."""
     missing = 0.5 - (weights.cumsum(dim=-1) - weights)
     # An interval counts whole before the median, in part around it, and not at all behind it.
     share = (missing / weights.clamp_min(torch.finfo(weights.dtype).tiny)).clamp(0, 1)
-    return (fences[..., 0] + (share * fences.diff(dim=-1)).sum(dim=-1)).minimum(fences[..., -1])
+    return (edges[..., 0] + (share * edges.diff(dim=-1)).sum(dim=-1)).minimum(edges[..., -1])

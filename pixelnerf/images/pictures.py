@@ -24,9 +24,9 @@ def to_8_bits(image: Float[ndarray, "*shape"]) -> UInt8[ndarray, "*shape"]:
 
 def color_map(values: Float[ndarray, "height width"]) -> Float[ndarray, "height width 3"]:
     """Values in [0, 1] as viridis colours in [0, 1]; outside values are clipped."""
-    place = np.clip(np.nan_to_num(values), 0.0, 1.0) * (len(VIRIDIS) - 1)
-    low = np.minimum(place.astype(np.int64), len(VIRIDIS) - 2)
-    share = (place - low)[..., None]
+    position = np.clip(np.nan_to_num(values), 0.0, 1.0) * (len(VIRIDIS) - 1)
+    low = np.minimum(position.astype(np.int64), len(VIRIDIS) - 2)
+    share = (position - low)[..., None]
     return (((1 - share) * VIRIDIS[low] + share * VIRIDIS[low + 1]) / 255).astype(np.float32)
 
 

@@ -43,7 +43,7 @@ class ModelConfig(Config):
             self._check_with_photos()
         if self.renderer.frustum == "point" and (self.position.integrated or self._integrates_features):
             raise ValueError(
-                "renderer.frustum=point has no extent to integrate over; set position.integrated=false and "
+                "renderer.frustum=point has no size to integrate over; set position.integrated=false and "
                 "lookup.mode=point, or another frustum"
             )
         return self

@@ -103,10 +103,10 @@ class Encoder(nn.Module):
         """The matrix of linear interpolation from `coarse` texels to `fine` ones."""
         index = torch.arange(fine, device=like.device, dtype=torch.float32)
         if self.config.upsample == "align_corners":
-            place = index * ((coarse - 1) / max(fine - 1, 1))
+            position = index * ((coarse - 1) / max(fine - 1, 1))
         else:
-            place = (index / _stride_ratio(fine, coarse)).clamp_max(coarse - 1)
-        return (1 - (place[:, None] - torch.arange(coarse, device=like.device)).abs()).clamp_min(0).to(like.dtype)
+            position = (index / _stride_ratio(fine, coarse)).clamp_max(coarse - 1)
+        return (1 - (position[:, None] - torch.arange(coarse, device=like.device)).abs()).clamp_min(0).to(like.dtype)
 
     def _load(self, state: dict[str, Tensor]) -> None:
         wanted = self.backbone.state_dict()

@@ -87,12 +87,12 @@ class Net(nn.Module):
     def radiance(
         self,
         features: SceneFeatures,
-        level: int,
+        pass_index: int,
         gaussians: Gaussians,
         generator: torch.Generator | None = None,
     ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
         """Density and colour of Gaussians in the world ("batch ray sample"), by the first (0) or second (1) pass."""
-        index = min(level, len(self.fields) - 1)
+        index = min(pass_index, len(self.fields) - 1)
         query = self._query_world if self.encoder is None else self._query_photos
         return activate(*query(features, index, gaussians), self.config.field, generator)
 

@@ -52,8 +52,8 @@ class OccupancyGrid(TensorRecord):
         local = rotate(self.axes.mT, points - self.corner) / self.cell
         sizes = points.new_tensor(self.density.shape)
         # grid_sample counts axes from the last one on.
-        places = (local / sizes * 2 - 1).flip(-1).reshape(1, 1, 1, -1, 3)
-        density = F.grid_sample(self.density[None, None], places, padding_mode="border", align_corners=False)
+        coordinates = (local / sizes * 2 - 1).flip(-1).reshape(1, 1, 1, -1, 3)
+        density = F.grid_sample(self.density[None, None], coordinates, padding_mode="border", align_corners=False)
         index = local.floor().long()
         inside = ((index >= 0) & (index < sizes.long())).all(-1)
         i, j, k = index.clamp_min(0).minimum(sizes.long() - 1).unbind(-1)

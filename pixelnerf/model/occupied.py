@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.profiler import record_function
 
-from pixelnerf.geometry.sampling import resample_fences, stratified_fences
+from pixelnerf.geometry.sampling import resample_edges, stratified_edges
 from pixelnerf.geometry.volume import compositing_weights
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupancy import OccupancyGrid, build_occupancy
@@ -36,7 +36,7 @@ THIN_OPACITY, FAINT_OPACITY = 0.05, 0.4
 
 
 @dataclass(frozen=True)
-class SparseSettings:
+class QualitySettings:
     """`cells` along the box's longest side, the share of light that an `empty` cell may stop, and frusta a ray."""
 
     cells: int
@@ -44,17 +44,17 @@ class SparseSettings:
     samples: int
 
 
-SETTINGS: dict[Quality, SparseSettings] = {
-    "high": SparseSettings(cells=48, empty=0.003, samples=16),
-    "fast": SparseSettings(cells=32, empty=0.01, samples=8),
+SETTINGS: dict[Quality, QualitySettings] = {
+    "high": QualitySettings(cells=48, empty=0.003, samples=16),
+    "fast": QualitySettings(cells=32, empty=0.01, samples=8),
 }
 
 
 @dataclass(frozen=True)
 class March(TensorRecord):
-    """Equal steps along rays: their fences, what each weighs by the grid's density, and which are occupied."""
+    """Equal steps along rays: their edges, what each weighs by the grid's density, and which are occupied."""
 
-    fences: Float[Tensor, "batch ray fence"]
+    edges: Float[Tensor, "batch ray edge"]
     weights: Float[Tensor, "batch ray step"]
     occupied: Bool[Tensor, "batch ray step"]
 
@@ -81,23 +81,23 @@ def march(net: Net, grid: OccupancyGrid, rays: Rays) -> March:
     makes the occupancy at the middle that of the whole step.
     """
     longest = ((rays.far - rays.near) * rays.directions.norm(dim=-1)).max()
-    fences = stratified_fences(rays.near, rays.far, math.ceil(longest / grid.cell), None, "linear")
-    middles = (fences[..., 1:] + fences[..., :-1]) / 2
+    edges = stratified_edges(rays.near, rays.far, math.ceil(longest / grid.cell), None, "linear")
+    middles = (edges[..., 1:] + edges[..., :-1]) / 2
     points = rays.origins[..., None, :] + middles[..., None] * rays.directions[..., None, :]
     density, occupied = grid.look_up(points)
-    weights = compositing_weights(density * occupied, net.renderer.interval_lengths(rays, fences))
-    return March(fences, weights, occupied)
+    weights = compositing_weights(density * occupied, net.renderer.interval_lengths(rays, edges))
+    return March(edges, weights, occupied)
 
 
 @record_function("sampling")
-def place_occupied_fences(marched: March, samples: int) -> Float[Tensor, "batch ray fence"]:
-    """Fences of `samples` frusta between the first and the last occupied step of rays that have such."""
-    fences = resample_fences(marched.fences, marched.weights, samples, PADDING * marched.occupied, None)
+def place_occupied_edges(marched: March, samples: int) -> Float[Tensor, "batch ray edge"]:
+    """Edges of `samples` frusta between the first and the last occupied step of rays that have such."""
+    edges = resample_edges(marched.edges, marched.weights, samples, PADDING * marched.occupied, None)
     # The histogram is zero outside, but for rounding, and that must not draw a frustum out to far.
     steps = marched.occupied.shape[-1]
     first = marched.occupied.to(torch.uint8).argmax(-1, keepdim=True)
     last = steps - marched.occupied.to(torch.uint8).flip(-1).argmax(-1, keepdim=True)
-    return fences.clamp(marched.fences.gather(-1, first), marched.fences.gather(-1, last))
+    return edges.clamp(marched.edges.gather(-1, first), marched.edges.gather(-1, last))
 
 
 def render_occupied(
@@ -121,8 +121,6 @@ def render_occupied(
     for samples, group in ((most, hit & ~faint), (most // 2, hit & faint & ~thin), (most // 4, hit & thin)):
         for chosen in group.nonzero()[:, 0].split(max(samples_per_chunk // samples, 1)):
             if len(chosen) > 0:
-                fences = place_occupied_fences(
-                    marched.map_tensors(lambda values, rows=chosen: values[:, rows]), samples
-                )
+                edges = place_occupied_edges(marched.map_tensors(lambda values, rows=chosen: values[:, rows]), samples)
                 mine = rays.map_tensors(lambda values, rows=chosen: values[:, rows])
-                yield chosen, net.renderer.render_level(radiance, 1, mine, fences, background)
+                yield chosen, net.renderer.render_pass(radiance, 1, mine, edges, background)

@@ -33,7 +33,7 @@ class LatentMaps(TensorRecord):
     geometry: SceneFeatures
 
 
-class ReferenceRenderer:
+class OriginalRenderer:
     """Encodes and renders with a net's own weights, per sample.
 
     Raises:
@@ -43,7 +43,9 @@ class ReferenceRenderer:
     def __init__(self, net: Net) -> None:
         lookup, direction = net.config.lookup, net.config.direction
         if net.encoder is None or lookup is None or direction is None or lookup.mode != "point":
-            raise UserError(f"'{net.config.name}' is no reference: it needs photos and lookup.mode=point, as pixelnerf")
+            raise UserError(
+                f"'{net.config.name}' cannot be computed as the original does: set lookup.mode=point, as model=pixelnerf"
+            )
         self.net = net
         self._encoder, self._direction = net.encoder, direction
 
@@ -66,21 +68,21 @@ class ReferenceRenderer:
         return self.net.renderer.render(partial(self.radiance, latents, generator), rays, background, generator)
 
     def radiance(
-        self, latents: LatentMaps, generator: torch.Generator | None, level: int, gaussians: Gaussians
+        self, latents: LatentMaps, generator: torch.Generator | None, pass_index: int, gaussians: Gaussians
     ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
         """As `Net.radiance`."""
         geometry, config = latents.geometry, self.net.config
-        index = min(level, len(self.net.fields) - 1)
+        index = min(pass_index, len(self.net.fields) - 1)
         projection = self.net.projections[index]
         assert isinstance(projection, FeatureProjection), "the configuration is validated"
         in_views = to_view_frames(gaussians, geometry.cameras)
         points = in_views.means.flatten(-3, -2)
         sizes = geometry.level_sizes[:, :, 0].to(points.dtype)
         texels = (project(geometry.cameras.intrinsics, points) - 0.5) * (sizes / geometry.cameras.sizes)[..., None, :]
-        places = texels / (sizes[..., None, :] - 1) * 2 - 1
+        coordinates = texels / (sizes[..., None, :] - 1) * 2 - 1
         with record_function("look-up"):
-            places = places.flatten(0, 1)[:, None]
-            found = F.grid_sample(latents.maps, places, padding_mode="border", align_corners=True)
+            coordinates = coordinates.flatten(0, 1)[:, None]
+            found = F.grid_sample(latents.maps, coordinates, padding_mode="border", align_corners=True)
         valid = points[..., 2] > 0
         features = found[:, :, 0].movedim(1, -1).unflatten(0, valid.shape[:2]) * valid[..., None]
         layers = zip(projection.weight.chunk(len(projection.bias)), projection.bias, strict=True)

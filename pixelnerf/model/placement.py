@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from pixelnerf.config import Config
-from pixelnerf.geometry.sampling import resample_fences, sample_points_from_histogram, stratified_fences
+from pixelnerf.geometry.sampling import resample_edges, sample_points_from_histogram, stratified_edges
 from pixelnerf.types import Rays, RenderOutput
 
 Spacing = Literal["linear", "disparity"]
@@ -57,21 +57,21 @@ def samples_per_ray(coarse_samples: int, placement: PlacementConfig | None) -> i
 
 
 @torch.no_grad()
-def place_fine_fences(
+def place_fine_edges(
     rays: Rays,
     coarse: RenderOutput,
     placement: PlacementConfig,
     spacing: Spacing,
     generator: torch.Generator | None,
-) -> Float[Tensor, "*batch ray fence"]:
-    """The second pass's fences, ascending; no gradient flows. None instead of a generator gives even quantiles."""
+) -> Float[Tensor, "*batch ray edge"]:
+    """The second pass's edges, ascending; no gradient flows. None instead of a generator gives even quantiles."""
     # A NaN shall reach the loss, where training reports it, and not become a texel's index.
     weights = torch.nan_to_num(coarse.weights)
     if isinstance(placement, HistogramPlacement):
-        return resample_fences(coarse.fences, weights, placement.samples, placement.padding, generator)
-    points = coarse.fences[..., :-1]
+        return resample_edges(coarse.edges, weights, placement.samples, placement.padding, generator)
+    points = coarse.edges[..., :-1]
     # Each weight belongs to the stratum that its point was drawn from, not to the interval behind the point.
-    strata = stratified_fences(rays.near, rays.far, points.shape[-1], None, spacing)
+    strata = stratified_edges(rays.near, rays.far, points.shape[-1], None, spacing)
     placed = [points]
     if placement.histogram_samples > 0:
         placed.append(sample_points_from_histogram(strata, weights, placement.histogram_samples, generator))

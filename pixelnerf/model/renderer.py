@@ -13,15 +13,15 @@ from torch.profiler import record_function
 
 from pixelnerf.config import Config
 from pixelnerf.geometry.frustum import conical_frustums, cylindrical_frustums, point_samples
-from pixelnerf.geometry.sampling import stratified_fences, stratified_points
+from pixelnerf.geometry.sampling import stratified_edges, stratified_points
 from pixelnerf.geometry.volume import INFINITE_LENGTH, composite, compositing_weights
-from pixelnerf.model.placement import PlacementConfig, Spacing, UnionPlacement, place_fine_fences
+from pixelnerf.model.placement import PlacementConfig, Spacing, UnionPlacement, place_fine_edges
 from pixelnerf.types import Gaussians, Rays, RenderOutput
 
 RadianceFunction = Callable[
     [int, Gaussians], tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]
 ]
-"""Level and Gaussians in the world to density and colour."""
+"""Which pass (0 or 1) and Gaussians in the world to density and colour."""
 
 FRUSTUMS = {"cone": conical_frustums, "cylinder": cylindrical_frustums, "point": point_samples}
 
@@ -76,48 +76,46 @@ class Renderer:
         generator: torch.Generator | None,
         train_coarse: bool = True,
     ) -> RenderOutput:
-        """Renders rays ("batch ray") in front of a background. A generator jitters the fences; None does not.
+        """Renders rays ("batch ray") in front of a background. A generator jitters the edges; None does not.
 
         Without `train_coarse` no gradient goes through the first of two passes.
         """
         if self.config.normalize_directions:
             rays = with_unit_directions(rays)
         with torch.set_grad_enabled(torch.is_grad_enabled() and (train_coarse or self.config.placement is None)):
-            coarse = self.render_level(radiance, 0, rays, self._coarse_fences(rays, generator), background)
+            coarse = self.render_pass(radiance, 0, rays, self._coarse_edges(rays, generator), background)
         if self.config.placement is None:
             return coarse
         with record_function("sampling"):
-            fences = place_fine_fences(rays, coarse, self.config.placement, self.config.spacing, generator)
-        return replace(self.render_level(radiance, 1, rays, fences, background), coarse=coarse)
+            edges = place_fine_edges(rays, coarse, self.config.placement, self.config.spacing, generator)
+        return replace(self.render_pass(radiance, 1, rays, edges, background), coarse=coarse)
 
-    def _coarse_fences(self, rays: Rays, generator: torch.Generator | None) -> Float[Tensor, "batch ray fence"]:
+    def _coarse_edges(self, rays: Rays, generator: torch.Generator | None) -> Float[Tensor, "batch ray edge"]:
         count, spacing = self.config.coarse_samples, self.config.spacing
         if self.config.frustum != "point":
-            return stratified_fences(rays.near, rays.far, count, generator, spacing)
+            return stratified_edges(rays.near, rays.far, count, generator, spacing)
         points = stratified_points(rays.near, rays.far, count, generator, spacing)
         return torch.cat([points, rays.far[..., None]], dim=-1)
 
-    def render_level(
+    def render_pass(
         self,
         radiance: RadianceFunction,
-        level: int,
+        pass_index: int,
         rays: Rays,
-        fences: Float[Tensor, "batch ray fence"],
+        edges: Float[Tensor, "batch ray edge"],
         background: Float[Tensor, "batch 3"],
     ) -> RenderOutput:
         """One pass over intervals that are placed already; directions are as the configuration wants them."""
         with record_function("sampling"):
-            gaussians = FRUSTUMS[self.config.frustum](rays, fences)
-        density, color = radiance(level, gaussians)
+            gaussians = FRUSTUMS[self.config.frustum](rays, edges)
+        density, color = radiance(pass_index, gaussians)
         with record_function("compositing"):
-            weights = compositing_weights(density, self.interval_lengths(rays, fences))
-            return composite(color, weights, fences, background[:, None])
+            weights = compositing_weights(density, self.interval_lengths(rays, edges))
+            return composite(color, weights, edges, background[:, None])
 
-    def interval_lengths(
-        self, rays: Rays, fences: Float[Tensor, "batch ray fence"]
-    ) -> Float[Tensor, "batch ray sample"]:
+    def interval_lengths(self, rays: Rays, edges: Float[Tensor, "batch ray edge"]) -> Float[Tensor, "batch ray sample"]:
         """Lengths in the unit that density counts in."""
-        lengths = fences.diff(dim=-1) * rays.directions.norm(dim=-1, keepdim=True)
+        lengths = edges.diff(dim=-1) * rays.directions.norm(dim=-1, keepdim=True)
         if self.config.density_unit == "half_depth":
             lengths = lengths / ((rays.far - rays.near) / 2)[..., None]
         if self.config.infinite_last_interval:

@@ -15,9 +15,9 @@ def start_unchanged(layer: nn.Conv2d) -> nn.Conv2d:
     return layer
 
 
-def level_channels(width: int, halvings: int) -> list[int]:
+def channels_by_resolution(width: int, halvings: int) -> list[int]:
     """Channels at full resolution, at half of it, and so on."""
-    return [width * min(2**level, 4) for level in range(halvings + 1)]
+    return [width * min(2**halving, 4) for halving in range(halvings + 1)]
 
 
 class ResidualBlock(nn.Module):

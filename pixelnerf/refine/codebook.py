@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pixelnerf.config import Config
-from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, level_channels, start_unchanged
+from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, channels_by_resolution, start_unchanged
 from pixelnerf.refine.patches import change_in_patches
 from pixelnerf.refine.refiner import PatchConfig, Refiner, RefinerLosses
 from pixelnerf.refine.views import PatchBatch, ReferenceView, RenderedView
@@ -141,7 +141,7 @@ class CodebookRefiner(Refiner):
         super().__init__()
         self.config = config
         self.side = config.side
-        channels = level_channels(config.width, config.halvings)
+        channels = channels_by_resolution(config.width, config.halvings)
         self.encoder = PatchEncoder(channels)
         self.to_codes = nn.Conv2d(channels[-1], config.code_channels, 1)
         self.codebook = Codebook(config)
@@ -169,7 +169,7 @@ class CodebookRefiner(Refiner):
         # The gradient at the codes goes on to the features as it is (VQ-VAE, section 3.2).
         passed = features + (codes - features).detach()
         rebuilt = self.rebuild(passed[:count]) + 0.5
-        refined = batch.rendered + self.change(passed[count:], [level[count:] for level in maps])
+        refined = batch.rendered + self.change(passed[count:], [one[count:] for one in maps])
         weights = self.config.weights
         terms = {
             "refine": weights.refine * F.l1_loss(refined, batch.truth),

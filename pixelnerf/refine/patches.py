@@ -32,15 +32,15 @@ def change_in_patches(
     for part in corners.split(PATCHES_AT_ONCE):
         changes = change(cut_patches(padded, part, side), part)
         for (column, row), patch_change in zip(part.tolist(), changes, strict=True):
-            place = (slice(row, row + side), slice(column, column + side))
-            total[:, *place] += window * patch_change
-            weight[place] += window
+            window_slices = (slice(row, row + side), slice(column, column + side))
+            total[:, *window_slices] += window * patch_change
+            weight[window_slices] += window
     return (padded + total / weight)[:, :height, :width]
 
 
 def patch_corners(width: int, height: int, side: int, overlap: int) -> Int[Tensor, "patch 2"]:
     """Left upper corners (column, row) of patches that cover the image evenly and overlap by at least `overlap`."""
-    columns, rows = (_even_places(length, side, overlap) for length in (width, height))
+    columns, rows = (_even_positions(length, side, overlap) for length in (width, height))
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
 
 
@@ -54,8 +54,8 @@ def pad_to_side(
 
 def blending_window(side: int) -> Float[Tensor, "side side"]:
     """A patch's weights: a pyramid that is positive everywhere and falls almost to zero at the border."""
-    places = torch.arange(side) + 0.5
-    tent = torch.minimum(places, side - places) / (side / 2)
+    positions = torch.arange(side) + 0.5
+    tent = torch.minimum(positions, side - positions) / (side / 2)
     return tent[:, None] * tent
 
 
@@ -66,6 +66,6 @@ def cut_patches(
     return torch.stack([image[:, row : row + side, column : column + side] for column, row in corners.tolist()])
 
 
-def _even_places(length: int, side: int, overlap: int) -> Int[Tensor, "place"]:
+def _even_positions(length: int, side: int, overlap: int) -> Int[Tensor, "position"]:
     count = 1 + math.ceil((length - side) / (side - overlap))
     return torch.linspace(0, length - side, count, dtype=torch.float64).round().long()

@@ -1,7 +1,7 @@
 """The reference refiner (NeRF-SR): details from one high-resolution photo of the scene.
 
-For some places of a patch the rendered surface point is projected into the reference photo; the patch of the photo that
-has the projection at the same place is a candidate. Features of all candidates are joined by their maximum, so neither
+For some pixels of a patch the rendered surface point is projected into the reference photo; the patch of the photo that
+has the projection at the same pixel is a candidate. Features of all candidates are joined by their maximum, so neither
 their number nor their order matters (NeRF-SR, section 3.3).
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pixelnerf.geometry.cameras import project, world_to_camera
-from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, level_channels, start_unchanged
+from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, channels_by_resolution, start_unchanged
 from pixelnerf.refine.patches import change_in_patches, cut_patches
 from pixelnerf.refine.refiner import PatchConfig, Refiner, RefinerLosses
 from pixelnerf.refine.views import Candidates, PatchBatch, ReferenceView, RenderedView
@@ -28,7 +28,7 @@ class ReferenceRefinerConfig(PatchConfig):
     """Configuration of `ReferenceRefiner`.
 
     Attributes:
-        grid: candidates come from this many by this many places of a patch.
+        grid: candidates come from this many by this many positions of a patch.
         reference_view: which view of a scene's training split is its reference photo.
     """
 
@@ -48,9 +48,9 @@ def find_candidates(
     height, width = view.opacity.shape
     inside = ((torch.arange(grid, device=corners.device) + 0.5) * side / grid).long()
     offsets = torch.stack(torch.meshgrid(inside, inside, indexing="xy"), dim=-1).flatten(0, 1)
-    places = corners[:, None] + offsets
+    pixels = corners[:, None] + offsets
     # A view smaller than a patch was continued by its border.
-    columns, rows = places[..., 0].clamp(max=width - 1), places[..., 1].clamp(max=height - 1)
+    columns, rows = pixels[..., 0].clamp(max=width - 1), pixels[..., 1].clamp(max=height - 1)
     camera = reference.camera
     points = world_to_camera(camera.poses, view.points[rows, columns].flatten(0, 1))
     pixels = project(camera.intrinsics, points).unflatten(0, columns.shape)
@@ -72,7 +72,7 @@ class ReferenceRefiner(Refiner):
         super().__init__()
         self.config = config
         self.side = config.side
-        channels = level_channels(config.width, config.halvings)
+        channels = channels_by_resolution(config.width, config.halvings)
         self.encoder = PatchEncoder(channels)
         self.stem = nn.Conv2d(2 * channels[-1], channels[-1], 3, padding=1)
         self.doublings = nn.ModuleList(

@@ -92,8 +92,8 @@ class ValidationItems(Dataset[ValidationItem]):
         if damaged.on_error == "skip":
             chosen = list(self._indices)
             self._indices = []
-            for place, index in enumerate(chosen):
-                with damaged.guard(chosen, place):
+            for position, index in enumerate(chosen):
+                with damaged.guard(chosen, position):
                     self._task(index)
                     self._indices.append(index)
 
@@ -109,9 +109,9 @@ class ValidationItems(Dataset[ValidationItem]):
         listed = scene.input_views() or ()
         sources = list(listed[: self._config.val_source_views])
         others = [view for view in range(scene.num_views) if view not in sources]
-        sources += [others[place] for place in spread(len(others), self._config.val_source_views - len(sources))]
+        sources += [others[position] for position in spread(len(others), self._config.val_source_views - len(sources))]
         rest = [view for view in range(scene.num_views) if view not in sources]
-        targets = [rest[place] for place in spread(len(rest), self._config.val_views)]
+        targets = [rest[position] for position in spread(len(rest), self._config.val_views)]
         return ValidationItem(
             photos=scene_photos(scene, sources),
             targets=scene.cameras()[targets],

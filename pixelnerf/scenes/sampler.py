@@ -141,14 +141,14 @@ class BatchSampler:
         sizes = scene.cameras().sizes.numpy()[views] // block[:, None]
         boxes = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
         if step < self._config.box_until_step:
-            drawn, place = np.unique(views, return_inverse=True)
-            tight = np.array([scene.box(view) for view in drawn.tolist()])[place]
+            drawn, inverse = np.unique(views, return_inverse=True)
+            tight = np.array([scene.box(view) for view in drawn.tolist()])[inverse]
             boxes[:, :2] = tight[:, :2] // block[:, None]
             boxes[:, 2:] = np.minimum(-(-tight[:, 2:] // block[:, None]), sizes)
         corners = np.minimum(boxes[:, :2], boxes[:, 2:] - 1)
-        places = corners + np.floor(random.random((count, 2)) * (boxes[:, 2:] - corners)).astype(np.int64)
+        chosen_pixels = corners + np.floor(random.random((count, 2)) * (boxes[:, 2:] - corners)).astype(np.int64)
         return PixelChoice(
-            *(torch.from_numpy(part) for part in (views, places[:, 0].copy(), places[:, 1].copy(), block))
+            *(torch.from_numpy(part) for part in (views, chosen_pixels[:, 0].copy(), chosen_pixels[:, 1].copy(), block))
         )
 
     def _blocks_at(self, step: int) -> Int64[np.ndarray, "scale"]:

@@ -26,18 +26,18 @@ def repetition(position: PositionConfig, scenes: Sequence[Scene]) -> str | None:
     if scene.ndc is not None:
         return None
     period = 2 * math.pi / (position.scale * 2.0**position.min_degree)
-    extent = _extent(scene)
-    if extent <= TOLERATED_PERIODS * period:
+    width = _scene_width(scene)
+    if width <= TOLERATED_PERIODS * period:
         return None
-    octaves = math.ceil(math.log2(extent / period))
+    octaves = math.ceil(math.log2(width / period))
     return (
-        f"'{scene.name}' reaches over {extent:.3g} units, but positions are encoded alike every {period:.3g}: set "
+        f"'{scene.name}' reaches over {width:.3g} units, but positions are encoded alike every {period:.3g}: set "
         f"model.position.scale={position.scale / 2**octaves:.4g} and, for the same detail, "
         f"model.position.max_degree={position.max_degree + octaves}"
     )
 
 
-def _extent(scene: Scene) -> float:
+def _scene_width(scene: Scene) -> float:
     """The longest side of the box around what the cameras see between near and far, in units of the world."""
     cameras = scene.cameras()
     corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]) * cameras.sizes[:, None]

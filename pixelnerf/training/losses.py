@@ -1,4 +1,4 @@
-"""The training loss over both levels: colour, and opacity where masks are to be used."""
+"""The training loss over both passes: colour, and opacity where masks are to be used."""
 
 from typing import Literal
 
@@ -34,7 +34,7 @@ def training_loss(
     coverage: Float[Tensor, "batch pixel"],
     config: LossConfig,
 ) -> Float[Tensor, ""]:
-    """Mean over pixels and channels, of the fine level plus the weighted coarse one.
+    """Mean over pixels and channels, of the second pass plus the weighted first one.
 
     Args:
         output: what was rendered; the rays of a pixel follow each other.
@@ -52,7 +52,7 @@ def training_loss(
             "set trainer.loss.opacity_weight=0"
         )
 
-    def level(rendered: RenderOutput) -> Tensor:
+    def pass_loss(rendered: RenderOutput) -> Tensor:
         color = pixel_means(rendered.color, colors.shape[1])
         if config.name == "mse":
             loss = F.mse_loss(color, colors)
@@ -64,10 +64,10 @@ def training_loss(
             loss = loss + config.opacity_weight * error.sum() / masked.sum()
         return loss
 
-    loss = level(output)
+    loss = pass_loss(output)
     if output.coarse is None or config.coarse_weight == 0:
         return loss
-    return loss + config.coarse_weight * level(output.coarse)
+    return loss + config.coarse_weight * pass_loss(output.coarse)
 
 
 def pixel_means(values: Float[Tensor, "batch ray *channel"], pixels: int) -> Float[Tensor, "batch pixel *channel"]:

@@ -75,19 +75,19 @@ def make_pairs(config: RefinerExperimentConfig, dataset: SceneDataset, device: t
     try:
         with progress_bar("render pairs", total, console) as bar:
             for scene, inputs, targets in chosen:
-                place = folder / file_name(scene.name)
-                _make_folder(place)
+                directory = folder / file_name(scene.name)
+                _make_folder(directory)
                 reference = reference_view(scene, config.refiner)
-                missing = [view for view in targets if _load(_path(place, view), key) is None]
+                missing = [view for view in targets if _load(_path(directory, view), key) is None]
                 renders = render_views(net, scene, inputs, missing, config.pairs.input_downscale, 1.0, options)
                 stored = len(targets) - len(missing)
                 done += stored
                 bar.advance("", stored)
                 for view, render in zip(missing, renders, strict=True):
-                    _save(_path(place, view), key, render.output)
+                    _save(_path(directory, view), key, render.output)
                     done += 1
                     bar.advance(f"{render.seconds:.1f} s a view")
-                pairs += [_pair(place, view, key, net, scene, reference) for view in targets]
+                pairs += [_pair(directory, view, key, net, scene, reference) for view in targets]
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted: {done} of {total} pairs are rendered; go on with pairs.folder={folder}"
@@ -100,7 +100,7 @@ def make_pairs(config: RefinerExperimentConfig, dataset: SceneDataset, device: t
             f"{len(pairs)} pairs are too few for pairs.validate_every={every}; lower it, or give more views"
         )
     val = [pairs[index] for index in sorted(held_out)]
-    return Pairs(train, tuple(val[place] for place in spread(len(val), config.trainer.val_views)))
+    return Pairs(train, tuple(val[position] for position in spread(len(val), config.trainer.val_views)))
 
 
 def reference_view(scene: Scene, config: object) -> ReferenceView | None:
@@ -126,7 +126,7 @@ def _choose(scene: Scene, config: RefinerExperimentConfig) -> tuple[list[int], l
     """
     inputs = spread(scene.num_views, config.pairs.input_views)
     rest = [view for view in range(scene.num_views) if view not in inputs]
-    chosen = [rest[place] for place in spread(len(rest), config.pairs.views or len(rest))]
+    chosen = [rest[position] for position in spread(len(rest), config.pairs.views or len(rest))]
     reference = config.refiner.reference_view if isinstance(config.refiner, ReferenceRefinerConfig) else None
     return inputs, [view for view in chosen if view != reference]
 
@@ -156,8 +156,8 @@ def _key(config: RefinerExperimentConfig) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _path(place: Path, view: int) -> Path:
-    return place / f"{view:05d}.npz"
+def _path(directory: Path, view: int) -> Path:
+    return directory / f"{view:05d}.npz"
 
 
 def _save(path: Path, key: str, output: ImageOutput) -> None:
@@ -186,10 +186,10 @@ def _load(path: Path, key: str) -> ImageOutput | None:
     return ImageOutput(color, opacity, distance, distance)
 
 
-def _pair(place: Path, view: int, key: str, net: Net, scene: Scene, reference: ReferenceView | None) -> Pair:
-    output = _load(_path(place, view), key)
+def _pair(directory: Path, view: int, key: str, net: Net, scene: Scene, reference: ReferenceView | None) -> Pair:
+    output = _load(_path(directory, view), key)
     if output is None:
-        raise UserError(f"cannot read '{_path(place, view)}', which was just written; set pairs.folder=PATH")
+        raise UserError(f"cannot read '{_path(directory, view)}', which was just written; set pairs.folder=PATH")
     return Pair(
         f"{scene.name} view {view}", rendered_view(output, scene.cameras()[view], net, scene), scene, view, reference
     )
