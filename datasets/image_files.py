@@ -57,10 +57,11 @@ def check_size(path: Path, size: tuple[int, int], expected: tuple[int, int]) -> 
         raise UserError(f"image '{path}' is {_by(size)}, its camera and the other views are {_by(expected)}")
 
 
-def area_mean(image: np.ndarray, factor: int) -> np.ndarray:
-    """Means over factor x factor blocks of the first two axes; rows and columns that fill no block are cut."""
-    height, width = image.shape[0] // factor, image.shape[1] // factor
-    blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor, *image.shape[2:])
+def area_mean(image: np.ndarray, downscale: int) -> np.ndarray:
+    """Means over downscale x downscale blocks of the first two axes; rows and columns that fill no block are cut."""
+    height, width = image.shape[0] // downscale, image.shape[1] // downscale
+    whole = image[: height * downscale, : width * downscale]
+    blocks = whole.reshape(height, downscale, width, downscale, *image.shape[2:])
     return blocks.mean(axis=(1, 3), dtype=np.float32)
 
 

@@ -11,7 +11,7 @@ from datasets.readers.blender import BlenderConfig, BlenderDataset
 from datasets.readers.colmap import ColmapConfig, ColmapDataset
 from datasets.readers.dtu import DtuConfig, DtuDataset
 from datasets.readers.llff import LlffConfig, LlffDataset
-from datasets.readers.multicam import MultiscaleBlenderConfig, MultiscaleBlenderDataset
+from datasets.readers.multicam import MulticamConfig, MulticamDataset
 from datasets.readers.nmr import NmrConfig, NmrDataset, NmrLayoutConfig
 from datasets.readers.srn import SrnConfig, SrnDataset
 from datasets.readers.transforms import TransformsConfig, TransformsDataset
@@ -36,7 +36,7 @@ FolderDatasetConfig = Annotated[
     | TwoObjectsConfig
     | DtuConfig
     | BlenderConfig
-    | MultiscaleBlenderConfig
+    | MulticamConfig
     | LlffConfig
     | TransformsConfig
     | ColmapConfig,
@@ -118,8 +118,8 @@ def build_dataset(config: DatasetConfig) -> SceneDataset:
             return DtuDataset(config)
         case BlenderConfig():
             return BlenderDataset(config)
-        case MultiscaleBlenderConfig():
-            return MultiscaleBlenderDataset(config)
+        case MulticamConfig():
+            return MulticamDataset(config)
         case LlffConfig():
             return LlffDataset(config)
         case TransformsConfig():

@@ -14,9 +14,9 @@ DEFAULTS = {
     "srn": {"near": 0.8, "far": 5.0, "background": (1, 1, 1), "category": "car", "prefix": "cars"},
     "two_objects": {"near": 4.0, "far": 9.0, "background": (1, 1, 1)},
     "blender": {"near": 1.0, "far": 5.0, "background": (1, 1, 1)},
-    "multiscale_blender": {"background": (1, 1, 1)},
+    "multicam": {"background": (1, 1, 1)},
     "dtu": {"near": 0.1, "far": 5.0, "background": (0, 0, 0), "pixel_center": 0.0},
-    "llff": {"background": (0, 0, 0), "factor": 4, "test_every": 8},
+    "llff": {"background": (0, 0, 0), "images": "images_4", "test_every": 8},
     "transforms": {"background": (0, 0, 0), "near": 1.0, "far": 5.0, "test_every": 0},
     "colmap": {"background": (0, 0, 0), "images": "images_4", "test_every": 0},
 }

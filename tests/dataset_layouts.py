@@ -53,7 +53,7 @@ def write_blender(root: Path, views=4, size=32, focal=40.0):
     return root
 
 
-def write_multiscale_blender(root: Path, views=3, size=32, focal=40.0):
+def write_multicam(root: Path, views=3, size=32, focal=40.0):
     content = {}
     for split in ("train", "test"):
         columns = {key: [] for key in ("file_path", "cam2world", "pix2cam", "width", "height", "near", "far", "label")}

@@ -96,7 +96,7 @@ def protocol_values(**changes: Any) -> dict[str, Any]:
         "inputs": {"name": "view_list", "offsets": {1: [0], 2: [0, 2]}},
         "targets": {"exclude": [], "every": 1, "limit": None, "shared": True},
         "input_downscale": 1,
-        "downscale": [1],
+        "downscales": [1],
         "eight_bits": True,
         "ssim": "uniform",
         **changes,
@@ -123,7 +123,7 @@ def run_fake(
         "rays_per_chunk": 100,
         "quality": "exact",
         "precision": "float32",
-        "refiner": [],
+        "refiners": [],
         "bicubic": None,
     }
     return evaluate(parse_whole(EvaluationConfig, values))

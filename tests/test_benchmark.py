@@ -44,10 +44,10 @@ def original(repository):
 
 def test_projection_once_a_texel_equals_projection_once_a_sample(original):
     photos = random_photos(ring_cameras(2))
-    original = OriginalRenderer(original)
+    per_sample = OriginalRenderer(original)
     with torch.no_grad():
         ours = original.render(original.encode(photos), some_rays(), WHITE)
-        theirs = original.render(original.encode(photos), some_rays(), WHITE)
+        theirs = per_sample.render(per_sample.encode(photos), some_rays(), WHITE)
     assert ours.color.std() > 0.01
     torch.testing.assert_close(ours.color, theirs.color, atol=1e-4, rtol=0)
     torch.testing.assert_close(ours.coarse.weights, theirs.coarse.weights, atol=1e-4, rtol=0)
@@ -55,9 +55,8 @@ def test_projection_once_a_texel_equals_projection_once_a_sample(original):
 
 def test_the_originals_gradients_are_ours(original):
     photos = random_photos(ring_cameras(1))
-    original = OriginalRenderer(original)
     gradients = []
-    for renderer in (original, original):
+    for renderer in (original, OriginalRenderer(original)):
         original.zero_grad()
         # The second pass's samples move with the first one's rounding, so only the first is compared.
         renderer.render(renderer.encode(photos), some_rays(), WHITE).coarse.color.square().sum().backward()
@@ -69,7 +68,7 @@ def test_the_originals_gradients_are_ours(original):
         torch.testing.assert_close(ours, theirs, atol=1e-3 * theirs.abs().max().item() + 1e-6, rtol=0)
 
 
-def test_a_original_needs_points(repository):
+def test_the_originals_way_needs_points(repository):
     with pytest.raises(UserError, match=r"lookup\.mode=point"):
         OriginalRenderer(small_net(repository))
 

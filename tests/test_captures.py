@@ -59,10 +59,10 @@ def test_what_cannot_be_left_out_is_said(tmp_path, leave_out, expected):
     ("options", "fits"),
     [
         ({}, True),
-        ({"shrink": 2, "test_every": 3, "near": 0.5}, True),
+        ({"downscale": 2, "test_every": 3, "near": 0.5}, True),
         ({"scale_world": False}, False),
         ({"leave_out": ("3",)}, False),
-        ({"name": "llff", "factor": 4, "images": None}, False),
+        ({"name": "llff"}, False),
     ],
 )
 def test_a_model_of_one_place_is_evaluated_in_its_world(tmp_path, options, fits):

@@ -29,7 +29,7 @@ def scenes_of(root, *overrides):
 @pytest.fixture
 def capture(tmp_path):
     """A capture that reaches 20 times as far as its nearest point."""
-    return scenes_of(write_llff(tmp_path / "llff"), "dataset=llff", "dataset.factor=4", "dataset.far=40")
+    return scenes_of(write_llff(tmp_path / "llff"), "dataset=llff", "dataset.images=images_4", "dataset.far=40")
 
 
 def test_a_wide_scene_is_named_and_the_advice_helps(capture):
@@ -54,7 +54,7 @@ def test_encodings_that_tell_all_points_apart_pass(capture, told_apart):
 
 
 def test_normalised_device_coordinates_pass(tmp_path):
-    scenes = scenes_of(write_llff(tmp_path), "dataset=llff", "dataset.factor=4", "dataset.ndc=true")
+    scenes = scenes_of(write_llff(tmp_path), "dataset=llff", "dataset.images=images_4", "dataset.ndc=true")
     assert repetition(position_config(), scenes) is None
 
 
@@ -68,7 +68,7 @@ def test_training_says_so_in_one_line(tmp_path, capsys):
         "experiment=mipnerf_blender",
         "dataset=llff",
         f"dataset.root={write_llff(tmp_path / 'llff')}",
-        *("dataset.factor=4", "dataset.far=40", f"run_dir={tmp_path / 'run'}", "logger.mode=disabled"),
+        *("dataset.images=images_4", "dataset.far=40", f"run_dir={tmp_path / 'run'}", "logger.mode=disabled"),
         *("model.field.width=16", "model.field.depth=2", "model.field.skip_after=1", "model.field.direction_width=8"),
         *("model.renderer.coarse_samples=4", "model.renderer.placement.samples=4", "trainer.loader.batch.rays=16"),
         *("trainer.max_steps=1", "trainer.accelerator=cpu", "trainer.loader.val_views=1"),

@@ -67,7 +67,7 @@ def _pattern(plane):
 
 
 def test_points_are_where_the_straightened_photos_show_them(tmp_path):
-    scene = scenes_of("colmap", write_colmap(tmp_path, lens=SKEWED), scale_world=True, shrink=2)[0]
+    scene = scenes_of("colmap", write_colmap(tmp_path, lens=SKEWED), scale_world=True, downscale=2)[0]
     points, cameras = scene.sparse_points(), scene.cameras()
     for view in range(scene.num_views):
         seen = points.positions[points.indices[view]]

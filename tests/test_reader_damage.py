@@ -11,7 +11,7 @@ from dataset_layouts import (
     write_colmap,
     write_dtu,
     write_llff,
-    write_multiscale_blender,
+    write_multicam,
     write_srn,
     write_transforms,
     write_two_objects,
@@ -24,7 +24,7 @@ WRITERS = {
     "srn": write_srn,
     "two_objects": write_two_objects,
     "blender": write_blender,
-    "multiscale_blender": write_multiscale_blender,
+    "multicam": write_multicam,
     "dtu": write_dtu,
     "llff": write_llff,
     "transforms": write_transforms,
@@ -118,7 +118,7 @@ def change_pose(name, root, change):
     else:
         path = next(path for path in sorted(root.rglob("*.json")) if "test" not in str(path.relative_to(root)))
         content = json.loads(path.read_text())
-        if name == "multiscale_blender":
+        if name == "multicam":
             poses = content["train"]["cam2world"]
             poses[2] = change(np.array(poses[2])).tolist()
         else:

@@ -12,7 +12,7 @@ from dataset_layouts import (
     write_colmap,
     write_dtu,
     write_llff,
-    write_multiscale_blender,
+    write_multicam,
     write_srn,
     write_transforms,
 )
@@ -84,11 +84,11 @@ def test_bad_json(tmp_path):
     assert_user_error("blender", tmp_path, path)
 
 
-def test_bad_multiscale_blender(tmp_path):
-    path = write_multiscale_blender(tmp_path) / "metadata.json"
+def test_bad_multicam(tmp_path):
+    path = write_multicam(tmp_path) / "metadata.json"
     edit_json(path, lambda content: content["train"]["near"].pop())
-    assert_user_error("multiscale_blender", tmp_path, path, "different lengths")
-    assert_user_error("multiscale_blender", tmp_path, path, "no split 'val'", split="val")
+    assert_user_error("multicam", tmp_path, path, "different lengths")
+    assert_user_error("multicam", tmp_path, path, "no split 'val'", split="val")
 
 
 def test_bad_dtu(tmp_path):
@@ -104,7 +104,7 @@ def test_bad_dtu(tmp_path):
 
 def test_bad_llff(tmp_path):
     path = write_llff(tmp_path) / "poses_bounds.npy"
-    assert_user_error("llff", tmp_path, "images_2", factor=2)
+    assert_user_error("llff", tmp_path, "images_2", images="images_2")
     rows = np.load(path)
     np.save(path, rows[:-1])
     assert_user_error("llff", tmp_path, path, "8 poses", "9 images")

@@ -14,7 +14,7 @@ from dataset_layouts import (
     write_colmap,
     write_dtu,
     write_llff,
-    write_multiscale_blender,
+    write_multicam,
     write_srn,
     write_transforms,
     write_two_objects,
@@ -70,7 +70,7 @@ def test_transparency_is_composited_once_and_averaged_premultiplied(tmp_path):
     save(root / "train/r_0.png", pixels)
     colors, alpha = pixels[..., :3] / 255, pixels[..., 3:] / 255
     expected = torch.from_numpy(colors * alpha + 1 - alpha).float().permute(2, 0, 1)
-    scene = scenes_of("blender", root, shrink=(1, 4))[0]
+    scene = scenes_of("blender", root, downscales=(1, 4))[0]
     torch.testing.assert_close(scene.images([0])[0], expected, atol=0.51 / 255, rtol=0)
     averaged = torch.nn.functional.avg_pool2d(expected, 4)
     torch.testing.assert_close(scene.images([4])[0], averaged, atol=1.1 / 255, rtol=0)
@@ -83,9 +83,9 @@ def test_splits_with_one_name_do_not_share_photos(tmp_path):
     assert not torch.equal(train.images([0]), test.images([0]))
 
 
-def test_multiscale_blender_made_on_the_fly_averages_premultiplied_colors(tmp_path):
+def test_blender_at_several_sizes_made_on_the_fly_averages_premultiplied_colors(tmp_path):
     full = scenes_of("blender", write_blender(tmp_path))[0]
-    scene = scenes_of("blender", tmp_path, shrink=(1, 2, 4))[0]
+    scene = scenes_of("blender", tmp_path, downscales=(1, 2, 4))[0]
     assert scene.num_views == 3 * full.num_views
     for level, factor in enumerate((1, 2, 4)):
         view = level * full.num_views + 1
@@ -96,8 +96,8 @@ def test_multiscale_blender_made_on_the_fly_averages_premultiplied_colors(tmp_pa
         assert torch.equal(scene.cameras().poses[view], full.cameras().poses[1])
 
 
-def test_multiscale_blender_converted(tmp_path):
-    scene = scenes_of("multiscale_blender", write_multiscale_blender(tmp_path))[0]
+def test_multicam(tmp_path):
+    scene = scenes_of("multicam", write_multicam(tmp_path))[0]
     assert_shows_the_balls(scene)
     assert scene.cameras().sizes[:, 0].tolist() == [32, 16] * 3
     assert (scene.near, scene.far) == (1.0, 5.0)
@@ -116,7 +116,7 @@ def test_dtu(tmp_path, sign, options):
 
 def test_dtu_in_the_layout_of_neus_shrunk_and_masked(tmp_path):
     write_dtu(tmp_path, layout="neus", width=80, height=64, focal=90.0)
-    options = {"list_prefix": None, "camera_file": "cameras_sphere.npz", "shrink": 2}
+    options = {"list_prefix": None, "camera_file": "cameras_sphere.npz", "downscale": 2}
     first, second = scenes_of("dtu", tmp_path, **options)
     assert_shows_the_balls(first)
     assert second.cameras().sizes[0].tolist() == [40, 32]

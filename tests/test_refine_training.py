@@ -187,6 +187,7 @@ def test_a_reference_that_is_not_there_is_one_line(tmp_path, root, checkpoint):
 
 
 def test_the_program_trains_a_refiner_where_one_is_composed(tmp_path):
-    values = compose_values("experiment=refine_codebook", "checkpoint=none.ckpt", f"run_dir={tmp_path}")
+    options = ("checkpoint=none.ckpt", f"run_dir={tmp_path}", f"dataset.root={tmp_path}")
+    values = compose_values("experiment=refine_codebook", *options)
     with pytest.raises(UserError, match=r"no such checkpoint: none\.ckpt"):
         program.main(values)

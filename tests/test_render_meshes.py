@@ -139,7 +139,7 @@ def test_bad_arguments_are_one_line_and_a_failure(
 ) -> None:
     main = runpy.run_path(str(SCRIPT))["main"]
     monkeypatch.setattr(sys, "argv", ["render_meshes.py", str(meshes), str(tmp_path / "out"), *arguments])
-    assert main() == 1
+    assert main() == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 

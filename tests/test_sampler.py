@@ -57,30 +57,32 @@ def test_batches_depend_on_seed_step_and_rank_only(dataset):
     assert not same(later, make_sampler(dataset, rank=1).batch(7))
 
 
-@pytest.mark.parametrize("scales", [(1.0,), (0.5,), (0.25,)])
-def test_colors_and_coverages_are_what_the_rays_see(dataset, scales):
+@pytest.mark.parametrize("downscale", [1, 2, 4])
+def test_colors_and_coverages_are_what_the_rays_see(dataset, downscale):
     """Each ray starts at a camera, falls on the centre of a (shrunk) pixel, and has its mean colour and mask."""
-    batch = make_sampler(dataset, resolution_scales=scales).batch(0)
-    block = round(1 / scales[0])
+    batch = make_sampler(dataset, downscales=(downscale,)).batch(0)
     for element, name in enumerate(batch.names):
         scene = scene_of(dataset, name)
         for ray in range(0, 40, 5):
             view = view_of(scene, batch.rays.origins[element, ray])
             rays = batch.rays.map_tensors(lambda tensor, e=element: tensor[e])[ray : ray + 1]
-            x, y = (pixels_of(scene, view, rays)[0] / block - 0.5).tolist()
+            x, y = (pixels_of(scene, view, rays)[0] / downscale - 0.5).tolist()
             column, row = round(x), round(y)
             assert abs(x - column) + abs(y - row) < 1e-3
             image = scene.images([view])[0]
-            patch = image[:, row * block : (row + 1) * block, column * block : (column + 1) * block]
+            rows, columns = (slice(at * downscale, (at + 1) * downscale) for at in (row, column))
+            patch = image[:, rows, columns]
             torch.testing.assert_close(batch.colors[element, ray], patch.mean(dim=(1, 2)))
-            mask = scene.masks([view])[0, row * block : (row + 1) * block, column * block : (column + 1) * block]
+            mask = scene.masks([view])[
+                0, row * downscale : (row + 1) * downscale, column * downscale : (column + 1) * downscale
+            ]
             torch.testing.assert_close(batch.coverage[element, ray], mask.float().mean())
 
 
-@pytest.mark.parametrize("scales", [(1.0,), (0.5,)])
-def test_sub_pixels_tile_their_pixel_with_thinner_cones(dataset, scales):
-    pixels = make_sampler(dataset, resolution_scales=scales).batch(0)
-    parts = make_sampler(dataset, resolution_scales=scales, supersample=4).batch(0)
+@pytest.mark.parametrize("downscale", [1, 2])
+def test_sub_pixels_tile_their_pixel_with_thinner_cones(dataset, downscale):
+    pixels = make_sampler(dataset, downscales=(downscale,)).batch(0)
+    parts = make_sampler(dataset, downscales=(downscale,), supersample=4).batch(0)
     assert torch.equal(parts.colors, pixels.colors)
     torch.testing.assert_close(
         parts.rays.radii.unflatten(1, (-1, 16)), (pixels.rays.radii / 4)[..., None].expand(-1, -1, 16)
@@ -91,14 +93,14 @@ def test_sub_pixels_tile_their_pixel_with_thinner_cones(dataset, scales):
     view = view_of(scene, pixels.rays.origins[0, 0])
     first = parts.rays.map_tensors(lambda tensor: tensor[0, :16])
     whole = pixels.rays.map_tensors(lambda tensor: tensor[0, :1])
-    steps = (pixels_of(scene, view, first) - pixels_of(scene, view, whole)) * scales[0]
+    steps = (pixels_of(scene, view, first) - pixels_of(scene, view, whole)) / downscale
     expected = torch.tensor([-3.0, -1.0, 1.0, 3.0]) / 8
     torch.testing.assert_close(steps, torch.cartesian_prod(expected, expected).flip(-1), atol=1e-4, rtol=0)
 
 
 def test_cones_widen_with_the_pixels(dataset):
     full = make_sampler(dataset).batch(0).rays.radii
-    half = make_sampler(dataset, resolution_scales=(0.5,)).batch(0).rays.radii
+    half = make_sampler(dataset, downscales=(2,)).batch(0).rays.radii
     torch.testing.assert_close(half, 2 * full)
 
 
@@ -129,17 +131,17 @@ def test_boxes_hold_the_first_rays(dataset):
     assert outside[1] > 0
 
 
-@pytest.mark.parametrize("scales", [(1.0,), (0.5, 0.125)])
-def test_every_pixel_of_the_box_is_drawn(dataset, scales):
-    sampler = make_sampler(dataset, box_until_step=9, rays=20_000, objects=1, resolution_scales=scales)
+@pytest.mark.parametrize("downscales", [(1,), (2, 8)])
+def test_every_pixel_of_the_box_is_drawn(dataset, downscales):
+    sampler = make_sampler(dataset, box_until_step=9, rays=20_000, objects=1, downscales=downscales)
     choice = sampler._choose(np.random.default_rng(0), 1, 0)
     pixels = choice.pixels
     for view in range(5):
         left, top, right, bottom = choice.scene.box(view)
-        for block in {round(1 / scale) for scale in scales}:
-            chosen = (pixels.views == view) & (pixels.block == block)
-            assert set(pixels.columns[chosen].tolist()) == set(range(left // block, -(-right // block)))
-            assert set(pixels.rows[chosen].tolist()) == set(range(top // block, -(-bottom // block)))
+        for downscale in downscales:
+            chosen = (pixels.views == view) & (pixels.downscale == downscale)
+            assert set(pixels.columns[chosen].tolist()) == set(range(left // downscale, -(-right // downscale)))
+            assert set(pixels.rows[chosen].tolist()) == set(range(top // downscale, -(-bottom // downscale)))
 
 
 def test_sources_may_be_kept_from_the_targets(dataset):
@@ -225,9 +227,9 @@ def test_bad_options():
     stages = ([[4, 2], [2, 1]], [[2, 4], [4, 5]], [[2, 0]], [[1, 5]])
     for options in (
         {"source_views": (2, 1)},
-        {"resolution_scales": (0.3,)},
+        {"downscales": (0,)},
         {"rays": 0},
         *({"coarse_first": stage} for stage in stages),
     ):
-        with pytest.raises(ValueError, match=r"rays|source_views|whole number|ever smaller"):
+        with pytest.raises(ValueError, match=r"rays|source_views|downscales|ever smaller"):
             BatchConfig.model_validate({"objects": 1, "rays": 1, "source_views": (1, 1), **options})

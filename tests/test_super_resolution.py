@@ -16,7 +16,7 @@ from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.console import results_table
 from pixelnerf.evaluation.run import EvaluationConfig
-from pixelnerf.evaluation.super_resolution import enlarge, shrink
+from pixelnerf.evaluation.super_resolution import downscaled, enlarge
 from pixelnerf.images.metrics import psnr, sharpness
 from pixelnerf.model.image import render_image
 from pixelnerf.refine.config import build_refiner
@@ -64,7 +64,7 @@ def run(root, checkpoint, output, **changes):
         "rays_per_chunk": None,
         "quality": "exact",
         "precision": "float32",
-        "refiner": [],
+        "refiners": [],
         "bicubic": None,
         **changes,
     }
@@ -74,7 +74,7 @@ def run(root, checkpoint, output, **changes):
 @pytest.fixture(scope="module")
 def result(root, checkpoint, refiners, tmp_path_factory):
     output = tmp_path_factory.mktemp("out")
-    return run(root, checkpoint, output, refiner=list(refiners.values()), bicubic=2)
+    return run(root, checkpoint, output, refiners=list(refiners.values()), bicubic=2)
 
 
 def test_one_table_has_all_methods(result, refiners):
@@ -132,13 +132,13 @@ def test_enlarging_keeps_size_brightness_and_bounds():
     assert big.max() <= 1
     flat = torch.full((1, 6, 8, 3), 0.3)
     torch.testing.assert_close(enlarge(flat, 2), torch.full((1, 12, 16, 3), 0.3))
-    torch.testing.assert_close(shrink(flat, 2), torch.full((1, 3, 4, 3), 0.3))
+    torch.testing.assert_close(downscaled(flat, 2), torch.full((1, 3, 4, 3), 0.3))
 
 
 def test_sharpness_falls_with_blur_and_rises_with_noise():
     generator = torch.Generator().manual_seed(0)
     truth = torch.rand(24, 24, 3, generator=generator)
-    blurred = enlarge(shrink(truth[None], 2), 2)[0]
+    blurred = enlarge(downscaled(truth[None], 2), 2)[0]
     assert sharpness(truth, truth) == 1
     assert sharpness(blurred, truth) < 0.6
     assert sharpness(0.5 * truth, truth) == pytest.approx(0.5, abs=1e-4)
@@ -151,9 +151,9 @@ def test_sharpness_falls_with_blur_and_rises_with_noise():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"refiner": "none.ckpt"}, "no such checkpoint: none.ckpt"),
-        ({"refiner": "model"}, "holds no refiner but a model"),
-        ({"refiner": "twice"}, "two refiners of the kind 'codebook'"),
+        ({"refiners": "none.ckpt"}, "no such checkpoint: none.ckpt"),
+        ({"refiners": "model"}, "holds no refiner but a model"),
+        ({"refiners": "twice"}, "two refiners of the kind 'codebook'"),
         ({"bicubic": 3}, "bicubic=3 does not divide 32x32"),
         ({"bicubic": 1}, "config key 'bicubic' = 1"),
     ],
@@ -174,4 +174,4 @@ def test_a_scene_without_the_reference_is_one_line(root, checkpoint, refiners, t
     config = refiner_config("reference", tmp_path, root, checkpoint, "refiner.reference_view=2")
     save_shared(other, build_refiner(config.refiner), config.model_dump(mode="json"), 3)
     with pytest.raises(UserError, match="training view 2 of each scene, which 'other' does not have"):
-        run(alone, checkpoint, tmp_path / "out", refiner=str(other))
+        run(alone, checkpoint, tmp_path / "out", refiners=str(other))

@@ -264,7 +264,7 @@ def test_a_scene_of_several_sizes_is_validated_at_all_of_them(tmp_path, monkeypa
         "experiment=mipnerf_multiscale",
         "dataset=blender_multiscale",
         f"dataset.root={write_blender(tmp_path / 'scene', size=16)}",
-        "dataset.shrink=[1,2]",
+        "dataset.downscales=[1,2]",
         f"run_dir={tmp_path / 'run'}",
         *("model.field.width=16", "model.field.depth=2", "model.field.skip_after=1", "model.field.direction_width=8"),
         *("model.renderer.coarse_samples=4", "model.renderer.placement.samples=4", "trainer.loader.batch.rays=16"),

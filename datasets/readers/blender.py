@@ -28,12 +28,12 @@ class BlenderConfig(BoundedConfig):
     """Configuration of `BlenderDataset`.
 
     Attributes:
-        shrink: every photo is there once for each of these whole numbers, shrunk by it; all photos at the first come
-            before all at the second. (1, 2, 4, 8) is mip-NeRF's multiscale data.
+        downscales: every photo is there once for each of these whole numbers, shrunk by it; all photos at the first
+            come before all at the second. (1, 2, 4, 8) is mip-NeRF's multiscale data.
     """
 
     name: Literal["blender"]
-    shrink: tuple[int, ...] = Field(default=(1,), min_length=1)
+    downscales: tuple[int, ...] = Field(default=(1,), min_length=1)
 
 
 class BlenderDataset(FolderDataset[BlenderConfig]):
@@ -51,18 +51,18 @@ class BlenderDataset(FolderDataset[BlenderConfig]):
         images = [_image_path(path.parent, frame["file_path"]) for frame in content["frames"]]
         width, height = read_size(images[0])
         focal = focal_from_angle(content, width, path)
-        scales = self._config.shrink
-        count = len(images) * len(scales)
+        downscales = self._config.downscales
+        count = len(images) * len(downscales)
         return FileScene(
             scene_name(self._root, name),
-            [PhotoFiles(image, shrink=factor) for factor in scales for image in images],
+            [PhotoFiles(image, downscale=downscale) for downscale in downscales for image in images],
             make_cameras(
-                np.tile(frame_poses(content, path), (len(scales), 1, 1)),
+                np.tile(frame_poses(content, path), (len(downscales), 1, 1)),
                 np.tile(pinhole(focal, focal, width / 2, height / 2), (count, 1, 1)),
                 np.tile([width, height], (count, 1)),
                 path,
                 self._config.pixel_center,
-                np.repeat(scales, len(images)),
+                np.repeat(downscales, len(images)),
             ),
             (self._config.near, self._config.far),
             self._config.background,

@@ -23,7 +23,7 @@ def make_cameras(
     sizes: Int[np.ndarray, "view 2"],
     path: Path,
     pixel_center: float = 0.5,
-    shrink: Int[np.ndarray, "view"] | int = 1,
+    downscale: Int[np.ndarray, "view"] | int = 1,
 ) -> Cameras:
     """Checked cameras in float32, with the principal point moved to the convention of pixel centres at + 0.5.
 
@@ -33,7 +33,7 @@ def make_cameras(
         sizes: (width, height) that the intrinsics are for.
         path: the file they come from, for messages.
         pixel_center: where the file has the centre of its first pixel.
-        shrink: whole numbers by which the photos are shrunk when they are read.
+        downscale: whole numbers by which the photos are shrunk when they are read.
 
     Raises:
         UserError: not a number, not rigid, reflected, or a focal length that is not positive.
@@ -42,14 +42,14 @@ def make_cameras(
         check_pose(pose, f"view {view} in '{path}'")
     for view, matrix in enumerate(intrinsics):
         check_intrinsics(matrix, f"view {view} in '{path}'")
-    factors = np.broadcast_to(shrink, len(poses))[:, None]
-    shrunk = intrinsics.copy()
-    shrunk[:, :2, 2] += 0.5 - pixel_center
-    shrunk[:, :2] /= factors[..., None]
+    downscales = np.broadcast_to(downscale, len(poses))[:, None]
+    matrices = intrinsics.copy()
+    matrices[:, :2, 2] += 0.5 - pixel_center
+    matrices[:, :2] /= downscales[..., None]
     return Cameras(
         torch.from_numpy(poses.astype(np.float32)),
-        torch.from_numpy(shrunk.astype(np.float32)),
-        torch.from_numpy(sizes.astype(np.int64) // factors),
+        torch.from_numpy(matrices.astype(np.float32)),
+        torch.from_numpy(sizes.astype(np.int64) // downscales),
     )
 
 

@@ -19,7 +19,7 @@ class CaptureConfig(FolderConfig):
         far: where they end; None likewise.
         scale_world: scale the world so that the nearest bound lies at 4/3, and move it to the cameras; else it is the
             file's. A model with position codes in the world needs a scale that it is made for.
-        shrink: photos are shrunk by this whole number when they are read.
+        downscale: photos are shrunk by this whole number when they are read.
         leave_out: photos that are not used, by their numbers in the capture's order, from 0: single ones or ranges with
             both ends included, for instance [3, "14-34"]. What goes by number or order (`test_every`, an input view)
             counts the others.
@@ -30,7 +30,7 @@ class CaptureConfig(FolderConfig):
     near: float | None = Field(default=None, gt=0)
     far: float | None = Field(default=None, gt=0)
     scale_world: bool = False
-    shrink: int = Field(default=1, ge=1)
+    downscale: int = Field(default=1, ge=1)
     leave_out: tuple[int | str, ...] = ()
     test_every: int = Field(default=8, ge=0)
 

@@ -37,7 +37,7 @@ class DtuConfig(BoundedConfig):
         list_prefix: of the lists of scans; None takes every folder with a camera file, in all splits. The list of
             validation scans is the test list, too, as in pixelNeRF.
         camera_file: "cameras.npz" or "cameras_sphere.npz".
-        shrink: photos are shrunk by this whole number when they are read.
+        downscale: photos are shrunk by this whole number when they are read.
         use_masks: whether the scenes have masks where there are mask files.
         blend_masks: composite the photos on the background with their masks, as NeuS with masks does.
         average_intrinsics: one camera matrix for all views of a scan, their mean, as pixelNeRF has it.
@@ -47,7 +47,7 @@ class DtuConfig(BoundedConfig):
     name: Literal["dtu"]
     list_prefix: str | None = "new"
     camera_file: str = "cameras.npz"
-    shrink: int = Field(default=1, ge=1)
+    downscale: int = Field(default=1, ge=1)
     use_masks: bool = True
     blend_masks: bool = False
     average_intrinsics: bool = False
@@ -86,14 +86,17 @@ class DtuDataset(FolderDataset[DtuConfig]):
             intrinsics = np.broadcast_to(intrinsics.mean(axis=0), intrinsics.shape)
         return FileScene(
             name,
-            [PhotoFiles(image, mask, shrink=self._config.shrink) for image, mask in zip(images, masks, strict=True)],
+            [
+                PhotoFiles(image, mask, downscale=self._config.downscale)
+                for image, mask in zip(images, masks, strict=True)
+            ],
             make_cameras(
                 poses,
                 intrinsics,
                 np.tile(read_size(images[0]), (len(images), 1)),
                 folder / self._config.camera_file,
                 self._config.pixel_center,
-                self._config.shrink,
+                self._config.downscale,
             ),
             (self._config.near, self._config.far),
             self._config.background,

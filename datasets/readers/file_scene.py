@@ -27,7 +27,7 @@ class PhotoFiles:
     image: Path
     mask: Path | None = None
     lens: Lens | None = None
-    shrink: int = 1
+    downscale: int = 1
 
 
 class FileScene(Scene):
@@ -64,7 +64,7 @@ class FileScene(Scene):
         self.num_views = len(files)
         self.ndc = ndc
         self._files = tuple(files)
-        self._keys = tuple((str(file.image), file.shrink) for file in files)
+        self._keys = tuple((str(file.image), file.downscale) for file in files)
         self._cameras = cameras
         self._cache = images
         self._input_views = input_views
@@ -103,12 +103,12 @@ class FileScene(Scene):
         views: Int[Tensor, "ray"],
         columns: Int[Tensor, "ray"],
         rows: Int[Tensor, "ray"],
-        block: Int[Tensor, "ray"],
+        downscale: Int[Tensor, "ray"],
     ) -> tuple[Float[Tensor, "ray 3"], Float[Tensor, "ray"]]:
         values = np.full((len(views), 4), np.nan, np.float32)
-        blocks = block.numpy()
-        for size in np.unique(blocks).tolist():
-            chosen = np.flatnonzero(blocks == size)
+        downscales = downscale.numpy()
+        for size in np.unique(downscales).tolist():
+            chosen = np.flatnonzero(downscales == size)
             # Sorted by view, so that each is looked up once.
             chosen = chosen[np.argsort(views.numpy()[chosen], kind="stable")]
             means = self._block_means(views.numpy()[chosen], columns.numpy()[chosen], rows.numpy()[chosen], size)
@@ -164,8 +164,8 @@ class FileScene(Scene):
         if files.lens is not None:
             check_size(files.image, (image.shape[1], image.shape[0]), files.lens.size)
             image = files.lens.straightened(image)
-        if files.shrink > 1:
-            image = np.rint(area_mean(image, files.shrink)).astype(np.uint8)
+        if files.downscale > 1:
+            image = np.rint(area_mean(image, files.downscale)).astype(np.uint8)
         width, height = self._cameras.sizes[view].tolist()
         check_size(files.image, (image.shape[1], image.shape[0]), (width, height))
         return image

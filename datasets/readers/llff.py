@@ -2,7 +2,7 @@
 
     <root>/poses_bounds.npy     a row a photo: 3x5 numbers (pose | height, width, focal) with camera-to-world in axes
                                 [down, right, back], then near and far
-          /images[_<factor>]/   the photos by name, in the order of the rows
+          /<images>/            the photos by name, in the order of the rows
           /sparse/0             COLMAP's model (optional); its points are used to inspect cameras
 
 The world is scaled so that the nearest bound lies at 4/3, and moved into the photos' mean camera, as NeRF does.
@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from typing_extensions import override
 
 from datasets.folder import FolderDataset, check_categories
@@ -39,13 +39,13 @@ class LlffConfig(CaptureConfig):
     """Configuration of `LlffDataset`. Near and far are 0.9 of the nearest and the farthest bound unless they are set.
 
     Attributes:
-        factor: the folder of photos is `images_<factor>`; 1 for `images`.
+        images: the folder of photos, `images_8` for those at 1/8 of the size.
         ndc: render in normalised device coordinates, for forward-facing scenes and models without photos.
     """
 
     name: Literal["llff"]
     scale_world: bool = True
-    factor: int = Field(default=8, ge=1)
+    images: str = "images_8"
     ndc: bool = False
 
     @model_validator(mode="after")
@@ -67,7 +67,7 @@ class LlffDataset(FolderDataset[LlffConfig]):
         folder = self._root / name
         path = folder / "poses_bounds.npy"
         rows = _read_rows(path)
-        images = listed_images(folder / ("images" if self._config.factor == 1 else f"images_{self._config.factor}"))
+        images = listed_images(folder / self._config.images)
         if len(images) != len(rows):
             raise UserError(f"'{path}' has {len(rows)} poses but '{images[0].parent}' has {len(images)} images")
         poses, intrinsics, sizes = _cameras(rows, images)
@@ -77,13 +77,13 @@ class LlffDataset(FolderDataset[LlffConfig]):
         views = split_views(used, split, self._config.test_every)
         # All rows, so that a bad one is found in any split and called by its number.
         cameras = make_cameras(
-            world.poses(poses), intrinsics, sizes, path, self._config.pixel_center, self._config.shrink
+            world.poses(poses), intrinsics, sizes, path, self._config.pixel_center, self._config.downscale
         )[views]
         near = self._config.near or 0.9 * world.scale * bounds.min()
         far = self._config.far or world.scale * bounds.max()
         return FileScene(
             scene_name(self._root, name),
-            [PhotoFiles(images[view], shrink=self._config.shrink) for view in views],
+            [PhotoFiles(images[view], downscale=self._config.downscale) for view in views],
             cameras,
             (0.0, 1.0) if self._config.ndc else (near, far),
             self._config.background,

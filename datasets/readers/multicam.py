@@ -26,13 +26,13 @@ from pixelnerf.scenes.scene import Scene, SceneList, Split
 NEEDED = ("file_path", "cam2world", "pix2cam", "width", "height", "near", "far")
 
 
-class MultiscaleBlenderConfig(FolderConfig):
-    """Configuration of `MultiscaleBlenderDataset`; near and far come with the files."""
+class MulticamConfig(FolderConfig):
+    """Configuration of `MulticamDataset`; near and far come with the files."""
 
-    name: Literal["multiscale_blender"]
+    name: Literal["multicam"]
 
 
-class MultiscaleBlenderDataset(FolderDataset[MultiscaleBlenderConfig]):
+class MulticamDataset(FolderDataset[MulticamConfig]):
     """Reader of converted multiscale scenes."""
 
     @override

@@ -53,11 +53,11 @@ def straight_scene(
         np.array([lens.size for lens in lenses]),
         path,
         config.pixel_center,
-        config.shrink,
+        config.downscale,
     )
     return FileScene(
         name,
-        [PhotoFiles(lens.photo, shrink=config.shrink, lens=lens) for lens in lenses],
+        [PhotoFiles(lens.photo, downscale=config.downscale, lens=lens) for lens in lenses],
         cameras,
         # Points are few at the borders of what is seen.
         (config.near or 0.9 * world.scale * near, config.far or 1.1 * world.scale * far),

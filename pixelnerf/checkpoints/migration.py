@@ -12,10 +12,20 @@ def migrated(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(dataset, dict):
         for part in dataset["parts"].values() if "parts" in dataset else [dataset]:
             _migrate_dataset(part)
+    batch = ((result.get("trainer") or {}).get("loader") or {}).get("batch")
+    if isinstance(batch, dict) and "resolution_scales" in batch:
+        batch["downscales"] = [round(1 / scale) for scale in batch.pop("resolution_scales")]
     return result
 
 
 def _migrate_dataset(dataset: dict[str, Any]) -> None:
+    if dataset.get("name") == "multiscale_blender":
+        dataset["name"] = "multicam"
+    if "shrink" in dataset:
+        dataset["downscales" if dataset["name"] == "blender" else "downscale"] = dataset.pop("shrink")
+    if "factor" in dataset:
+        factor = dataset.pop("factor")
+        dataset["images"] = "images" if factor == 1 else f"images_{factor}"
     if dataset.get("name") in ("colmap", "transforms"):
         # They were in their files' own worlds before there was a choice.
         dataset.setdefault("scale_world", False)

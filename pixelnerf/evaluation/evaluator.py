@@ -11,7 +11,7 @@ from torch import Tensor
 from pixelnerf.evaluation.baselines import Method, baseline_pictures
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.resolved import Item
-from pixelnerf.evaluation.super_resolution import SuperResolution, enlarge, refine_views, shrink
+from pixelnerf.evaluation.super_resolution import SuperResolution, downscaled, enlarge, refine_views
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, sharpness, ssim, truncate_to_8_bits
 from pixelnerf.model.image import ImageOutput
 from pixelnerf.model.net import Net
@@ -114,8 +114,8 @@ class Evaluator:
         self, scene: Scene, inputs: Sequence[int], targets: Sequence[int], scale: float = 1.0
     ) -> list[TimedRender]:
         """The targets as the model renders them at `scale` times the photos' size, from the input views."""
-        shrunk = self._protocol.input_downscale
-        return list(render_views(self._net, scene, inputs, targets, shrunk, scale, self._options))
+        downscale = self._protocol.input_downscale
+        return list(render_views(self._net, scene, inputs, targets, downscale, scale, self._options))
 
     def _refined(self, item: Item, targets: Sequence[int], renders: Sequence[TimedRender]) -> dict[Method, Timed]:
         refiners = self._super_resolution.refiners
@@ -143,7 +143,7 @@ class Evaluator:
             return {}
         if factor != sub_pixels:
             renders = self.render(item.scene, inputs, targets, sub_pixels / (item.downscale * factor))
-        small = shrink(_colors(renders), sub_pixels)
+        small = downscaled(_colors(renders), sub_pixels)
         return {"bicubic": (enlarge(small, factor), _mean([render.seconds for render in renders]))}
 
     def _given_photos(

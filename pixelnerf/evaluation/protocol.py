@@ -117,7 +117,7 @@ class ProtocolConfig(Config):
         name: what results are reported under; published numbers of this name are printed beside them.
         groups: the scenes, by the name of the group in the results.
         input_downscale: photos are given shrunk by this whole number (means over squares of pixels).
-        downscale: truths are shrunk by each of these whole numbers and rendered at that size; scores are means over
+        downscales: truths are shrunk by each of these whole numbers and rendered at that size; scores are means over
             the sizes, and stand by size, too.
         eight_bits: renders are cut off to 8 bits before they are measured, as if saved.
         ssim: the window of SSIM, "uniform" over 7x7 pixels or a "gaussian" of 11x11.
@@ -128,7 +128,7 @@ class ProtocolConfig(Config):
     inputs: Annotated[FixedInputs | ListedInputs | NoInputs, Field(discriminator="name")]
     targets: TargetConfig
     input_downscale: int = Field(ge=1)
-    downscale: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
+    downscales: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     eight_bits: bool
     ssim: SsimWindow
 

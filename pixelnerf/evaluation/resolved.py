@@ -116,7 +116,7 @@ def _items(protocol: ProtocolConfig, group: GroupName, scene: Scene) -> list[Ite
     sizes = scene.cameras().sizes
     _check_sizes(protocol, scene, sizes)
     items = []
-    for downscale in sorted(protocol.downscale):
+    for downscale in sorted(protocol.downscales):
         for width, height in sorted({tuple(size) for size in sizes.tolist()}, reverse=True):
             fitting = {
                 count: tuple(view for view in views if sizes[view].tolist() == [width, height])
@@ -130,10 +130,10 @@ def _items(protocol: ProtocolConfig, group: GroupName, scene: Scene) -> list[Ite
 
 def _check_sizes(protocol: ProtocolConfig, scene: Scene, sizes: Int[Tensor, "view 2"]) -> None:
     smallest = SMALLEST_SIDE[protocol.ssim]
-    for downscale in protocol.downscale:
+    for downscale in protocol.downscales:
         if bool((sizes % downscale != 0).any()) or int(sizes.min()) < smallest * downscale:
             raise UserError(
-                f"protocol.downscale={downscale} does not divide the images of scene '{scene.name}' "
+                f"protocol.downscales={downscale} does not divide the images of scene '{scene.name}' "
                 f"into whole pixels, at least {smallest} wide and high"
             )
     if bool((sizes % protocol.input_downscale != 0).any()):

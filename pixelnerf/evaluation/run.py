@@ -45,7 +45,7 @@ class EvaluationConfig(Config):
         output: the folder of the results; None for `evaluation/<protocol>` in the training run's own folder.
         device: a torch device, or "auto" for a GPU where there is one.
         rays_per_chunk: rays that are rendered at once, which bounds the memory that is used; None for what is fast.
-        refiner: refiners' checkpoints, whose results stand beside the model's; one path or several.
+        refiners: their checkpoints, whose results stand beside the model's; one path or several.
         bicubic: also enlarge the model's render at 1 over this size, bicubically.
         quality: "exact", or "high" and "fast", which skip empty space and are noted in the results.
         precision: of products; bfloat16 is noted in the results, too, and "auto" is that where it is faster.
@@ -59,10 +59,10 @@ class EvaluationConfig(Config):
     rays_per_chunk: int | None = Field(ge=1)
     quality: Quality
     precision: Precision
-    refiner: tuple[Path, ...]
+    refiners: tuple[Path, ...]
     bicubic: int | None = Field(ge=2)
 
-    @field_validator("refiner", mode="before")
+    @field_validator("refiners", mode="before")
     @classmethod
     def _one_is_several(cls, value: Any) -> Any:
         return () if value is None else [value] if isinstance(value, str | Path) else value
@@ -105,7 +105,7 @@ def evaluate(
         altered = (*altered, "precision=bfloat16")
     damaged = DamagedScenes(dataset.on_error)
     resolved = resolve(config.protocol, dataset, damaged)
-    refiners = tuple(load_refiner(path) for path in config.refiner)
+    refiners = tuple(load_refiner(path) for path in config.refiners)
     extra = SuperResolution(
         refiners, config.bicubic, trained_supersample(model.config), training_scenes(dataset, refiners)
     )
@@ -119,7 +119,7 @@ def evaluate(
         "device": device.type,
         "quality": config.quality,
         "bfloat16": bfloat16,
-        "refiners": [file_digest(path) for path in config.refiner],
+        "refiners": [file_digest(path) for path in config.refiners],
         "bicubic": config.bicubic,
         "torch": torch.__version__,
     }
@@ -138,7 +138,7 @@ def evaluate(
         notes["damaged"] = f"scenes left out as damaged: {len(messages)}, the first: {messages[0]}"
     comparable = not altered and not damaged.messages
     metrics = metrics_json(config.protocol.name, str(config.checkpoint), results, notes)
-    named = {refiner.own.name: str(path) for refiner, path in zip(refiners, config.refiner, strict=True)}
+    named = {refiner.own.name: str(path) for refiner, path in zip(refiners, config.refiners, strict=True)}
     if named:
         metrics["refiners"] = named
     facts = {

@@ -88,9 +88,9 @@ def refine_views(
     return torch.stack(refined), (time.perf_counter() - start) / len(views)
 
 
-def shrink(pictures: Pictures, factor: int) -> Pictures:
+def downscaled(pictures: Pictures, downscale: int) -> Pictures:
     """Means over squares of pixels."""
-    return F.avg_pool2d(pictures.movedim(-1, 1), factor).movedim(1, -1)
+    return F.avg_pool2d(pictures.movedim(-1, 1), downscale).movedim(1, -1)
 
 
 def enlarge(pictures: Pictures, factor: int) -> Pictures:

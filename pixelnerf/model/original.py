@@ -43,9 +43,7 @@ class OriginalRenderer:
     def __init__(self, net: Net) -> None:
         lookup, direction = net.config.lookup, net.config.direction
         if net.encoder is None or lookup is None or direction is None or lookup.mode != "point":
-            raise UserError(
-                f"'{net.config.name}' cannot be computed as the original does: set lookup.mode=point, as model=pixelnerf"
-            )
+            raise UserError(f"'{net.config.name}' cannot be computed as the original does: set lookup.mode=point")
         self.net = net
         self._encoder, self._direction = net.encoder, direction
 

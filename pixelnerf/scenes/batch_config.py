@@ -1,6 +1,7 @@
 """The configuration of training batches."""
 
 from itertools import pairwise
+from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,10 +19,10 @@ class BatchConfig(Config):
         target_views: rays come from this many views of a scene; None for all its views.
         include_source_targets: whether the given photos may be asked for, too.
         box_until_step: before this step rays go through the bounding box of the object's mask.
-        resolution_scales: each ray's view is shrunk by one of these, drawn uniformly; 1 over a whole number. Drawing
-            scales alike is mip-NeRF's multiscale loss, whose weights make up for drawing them by their pixel counts.
+        downscales: each ray's view is shrunk by one of these whole numbers, drawn uniformly. Drawing sizes alike is
+            mip-NeRF's multiscale loss, whose weights make up for drawing them by their pixel counts.
         coarse_first: by what all views are shrunk, and before which step. `[[4, 1000], [2, 3000]]`: before step 1,000
-            by 4, then before step 3,000 by 2; then `resolution_scales` holds. Wide cones see no fine position codes,
+            by 4, then before step 3,000 by 2; then `downscales` holds. Wide cones see no fine position codes,
             and a small photo has few pixels, so a scene's shape is found sooner.
         supersample: each pixel is the mean of this many by this many sub-pixels' renders, whose cones are as much
             thinner (NeRF-SR); the model can then render at as many times the photos' resolution.
@@ -36,23 +37,15 @@ class BatchConfig(Config):
     target_views: int | None = Field(default=None, ge=1)
     include_source_targets: bool = True
     box_until_step: int = Field(default=0, ge=0)
-    resolution_scales: tuple[float, ...] = Field(default=(1.0,), min_length=1)
+    downscales: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1,), min_length=1)
     coarse_first: tuple[tuple[int, int], ...] = ()
     supersample: int = Field(default=1, ge=1, le=8)
     color_jitter: float = Field(default=0.0, ge=0, le=0.5)
 
-    @field_validator("resolution_scales")
-    @classmethod
-    def _are_whole_fractions(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
-        for scale in scales:
-            if not 0 < scale <= 1 or abs(1 / scale - round(1 / scale)) > 1e-6:
-                raise ValueError(f"{scale} is not 1 over a whole number")
-        return scales
-
     @field_validator("coarse_first")
     @classmethod
     def _gets_finer(cls, stages: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        finer = all(a > b for a, b in pairwise([*(block for block, _ in stages), 1]))
+        finer = all(a > b for a, b in pairwise([*(downscale for downscale, _ in stages), 1]))
         later = all(a < b for a, b in pairwise([0, *(end for _, end in stages)]))
         if not (finer and later):
             raise ValueError(

@@ -12,13 +12,13 @@ from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras, Photos
 
 
-def scene_photos(scene: Scene, views: Sequence[int], shrink: int = 1) -> Photos:
+def scene_photos(scene: Scene, views: Sequence[int], downscale: int = 1) -> Photos:
     """Views of one scene, as a batch of one, shrunk by a whole number (means over squares of pixels)."""
     photos = stack_photos([scene], [views], [[scene.images([view])[0] for view in views]])
-    if shrink == 1 or not views:
+    if downscale == 1 or not views:
         return photos
-    images = F.avg_pool2d(photos.images.flatten(0, 1), shrink).unflatten(0, photos.present.shape)
-    return replace(photos, images=images, cameras=photos.cameras.scaled(1 / shrink))
+    images = F.avg_pool2d(photos.images.flatten(0, 1), downscale).unflatten(0, photos.present.shape)
+    return replace(photos, images=images, cameras=photos.cameras.scaled(1 / downscale))
 
 
 def stack_photos(

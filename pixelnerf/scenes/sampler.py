@@ -40,12 +40,12 @@ class TrainBatch(TensorRecord):
 
 @dataclass(frozen=True)
 class PixelChoice:
-    """Which pixel of which view each ray goes through, the view shrunk by `block`; all of shape (ray)."""
+    """Which pixel of which view each ray goes through, the view shrunk by `downscale`; all of shape (ray)."""
 
     views: Int[Tensor, "ray"]
     columns: Int[Tensor, "ray"]
     rows: Int[Tensor, "ray"]
-    block: Int[Tensor, "ray"]
+    downscale: Int[Tensor, "ray"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class BatchSampler:
             raise UserError("the training split has no scenes: look at dataset.root and its split lists")
         weights = np.array([group.weight for group in self._groups])
         self._shares = np.cumsum(weights / weights.sum())
-        self._blocks = np.rint(1 / np.array(config.resolution_scales)).astype(np.int64)
+        self._downscales = np.array(config.downscales)
         self._config = config
         self._seed = seed
         self._rank = rank
@@ -126,7 +126,7 @@ class BatchSampler:
             )
         sources = order[:source_count].tolist()
         pixels = self._choose_pixels(random, scene, random.permutation(targets)[: self._config.target_views], step)
-        colors, coverage = scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.block)
+        colors, coverage = scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.downscale)
         photos = [scene.images([view])[0] for view in sources]
         if self._config.color_jitter > 0:
             change = draw_color_map(random, self._config.color_jitter, colors.mean(dim=0))
@@ -136,46 +136,47 @@ class BatchSampler:
     def _choose_pixels(self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int) -> PixelChoice:
         count = self._config.rays
         views = targets[random.integers(len(targets), size=count)]
-        blocks = self._blocks_at(step)
-        block = blocks[random.integers(len(blocks), size=count)]
-        sizes = scene.cameras().sizes.numpy()[views] // block[:, None]
+        downscales = self._downscales_at(step)
+        downscale = downscales[random.integers(len(downscales), size=count)]
+        sizes = scene.cameras().sizes.numpy()[views] // downscale[:, None]
         boxes = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
         if step < self._config.box_until_step:
             drawn, inverse = np.unique(views, return_inverse=True)
             tight = np.array([scene.box(view) for view in drawn.tolist()])[inverse]
-            boxes[:, :2] = tight[:, :2] // block[:, None]
-            boxes[:, 2:] = np.minimum(-(-tight[:, 2:] // block[:, None]), sizes)
+            boxes[:, :2] = tight[:, :2] // downscale[:, None]
+            boxes[:, 2:] = np.minimum(-(-tight[:, 2:] // downscale[:, None]), sizes)
         corners = np.minimum(boxes[:, :2], boxes[:, 2:] - 1)
         chosen_pixels = corners + np.floor(random.random((count, 2)) * (boxes[:, 2:] - corners)).astype(np.int64)
-        return PixelChoice(
-            *(torch.from_numpy(part) for part in (views, chosen_pixels[:, 0].copy(), chosen_pixels[:, 1].copy(), block))
-        )
+        columns, rows = chosen_pixels.T.copy()
+        return PixelChoice(*(torch.from_numpy(part) for part in (views, columns, rows, downscale)))
 
-    def _blocks_at(self, step: int) -> Int64[np.ndarray, "scale"]:
+    def _downscales_at(self, step: int) -> Int64[np.ndarray, "size"]:
         """By what the views of a step may be shrunk."""
-        for block, end in self._config.coarse_first:
+        for downscale, end in self._config.coarse_first:
             if step < end:
-                return np.array([block])
-        return self._blocks
+                return np.array([downscale])
+        return self._downscales
 
 
 def _stack_rays(chosen: Sequence[SceneChoice], supersample: int) -> Rays:
-    """Each ray from the camera of its own view, shrunk by its own block; one call for the whole batch."""
+    """Each ray from the camera of its own view, shrunk by its own downscale; one call for the whole batch."""
     views = [choice.pixels.views for choice in chosen]
     cameras = [choice.scene.cameras() for choice in chosen]
-    block = torch.stack([choice.pixels.block for choice in chosen])
+    downscale = torch.stack([choice.pixels.downscale for choice in chosen])
     pixels = torch.stack([torch.stack([choice.pixels.columns, choice.pixels.rows], dim=-1) for choice in chosen])
     intrinsics = torch.stack([camera.intrinsics[view] for camera, view in zip(cameras, views, strict=True)])
-    shrink = torch.stack([supersample / block, supersample / block, torch.ones_like(block)], dim=-1)
+    zoom = torch.stack([supersample / downscale, supersample / downscale, torch.ones_like(downscale)], dim=-1)
     sizes = torch.stack([camera.sizes[view] for camera, view in zip(cameras, views, strict=True)])
     ray_cameras = Cameras(
         torch.stack([camera.poses[view] for camera, view in zip(cameras, views, strict=True)]),
-        intrinsics * shrink[..., None],
-        sizes // block[..., None] * supersample,
+        intrinsics * zoom[..., None],
+        sizes // downscale[..., None] * supersample,
     )
     inside = torch.arange(supersample)
     offsets = torch.stack(torch.meshgrid(inside, inside, indexing="xy"), dim=-1).flatten(0, 1)
-    bounds = torch.tensor([[choice.scene.near, choice.scene.far] for choice in chosen])[:, None].expand(*block.shape, 2)
+    bounds = torch.tensor([[choice.scene.near, choice.scene.far] for choice in chosen])[:, None].expand(
+        *downscale.shape, 2
+    )
     sub_pixels = pixels[:, :, None] * supersample + offsets + 0.5
     rays = rays_through_pixels(ray_cameras, sub_pixels, bounds[..., 0], bounds[..., 1])
     rays = rays.map_tensors(lambda tensor: tensor.flatten(1, 2))

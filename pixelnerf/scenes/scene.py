@@ -72,12 +72,12 @@ class Scene(ABC):
         views: Int[Tensor, "ray"],
         columns: Int[Tensor, "ray"],
         rows: Int[Tensor, "ray"],
-        block: Int[Tensor, "ray"],
+        downscale: Int[Tensor, "ray"],
     ) -> tuple[Float[Tensor, "ray 3"], Float[Tensor, "ray"]]:
         """Colours and coverages of single pixels, without converting whole photos.
 
         A coverage is the share of a pixel that the object's mask covers, NaN where there is no mask. Pixel (column,
-        row) is of the photo shrunk by the whole number `block`: the mean over its block x block pixels.
+        row) is of the photo shrunk by the whole number `downscale`: the mean over so many by so many pixels.
         """
 
     @abstractmethod

@@ -1,0 +1,42 @@
+"""Configurations of older checkpoints are read in today's words."""
+
+import copy
+
+import pytest
+from datasets_and_runs import parse_whole
+from training_runs import REPOSITORY, compose_values
+
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.checkpoints.migration import migrated
+from pixelnerf.training.experiment import ExperimentConfig
+
+
+@pytest.mark.parametrize("name", ["shapes13", "shapes13_all"])
+def test_the_shipped_weights_carry_a_configuration_that_is_valid_today(name):
+    config = load_checkpoint(REPOSITORY / f"weights/{name}.safetensors").config
+    parsed = parse_whole(ExperimentConfig, {**config, "run_dir": "unused", "resume": None, "start_from": None})
+    assert parsed.trainer.loader.batch.downscales == (1, 2, 4, 8)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "old", "new"),
+    [
+        ("blender", {"shrink": [1, 4]}, {"downscales": [1, 4]}),
+        ("dtu", {"shrink": 2}, {"downscale": 2}),
+        ("llff", {"factor": 4, "shrink": 2}, {"images": "images_4", "downscale": 2}),
+        ("llff", {"factor": 1}, {"images": "images"}),
+        ("multicam", {"name": "multiscale_blender"}, {"name": "multicam"}),
+        ("colmap", {"scale_world": None}, {"scale_world": False}),
+    ],
+)
+def test_old_keys_become_todays(dataset, old, new):
+    values = compose_values("run_dir=unused", f"dataset={dataset}", "trainer.loader.batch.downscales=[1,2,8]")
+    expected = {**values, "dataset": {**values["dataset"], **new}}
+    older = copy.deepcopy(values)
+    older["trainer"]["loader"]["batch"]["resolution_scales"] = [1.0, 0.5, 0.125]
+    del older["trainer"]["loader"]["batch"]["downscales"]
+    for key in new:
+        del older["dataset"][key]
+    older["dataset"] |= {key: value for key, value in old.items() if value is not None}
+    assert migrated(older) == expected
+    assert migrated(expected) == expected
