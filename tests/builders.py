@@ -9,7 +9,7 @@ import yaml
 from pixelnerf.config import parse_config
 from pixelnerf.geometry.cameras import look_at
 from pixelnerf.model.config import ModelConfig
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
 from pixelnerf.types import Cameras, Photos, Rays
 
 NEAR, FAR = 1.2, 4.0
@@ -42,7 +42,7 @@ def model_values(repository: Any, changes: dict[str, Any] | None = None) -> dict
 def small_net(repository: Any, changes: dict[str, Any] | None = None, seed: int = 0) -> Net:
     """A net in evaluation mode with lively random weights: the residual branches start at zero otherwise."""
     torch.manual_seed(seed)
-    net = Net(parse_config(ModelConfig, model_values(repository, changes), "model")).eval()
+    net = build_net(parse_config(ModelConfig, model_values(repository, changes), "model")).eval()
     with torch.no_grad():
         for parameter in net.fields.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

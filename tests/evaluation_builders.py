@@ -33,7 +33,7 @@ class FakeNet(Net):
         self.encoded.append(photos.images.shape[1])
         batch, views = photos.present.shape
         return SceneFeatures(
-            torch.zeros(1, 1),
+            (torch.zeros(1, 1),),
             torch.zeros(batch, views, 1, dtype=torch.long),
             torch.ones(batch, views, 1, 2, dtype=torch.long),
             photos.cameras,
@@ -41,6 +41,9 @@ class FakeNet(Net):
             photos.far,
             photos.present,
         )
+
+    def query(self, features, field, gaussians):
+        raise NotImplementedError("rays are rendered without samples")
 
     def render(self, features, rays, background, generator=None):
         flat = torch.full(rays.near.shape, 0.5)

@@ -13,7 +13,7 @@ from training_runs import REPOSITORY, compose_values
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.config import ModelConfig
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import build_net
 from pixelnerf.refine.config import build_refiner
 from pixelnerf.refine.views import Candidates, PatchBatch
 from pixelnerf.training.experiment import ExperimentConfig
@@ -35,7 +35,7 @@ def run_both_ways(config: ExperimentConfig) -> None:
     if values["encoder"] is not None:
         values["encoder"]["pretrained"] = False
     model = type(config.model).model_validate(values)
-    net = Net(model).train()
+    net = build_net(model).train()
     least = config.trainer.loader.batch.source_views[0]
     cameras = ring_cameras(1, 32)
     photos = random_photos(cameras).map_tensors(lambda tensor: tensor[:, : max(least, 0)])
@@ -158,7 +158,7 @@ def test_the_comparison_is_of_equal_work():
 
 def evaluations(model: ModelConfig) -> int:
     """How many samples of a ray the second pass asks the field for."""
-    net = Net(model).eval()
+    net = build_net(model).eval()
     photos = random_photos(ring_cameras(1, 32)).map_tensors(lambda tensor: tensor[:, :1])
     rays = image_rays(ring_cameras(1, 32)[0, 0], 1.2, 4.0)[slice(0, 4)].map_tensors(lambda tensor: tensor[None])
     return net.render(net.encode(photos), rays, torch.ones(1, 3)).weights.shape[-1]

@@ -24,7 +24,7 @@ from pixelnerf.geometry.encoding import positional_encoding
 from pixelnerf.geometry.frustum import point_samples
 from pixelnerf.geometry.volume import composite, compositing_weights
 from pixelnerf.model import inputs
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
 from pixelnerf.types import Cameras, Gaussians, Photos, Rays, SceneFeatures
 
 FLIP = torch.tensor([1.0, -1.0, -1.0])
@@ -92,7 +92,7 @@ def golden(repository, shared_folder, request) -> Golden:
         experiment, white = str(file["conf"]), bool(file["white_bkgd"])
         arrays = {name: torch.from_numpy(file[name]) for name in file.files if file[name].dtype == np.float32}
     values = yaml.safe_load((repository / "conf/model/pixelnerf.yaml").read_text())
-    net = Net(model_of_experiment(values, experiment), load_pretrained=False).eval()
+    net = build_net(model_of_experiment(values, experiment), load_pretrained=False).eval()
     net.load_state_dict(convert_state(original_state(names), net, path.name))
     photos = photos_of(arrays)
     with torch.no_grad():

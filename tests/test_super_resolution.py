@@ -21,6 +21,7 @@ from pixelnerf.images.metrics import psnr, sharpness
 from pixelnerf.model.image import render_image
 from pixelnerf.refine.config import build_refiner
 from pixelnerf.scenes.photos import scene_photos
+from pixelnerf.types import View
 
 ALL_TESTS = {"all": {"splits": ["test"], "categories": None, "objects_per_category": None}}
 
@@ -116,7 +117,7 @@ def test_the_low_resolution_render_is_what_training_compared(root, checkpoint, t
         camera = scene.cameras()[view].scaled(0.5)
         with torch.no_grad():
             features = net.encode(scene_photos(scene, []))
-            render = render_image(net, features, camera, scene.near, scene.far, torch.ones(3))
+            render = render_image(net, features, View(camera, scene.near, scene.far, torch.ones(3)))
         low = torch.nn.functional.avg_pool2d(render.color.movedim(-1, 0)[None], 2)
         assert low.shape == (1, 3, 8, 8)
         big = torch.nn.functional.interpolate(low, (32, 32), mode="bicubic").clamp(0, 1)[0]

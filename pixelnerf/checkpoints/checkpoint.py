@@ -16,7 +16,7 @@ from pixelnerf.checkpoints.shared_weights import read_shared
 from pixelnerf.config import Config, parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.model.config import ModelConfig
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
 from pixelnerf.refine.config import RefinerConfig, build_refiner
 from pixelnerf.refine.refiner import Refiner
 
@@ -73,7 +73,7 @@ def load_checkpoint(path: Path) -> LoadedModel:
         UserError: the file is missing, damaged, not one of ours, or its weights do not fit its configuration.
     """
     config, state, step = _read(Path(path), "model")
-    net = Net(parse_config(ModelConfig, config["model"], f"{path}: model"), load_pretrained=False)
+    net = build_net(parse_config(ModelConfig, config["model"], f"{path}: model"), load_pretrained=False)
     _fill(path, net, state)
     return LoadedModel(net.eval(), config, step)
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from typing_extensions import override
 
-from pixelnerf.types import Cameras
+from pixelnerf.types import Cameras, View
 
 OnError = Literal["raise", "skip"]
 Split = Literal["train", "val", "test"]
@@ -86,6 +86,10 @@ class Scene(ABC):
 
         The whole photo where there is no mask or nothing in it.
         """
+
+    def view_of(self, camera: Cameras) -> View:
+        """The scene as a camera (no batch axis) would photograph it, to be rendered on the camera's device."""
+        return View(camera, self.near, self.far, camera.poses.new_tensor(self.background), self.ndc)
 
     def sparse_points(self) -> "SparsePoints | None":
         """Triangulated points that came with the cameras, None where there are none."""

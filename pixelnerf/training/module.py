@@ -61,15 +61,12 @@ class FewShotModule(pl.LightningModule):
     @override
     def validation_step(self, item: ValidationItem, batch_index: int) -> None:
         features = self.net.encode(item.photos)
-        for view in range(len(item.images)):
-            render = render_image(
-                self.net, features, item.targets[view], item.near, item.far, item.background, ndc=item.ndc
-            )
-            truth = item.images[view].movedim(0, -1)
-            value = psnr(truncate_to_8_bits(render.color), truth)
+        for view, image in zip(item.views, item.images, strict=True):
+            render = render_image(self.net, features, view)
+            value = psnr(truncate_to_8_bits(render.color), image.movedim(0, -1))
             self.log("val/psnr", value, batch_size=1, on_epoch=True, sync_dist=True)
             self.log("val/opacity", render.opacity.mean(), batch_size=1, on_epoch=True, sync_dist=True)
-            if view == 0:
+            if view is item.views[0]:
                 self._renders.append((item.to("cpu"), render.to("cpu")))
 
     @override
@@ -94,7 +91,7 @@ class FewShotModule(pl.LightningModule):
                 item.images[0].movedim(0, -1).numpy(),
                 render.distance.numpy(),
                 render.opacity.numpy(),
-                (item.near, item.far),
+                (item.views[0].near, item.views[0].far),
             )
             for item, render in self._renders[:count]
         }
