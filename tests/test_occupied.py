@@ -5,8 +5,7 @@ The density is a few soft balls whose average over a Gaussian is known, in place
 
 import pytest
 import torch
-from builders import FAR, NEAR, random_photos, ring_cameras, small_net
-from test_models import build
+from builders import FAR, NEAR, published_net, random_photos, ring_cameras, small_net
 
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import look_at, transform_cameras
@@ -201,7 +200,9 @@ def test_a_model_that_cannot_skip_says_so(repository, changes):
 
 def test_the_original_and_normalised_device_coordinates_are_exact_only(repository):
     photos = random_photos(ring_cameras(1))
-    original = build(repository, "pixelnerf", {"field.width": 16, "encoder.backbone": "resnet18.tv_in1k"}).eval()
+    original = published_net(
+        repository, "pixelnerf", {"field.width": 16, "encoder.backbone": "resnet18.tv_in1k"}
+    ).eval()
     with pytest.raises(UserError, match="quality=exact"):
         render_image(original, original.encode(photos), View(target(), NEAR, FAR, WHITE), quality="high")
     net = small_net(repository)
