@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from builders import FAR, NEAR, first_rays, published_net, published_values, random_photos, ring_cameras
+from geometry_builders import transform_cameras
 
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
-from pixelnerf.geometry.cameras import transform_cameras
 from pixelnerf.geometry.encoding import positional_encoding
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.config import ModelConfig

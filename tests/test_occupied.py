@@ -6,9 +6,10 @@ The density is a few soft balls whose average over a Gaussian is known, in place
 import pytest
 import torch
 from builders import FAR, NEAR, published_net, random_photos, ring_cameras, small_net
+from geometry_builders import transform_cameras
 
 from pixelnerf.errors import UserError
-from pixelnerf.geometry.cameras import look_at, transform_cameras
+from pixelnerf.geometry.cameras import look_at
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import render_image
 from pixelnerf.model.occupancy import build_occupancy
