@@ -1,6 +1,7 @@
 """Cameras of painted balls, told right and wrong ones apart by matches and by masks."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from datasets.inspection.epipolar import (
 from datasets.inspection.evidence import Evidence, gather, reprojection_errors
 from datasets.inspection.figure import draw_scene, scene_box
 from datasets.inspection.hull import carve
-from datasets.inspection.matching import Matches, choose_pairs
+from datasets.inspection.matching import Matches, choose_pairs, match_scene
 from datasets.inspection.run import InspectionConfig, inspect
 from datasets.readers.nmr import NmrDataset
 from datasets.registry import DatasetConfig, build_dataset
@@ -88,6 +89,25 @@ def test_a_pixel_beside_its_line_is_as_far_from_it(scene):
     moved[1] += 2 * torch.nn.functional.normalize(line[:2].T, dim=-1)
     # Two pixels in the second photo, about as many in the first, which has the same focal length.
     torch.testing.assert_close(epipolar_distances(pair, moved), torch.full((40,), 2.0).double(), atol=0.3, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_matches_lie_in_the_middle_of_what_they_show(scale):
+    """In pixels of the photo, whose first has its centre at 0.5, whether or not it is shrunk for matching."""
+    random = np.random.default_rng(0)
+    width, height = 600 * scale, 400 * scale + 1
+    y, x = np.meshgrid(np.arange(height) + 0.5, np.arange(width) + 0.5, indexing="ij")
+    photo, centers = np.full((height, width), 0.5), random.uniform(0.1, 0.9, (25, 2)) * [width, height]
+    for center in centers:
+        sigma = scale * random.uniform(3, 8)
+        blob = np.exp(-((x - center[0]) ** 2 + (y - center[1]) ** 2) / (2 * sigma**2))
+        photo += random.choice([-0.3, 0.3]) * blob
+    images = torch.from_numpy(photo).float().clamp(0, 1).expand(1, 3, -1, -1)
+    (found,) = match_scene(SimpleNamespace(images=lambda views: images), [(3, 5)])
+    assert found.views == (3, 5)
+    assert found.pixels.shape[1] > 15
+    torch.testing.assert_close(found.pixels[0], found.pixels[1])
+    assert torch.cdist(found.pixels[0], torch.from_numpy(centers)).min(dim=1).values.median() < 0.2 * scale
 
 
 def test_axes_meet_in_the_middle(scene):

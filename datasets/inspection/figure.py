@@ -20,7 +20,7 @@ from pixelnerf.tools.spacing import spread
 from pixelnerf.types import Cameras
 
 # Inches.
-WIDTH, RIG_HEIGHT, LARGEST_PHOTO_HEIGHT, LINE_HEIGHT = 12.0, 5.5, 4.0, 0.155
+WIDTH, RIG_HEIGHT, LARGEST_PHOTO_HEIGHT, LINE_HEIGHT = 12.0, 5.9, 4.0, 0.155
 LINE_CHARACTERS = 160
 PHOTOS, EPIPOLAR_PAIRS = 4, 2
 RIG_CAMERAS, RIG_POINTS, PHOTO_POINTS, PHOTO_OBSERVATIONS = 120, 1500, 250, 60
@@ -66,30 +66,27 @@ def scene_box(evidence: Evidence) -> Float[Tensor, "8 3"]:
     Corner i has the high end of axis k where bit k of i is set.
     """
     points, scene = evidence.landmarks[0], evidence.scene
-    if evidence.sparse is None and evidence.hull is not None and len(evidence.hull.points):
-        low, high = points.aminmax(dim=0)
-    elif len(points) > 10:
-        # A few points of the background, or wrong ones, lie far behind the rest.
-        low, high = torch.from_numpy(np.percentile(points.numpy(), [5, 95], axis=0))
+    if len(points) > 10:
+        # Unless they were carved, a few points of the background, or wrong ones, lie far behind the rest.
+        carved = evidence.hull is not None and points is evidence.hull.points
+        low, high = torch.from_numpy(np.percentile(points.numpy(), [0, 100] if carved else [5, 95], axis=0))
     else:
-        middle = common_center(evidence.cameras)
-        low, high = middle - (scene.far - scene.near) / 4, middle + (scene.far - scene.near) / 4
+        middle, half = common_center(evidence.cameras), (scene.far - scene.near) / 4
+        low, high = middle - half, middle + half
     bits = (torch.arange(8)[:, None] >> torch.arange(3)) & 1
     return torch.where(bits == 1, high, low)
 
 
 def _draw_rig(figure: SubFigure, cameras: Cameras, points: Float[Tensor, "point 3"], box: Float[Tensor, "8 3"]) -> None:
     """The rig from above and from the side. The first camera is red; a thick line marks a photo's upper edge."""
-    chosen = cameras[sorted({0, *spread(len(cameras.poses), RIG_CAMERAS)})]
+    # The first camera is drawn last, on top of the others.
+    chosen = cameras[sorted({0, *spread(len(cameras.poses), RIG_CAMERAS)}, reverse=True)]
     positions = chosen.poses[:, :3, 3:].mT
     low, high = torch.cat([positions[:, 0], box]).aminmax(dim=0)
     depth = 0.07 * (high - low).max()
     corners = torch.tensor([[0, 0], [1, 0], [1, 1], [0, 1]]) * chosen.sizes[:, None].double()
-    upright = _upright_axes(chosen.poses)
-    # The first camera is drawn last, on top of the others.
-    frusta = (torch.cat([positions, positions + depth * pixel_rays(chosen, corners).directions], dim=1) @ upright).flip(
-        0
-    )
+    upright = _upright_axes(cameras.poses)
+    frusta = torch.cat([positions, positions + depth * pixel_rays(chosen, corners).directions], dim=1) @ upright
     colors = [INK] * (len(frusta) - 1) + [FIRST]
     edges, dots = box[BOX_EDGES] @ upright, points[spread(len(points), RIG_POINTS)] @ upright
     low, high = torch.cat([frusta.flatten(0, 1), box @ upright]).aminmax(dim=0)

@@ -59,7 +59,7 @@ def _features(scene: Scene, view: int) -> Features:
     small = (size * min(1.0, LARGEST_SIDE / size.max())).round().astype(int).clip(1)
     gray = cv2.resize(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), small.tolist(), interpolation=cv2.INTER_AREA)
     # Without the precise upscale, features of the finest octave are a quarter of a pixel off.
-    keypoints, descriptors = cv2.SIFT.create(enable_precise_upscale=True).detectAndCompute(gray, np.ones_like(gray))
+    keypoints, descriptors = cv2.SIFT.create(enable_precise_upscale=True).detectAndCompute(gray, None)
     pixels = np.array([keypoint.pt for keypoint in keypoints]).reshape(-1, 2)
     return (pixels + 0.5) * size / small, descriptors
 

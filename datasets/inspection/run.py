@@ -99,7 +99,7 @@ def _scene_rows(evidence: Evidence) -> list[Row]:
     positions = cameras.poses[:, :3, 3]
     distances = (positions - common_center(cameras)).norm(dim=-1)
     steps = torch.cdist(positions, positions).fill_diagonal_(torch.inf).min(dim=1).values
-    return [
+    rows = [
         ("scene", scene.name + (f" ({scene.category})" if scene.category else "")),
         ("views", str(scene.num_views)),
         ("sizes", ", ".join(f"{size} ({count})" for size, count in sizes.items())),
@@ -109,12 +109,7 @@ def _scene_rows(evidence: Evidence) -> list[Row]:
         ("camera to next", _range(steps)),
         ("views overlap", f"{float(view_overlaps(scene).median()):.0%} with the best neighbour (median)"),
         ("input views", " ".join(map(str, scene.input_views() or ())) or "left to the protocol"),
-        *_agreement_rows(evidence),
     ]
-
-
-def _agreement_rows(evidence: Evidence) -> list[Row]:
-    rows = []
     if len(sparse := reprojection_errors(evidence.observations)):
         rows.append(("sparse points", _errors(sparse, len(sparse), "observations")))
     count = sum(match.pixels.shape[1] for match in evidence.matches)
