@@ -62,10 +62,11 @@ def cameras_of(scene):
 def true_matches(scene, count=40):
     """What a perfect matcher would find: random points of the scene, seen by the true cameras."""
     points = torch.rand(count, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 0.5
-    cameras = cameras_of(scene)
-    return points, [
-        Matches(pair, projected(cameras[list(pair)], points)[0]) for pair in choose_pairs(scene.cameras(), 6)
-    ]
+    matches = []
+    for pair in choose_pairs(scene.cameras(), 6):
+        both = cameras_of(scene)[list(pair)]
+        matches.append(Matches(pair, project(both.intrinsics, world_to_camera(both.poses, points))))
+    return points, matches
 
 
 def some_masks(scene):
@@ -78,7 +79,9 @@ def test_points_lie_on_their_epipolar_lines_and_are_found_again(scene):
         pair = cameras_of(scene)[list(match.views)]
         torch.testing.assert_close(epipolar_distances(pair, match.pixels), torch.zeros(40).double(), atol=1e-3, rtol=0)
         torch.testing.assert_close(triangulate(pair, match.pixels), points, atol=1e-3, rtol=0)
-        assert (projected(pair, points)[1] > 0).all()
+        pixels, depths = projected(pair, points)
+        torch.testing.assert_close(pixels, match.pixels)
+        torch.testing.assert_close(depths[0], (points - pair.poses[0, :3, 3]) @ pair.poses[0, :3, 2])
 
 
 def test_a_pixel_beside_its_line_is_as_far_from_it(scene):

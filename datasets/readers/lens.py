@@ -15,7 +15,7 @@ from pixelnerf.errors import UserError
 Distortion = Callable[[Float[np.ndarray, "point 2"]], Float[np.ndarray, "point 2"]]
 """Where a lens shows points of the plane z = 1 (OpenCV axes), on that plane."""
 
-# The range of zooms that are tried to fill the frame; less shrinks the middle of the photo, more magnifies it.
+# Zooms that are tried to fill the frame: below 1 they shrink the middle of the photo, above 1 they magnify it.
 SMALLEST_ZOOM, LARGEST_ZOOM = 0.7, 2.0
 # A zoom is checked at so many points along each side of the border, and so many steps from the centre to each.
 BORDER_POINTS, RADIAL_STEPS = 33, 65
