@@ -15,9 +15,8 @@ from PIL import Image
 from trimesh import Trimesh
 
 from datasets.shapes13 import Shapes13Config, generate, is_complete
-from datasets.shapes13.assembly import Assembly, Livery
+from datasets.shapes13.assembly import Assembly, Color
 from datasets.shapes13.catalog import CATEGORIES, make_mesh
-from datasets.shapes13.palette import Color
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 
@@ -61,7 +60,7 @@ def test_every_part_is_wound_outwards(category: str, monkeypatch: pytest.MonkeyP
     volumes = []
     add = Assembly.add
 
-    def spy(self: Assembly, mesh: Trimesh, color: Color | Livery, mirror: bool = False) -> None:
+    def spy(self: Assembly, mesh: Trimesh, color: Color, mirror: bool = False) -> None:
         volumes.append(mesh.volume)
         add(self, mesh, color, mirror)
 

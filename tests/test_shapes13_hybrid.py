@@ -9,8 +9,7 @@ from datasets.readers.nmr import NmrDataset, NmrLayoutConfig
 from datasets.shapes13 import Shapes13Config, generate, is_complete
 from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.catalog import CATEGORIES, HYBRID, KINDS, make_mesh
-from datasets.shapes13.hybrid import hybrid
-from datasets.shapes13.lathe import spun
+from datasets.shapes13.hybrid import hybrid, spun
 from datasets.shapes13.parts import box
 
 HYBRIDS = 5
