@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -36,12 +36,9 @@ def run_jobs(function: Callable[[Job], Any], jobs: Sequence[Job], workers: int, 
         try:
             with _single_threaded_children(), _interrupts_left_to_the_parent():
                 futures = [pool.submit(function, job) for job in jobs]
-            pending: set[Future] = set(futures)
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                    bar.advance()
+            for future in as_completed(futures):
+                future.result()
+                bar.advance()
             return [future.result() for future in futures]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -64,13 +61,11 @@ def _interrupts_left_to_the_parent() -> Iterator[None]:
 def _single_threaded_children() -> Iterator[None]:
     """Processes are the parallelism; linear algebra threads on top would fight for the same cores."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
+    before = {name: os.environ[name] for name in names if name in os.environ}
     os.environ.update(dict.fromkeys(names, "1"))
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update(before)
