@@ -57,8 +57,7 @@ def _closed_car(car: Assembly, rng: Generator) -> None:
     shape, color = _varied(pick(_CLOSED, rng), rng), paint(rng)
     _hull(car, shape, color, rng)
     _cabin(car, shape, color, rng)
-    _wheels(car, shape, rng)
-    _details(car, shape, color, rng)
+    _fittings(car, shape, color, rng)
 
 
 def _pickup(car: Assembly, rng: Generator) -> None:
@@ -73,8 +72,7 @@ def _pickup(car: Assembly, rng: Generator) -> None:
     if chance(0.3, rng):
         height = rng.uniform(0.05, 0.12)
         car.add(box((width * 0.7, height, 0.6 * length), (0, low + height / 2, middle)), paint(rng))
-    _wheels(car, shape, rng)
-    _details(car, shape, color, rng)
+    _fittings(car, shape, color, rng)
 
 
 def _convertible(car: Assembly, rng: Generator) -> None:
@@ -90,8 +88,7 @@ def _convertible(car: Assembly, rng: Generator) -> None:
     arch = np.stack([np.append(x, -x[::-1]), np.append(y, y[::-1]), np.append(z, z[::-1])], axis=-1)
     car.add(sweep(arch, 0.007, 6), pick([color, dark(rng), metal(rng)], rng))
     car.add(_slab(x, y, np.stack([z, z + 0.006], axis=-1)), glass(rng))
-    _wheels(car, shape, rng)
-    _details(car, shape, color, rng)
+    _fittings(car, shape, color, rng)
 
 
 def _racer(car: Assembly, rng: Generator) -> None:
@@ -202,15 +199,6 @@ def _slab(sides: Point, heights: Point, ends: Path) -> Trimesh:
     return loft(np.outer(sides, [1, -1, -1, 1]), np.reshape(heights, (2, 1)), np.repeat(np.asarray(ends), 2, axis=1))
 
 
-def _wheels(car: Assembly, shape: _Shape, rng: Generator) -> None:
-    tyre, arch = dark(rng), dark(rng)
-    rim = any_of(rng, metal, metal, light, dark, vivid)
-    radius, x = shape.wheel, shape.width / 2
-    for z in (0.19 + rng.uniform(-0.02, 0.02) - 0.5, 0.8 + rng.uniform(-0.03, 0.02) - 0.5):
-        car.pair(cylinder(radius * 1.15, 0.02, (x - 0.008, radius * 1.05, z), "x"), arch)
-        _wheel(car, (x - 0.02, radius, z), radius, tyre, rim)
-
-
 def _wheel(car: Assembly, center: Point, radius: float, tyre: Color, rim: Color) -> None:
     car.pair(cylinder(radius, 0.07, center, "x", sections=20), tyre)
     car.pair(cylinder(radius * 0.62, 0.076, center, "x"), rim)
@@ -223,9 +211,14 @@ def _lamps(car: Assembly, width: float, height: float, end: float, rng: Generato
     car.pair(box(size, (x, height + 0.01, end)), (0.75, 0.05, 0.05))
 
 
-def _details(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
-    """Lamps, bumpers, grille, mirrors, spoiler, spare wheel."""
-    width, clearance, belt = shape.width, shape.clearance, shape.belt
+def _fittings(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
+    """Wheels, lamps, bumpers, grille, mirrors, spoiler, spare wheel."""
+    width, clearance, belt, wheel = shape.width, shape.clearance, shape.belt, shape.wheel
+    tyre, arch = dark(rng), dark(rng)
+    rim = any_of(rng, metal, metal, light, dark, vivid)
+    for z in (0.19 + rng.uniform(-0.02, 0.02) - 0.5, 0.8 + rng.uniform(-0.03, 0.02) - 0.5):
+        car.pair(cylinder(wheel * 1.15, 0.02, (width / 2 - 0.008, wheel * 1.05, z), "x"), arch)
+        _wheel(car, (width / 2 - 0.02, wheel, z), wheel, tyre, rim)
     _lamps(car, width, clearance + 0.45 * belt, 0.482, rng)
     trim = pick([dark(rng), metal(rng), color], rng)
     for z in (-0.49, 0.49):
@@ -239,5 +232,5 @@ def _details(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None
         car.pair(spoiler, pick([color, dark(rng)], rng))
         car.pair(box((0.015, 0.06, 0.03), (width * 0.3, top, 0.44)), dark(rng))
     if shape.deck > 0.95 and chance(0.4, rng):
-        car.add(cylinder(shape.wheel * 0.9, 0.05, (0, shape.top, 0.51), "z"), dark(rng))
-        car.add(cylinder(shape.wheel * 0.5, 0.056, (0, shape.top, 0.51), "z"), grey(0.5, 0.8, rng))
+        car.add(cylinder(wheel * 0.9, 0.05, (0, shape.top, 0.51), "z"), dark(rng))
+        car.add(cylinder(wheel * 0.5, 0.056, (0, shape.top, 0.51), "z"), grey(0.5, 0.8, rng))

@@ -1,5 +1,7 @@
 """Displays, telephones and loudspeakers."""
 
+from itertools import product
+
 import numpy as np
 from numpy.random import Generator
 from trimesh import Trimesh
@@ -110,10 +112,9 @@ def _rounded_plate(size: tuple[float, float, float], center: Point, corner: floa
 
 
 def _keys(phone: Assembly, middle: float, width: float, height: float, z: float, color: Color) -> None:
-    for row in range(4):
-        y = middle + ((row + 0.5) / 4 - 0.5) * height
-        for column in (-1, 0, 1):
-            phone.add(box((width * 0.24, height / 4 * 0.62, 0.015), (column * width / 3, y, z)), color)
+    for row, column in product(range(4), (-1, 0, 1)):
+        x, y = column * width / 3, middle + ((row + 0.5) / 4 - 0.5) * height
+        phone.add(box((width * 0.24, height / 4 * 0.62, 0.015), (x, y, z)), color)
 
 
 def _smartphone(phone: Assembly, case: Color, rng: Generator) -> None:
@@ -176,10 +177,9 @@ def _desk_phone(phone: Assembly, case: Color, rng: Generator) -> None:
         phone.add(turned(cylinder(0.1, 0.07, pivot), tilt, "x", pivot), dark(rng))
         bar = [(-0.42, 0.2 + slope, depth * 0.3), (0.42, 0.2 + slope, depth * 0.3)]
     else:
-        for row in range(4):
-            for column in range(3):
-                key = box((0.075, 0.03, 0.07), (0.05 + 0.11 * column, middle, -depth * 0.15 + (row - 1.5) * 0.11))
-                phone.add(turned(key, tilt, "x", pivot), hand)
+        for row, column in product(range(4), range(3)):
+            key = box((0.075, 0.03, 0.07), (0.05 + 0.11 * column, middle, -depth * 0.15 + (row - 1.5) * 0.11))
+            phone.add(turned(key, tilt, "x", pivot), hand)
         screen = box((0.34, 0.02, 0.13), (0.16, middle + 0.01, depth * 0.2))
         phone.add(turned(screen, tilt, "x", pivot), _screen_color(rng))
         bar = [(-0.29, 0.2 + slope, depth * 0.4), (-0.29, 0.14, -depth * 0.4)]

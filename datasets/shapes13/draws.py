@@ -35,7 +35,7 @@ def _hsv(hue: _Bounds, saturation: _Bounds, value: _Bounds) -> Material:
 
 
 _ANY, _NEUTRAL = (0.0, 1.0), (0.0, 0.06)
-_steel = _hsv((0.55, 0.65), (0.0, 0.1), (0.4, 0.82))
+_polished = _hsv((0.55, 0.65), (0.0, 0.1), (0.4, 0.82))
 _brass = _hsv((0.06, 0.13), (0.4, 0.65), (0.55, 0.8))
 _pastel = _hsv(_ANY, (0.25, 0.7), (0.3, 0.9))
 _cloth = _hsv(_ANY, (0.1, 0.7), (0.2, 0.9))
@@ -46,6 +46,8 @@ light = _hsv(_ANY, _NEUTRAL, (0.80, 0.97))
 """White plastic, lacquer, paper."""
 wood = _hsv((0.03, 0.11), (0.35, 0.75), (0.28, 0.88))
 """From maple to walnut and mahogany."""
+steel = _hsv(_ANY, _NEUTRAL, (0.35, 0.75))
+"""Bare and dull."""
 vivid = _hsv(_ANY, (0.65, 1.0), (0.5, 0.95))
 """Saturated paint of any hue."""
 
@@ -57,7 +59,7 @@ def grey(low: float, high: float, rng: Generator) -> Color:
 
 def metal(rng: Generator) -> Color:
     """Steel and aluminium; now and then brass or copper."""
-    return _brass(rng) if chance(0.12, rng) else _steel(rng)
+    return _brass(rng) if chance(0.12, rng) else _polished(rng)
 
 
 def paint(rng: Generator) -> Color:

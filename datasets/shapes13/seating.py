@@ -4,7 +4,7 @@ import numpy as np
 from numpy.random import Generator
 
 from datasets.shapes13.assembly import Assembly, Color
-from datasets.shapes13.draws import any_of, chance, dark, fabric, grey, light, metal, paint, pick, vivid, wood
+from datasets.shapes13.draws import any_of, chance, dark, fabric, light, metal, paint, pick, steel, vivid, wood
 from datasets.shapes13.parts import box, cushion, cylinder, moved, rod, sweep, turned
 
 
@@ -20,13 +20,9 @@ def sofa(assembly: Assembly, rng: Generator) -> None:
     layout(assembly, rng)
 
 
-def _bare_steel(rng: Generator) -> Color:
-    return grey(0.35, 0.75, rng)
-
-
 def _park_bench(bench: Assembly, rng: Generator) -> None:
     depth, seat = rng.uniform(0.26, 0.36), rng.uniform(0.26, 0.32)
-    frame, slat = any_of(rng, dark, metal, wood, paint), any_of(rng, wood, wood, paint, _bare_steel)
+    frame, slat = any_of(rng, dark, metal, wood, paint), any_of(rng, wood, wood, paint, steel)
     count, rear = pick([3, 4, 5], rng), depth / 2
     for z in (np.arange(count) + 0.5) / count - 0.5:
         bench.add(box((1, 0.025, 0.75 * depth / count), (0, seat, z * depth)), slat)
@@ -52,7 +48,7 @@ def _park_bench(bench: Assembly, rng: Generator) -> None:
 
 def _plank_bench(bench: Assembly, rng: Generator) -> None:
     depth, seat, thick = rng.uniform(0.2, 0.4), rng.uniform(0.26, 0.42), rng.uniform(0.03, 0.07)
-    top, base = any_of(rng, wood, fabric, paint, light, _bare_steel), any_of(rng, wood, dark, metal, light)
+    top, base = any_of(rng, wood, fabric, paint, light, steel), any_of(rng, wood, dark, metal, light)
     bench.add(box((1, thick, depth), (0, seat - thick / 2, 0)), base if chance(0.4, rng) else top)
     if chance(0.4, rng):
         bench.add(cushion((0.98, 0.07, depth * 0.97), (0, seat + 0.02, 0), 0.15), top)
@@ -70,7 +66,7 @@ def _plank_bench(bench: Assembly, rng: Generator) -> None:
 
 
 def _picnic_bench(bench: Assembly, rng: Generator) -> None:
-    color, frame = any_of(rng, wood, paint, _bare_steel), any_of(rng, wood, dark, metal)
+    color, frame = any_of(rng, wood, paint, steel), any_of(rng, wood, dark, metal)
     table, reach = rng.uniform(0.36, 0.44), rng.uniform(0.34, 0.42)
     seat = table * 0.6
     for z in np.linspace(-0.16, 0.16, 4):
@@ -84,7 +80,7 @@ def _picnic_bench(bench: Assembly, rng: Generator) -> None:
 
 def _solid_bench(bench: Assembly, rng: Generator) -> None:
     depth, seat = rng.uniform(0.28, 0.4), rng.uniform(0.24, 0.32)
-    body, pad = any_of(rng, wood, light, _bare_steel, paint), any_of(rng, fabric, vivid)
+    body, pad = any_of(rng, wood, light, steel, paint), any_of(rng, fabric, vivid)
     bench.add(box((1, seat, depth), (0, seat / 2, 0)), body)
     for x in (-0.25, 0.25):
         bench.add(box((0.46, seat * 0.7, 0.012), (x, seat * 0.45, -depth / 2)), body if chance(0.4, rng) else wood(rng))
