@@ -125,14 +125,9 @@ def _texels(image: Image.Image) -> Float[ndarray, "height width 3"]:
 
 
 def _joined(paints: list[Paint]) -> Paint:
-    first_texture = np.cumsum([0] + [len(paint.textures) for paint in paints[:-1]])
-    indices = [
-        np.where(paint.texture_index >= 0, paint.texture_index + first, -1)
-        for paint, first in zip(paints, first_texture, strict=True)
-    ]
-    return Paint(
-        np.concatenate([paint.colors for paint in paints]),
-        np.concatenate([paint.uvs for paint in paints]),
-        np.concatenate(indices),
-        [texture for paint in paints for texture in paint.textures],
-    )
+    textures = [texture for paint in paints for texture in paint.textures]
+    starts = np.cumsum([0, *(len(paint.textures) for paint in paints[:-1])])
+    parts = zip((paint.texture_index for paint in paints), starts, strict=True)
+    indices = [np.where(index < 0, -1, index + start) for index, start in parts]
+    colors = np.concatenate([paint.colors for paint in paints])
+    return Paint(colors, np.concatenate([paint.uvs for paint in paints]), np.concatenate(indices), textures)
