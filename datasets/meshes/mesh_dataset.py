@@ -1,4 +1,4 @@
-"""A folder of meshes to a data set of their renders, in the NMR or the SRN layout.
+"""Renders a folder of meshes to a data set in the NMR or the SRN layout.
 
 An object's views are a function of the configuration, its name and its mesh, so neither the number of workers nor an
 interruption changes a byte.
@@ -68,7 +68,7 @@ class RenderConfig(Config):
 
 @dataclass(frozen=True)
 class RenderReport:
-    """What came of it: number of objects, and a line for each mesh that was left out."""
+    """How many objects were rendered, and a line for each mesh that was left out."""
 
     rendered: int
     skipped: tuple[str, ...]
@@ -126,7 +126,7 @@ def _jobs(config: RenderConfig) -> list[_Job]:
 
 
 def _render(job: _Job) -> str | None:
-    """Writes one object; the line that says why not, if its mesh is broken and such meshes are skipped."""
+    """Writes one object; returns why not if its mesh is broken and such meshes are skipped."""
     try:
         surface = load_surface(job.mesh.path, z_up=job.config.up == "z")
     except UserError as error:

@@ -31,7 +31,7 @@ def find_meshes(root: Path) -> list[MeshFile]:
     path, joined by "_", the name.
 
     Raises:
-        UserError: there is no such folder, no mesh in it, or two meshes of one name.
+        UserError: there is no such folder, no mesh in it, or two meshes would get the same name.
     """
     if not root.is_dir():
         raise UserError(f"no folder '{root}'")
@@ -40,7 +40,7 @@ def find_meshes(root: Path) -> list[MeshFile]:
         raise UserError(f"no mesh ({', '.join(_SUFFIXES)}) in '{root}'")
     for first, second in pairwise(meshes):
         if (first.category, first.name) == (second.category, second.name):
-            raise UserError(f"'{first.path}' and '{second.path}' would get one name: rename or remove one")
+            raise UserError(f"'{first.path}' and '{second.path}' would get the same name: rename or remove one")
     return meshes
 
 

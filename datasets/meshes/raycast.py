@@ -28,7 +28,7 @@ _PIXELS_PER_BATCH = 400_000
 
 @dataclass(frozen=True)
 class Views:
-    """What cameras see: colours on white, where more than half of a pixel is covered, and perhaps depth."""
+    """What cameras see: colours on white, where more than half of a pixel is covered, and depths if asked for."""
 
     images: UInt8[ndarray, "view size size 3"]
     masks: Bool[ndarray, "view size size"]
@@ -106,7 +106,7 @@ class RayCaster:
         return self._scene.run(origins, directions, query="INTERSECT", output=1)
 
     def _batches(self, rig: Rig, size: int) -> Iterator[_Pixels]:
-        """The pixels inside the bounding rectangle of any triangle in each view: all that a ray can hit."""
+        """Batches of the pixels in the bounding rectangle of any triangle in each view: all that a ray can hit."""
         reach = np.ones((len(rig.poses), size, size), dtype=bool)
         for view, pose in enumerate(rig.poses.astype(np.float32)):
             x, y, depth = pose[:3, :3].T @ (self._points - pose[:3, 3]).T

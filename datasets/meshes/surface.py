@@ -1,7 +1,7 @@
 """What the ray caster needs of a mesh: triangles, and at each of their corners a normal, a colour and a texel.
 
 Which of several faces at one position is seen is decided here, on purpose. ShapeNet's meshes repeat faces: two copies
-of a triangle, wound oppositely, sometimes of another colour; and they lay labels into the plane of what they stick to.
+of a triangle, wound oppositely, sometimes of another colour; and they lay labels in the plane of what is beneath.
 A renderer that leaves the choice to rounding shows speckle.
 
 Of copies of a triangle that are wound alike the first wins. Opposite copies become one face with two sides: a ray sees

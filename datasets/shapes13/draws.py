@@ -35,21 +35,15 @@ def _hsv(hue: _Bounds, saturation: _Bounds, value: _Bounds) -> Material:
 
 
 _ANY, _NEUTRAL = (0.0, 1.0), (0.0, 0.06)
+dark = _hsv(_ANY, _NEUTRAL, (0.06, 0.24))  # rubber, black plastic, dark leather
+steel = _hsv(_ANY, _NEUTRAL, (0.35, 0.75))  # bare and dull
+light = _hsv(_ANY, _NEUTRAL, (0.80, 0.97))  # white plastic, lacquer, paper
+wood = _hsv((0.03, 0.11), (0.35, 0.75), (0.28, 0.88))  # from maple to walnut and mahogany
+vivid = _hsv(_ANY, (0.65, 1.0), (0.5, 0.95))  # saturated paint of any hue
 _polished = _hsv((0.55, 0.65), (0.0, 0.1), (0.4, 0.82))
 _brass = _hsv((0.06, 0.13), (0.4, 0.65), (0.55, 0.8))
 _pastel = _hsv(_ANY, (0.25, 0.7), (0.3, 0.9))
 _cloth = _hsv(_ANY, (0.1, 0.7), (0.2, 0.9))
-
-dark = _hsv(_ANY, _NEUTRAL, (0.06, 0.24))
-"""Rubber, black plastic, dark leather."""
-light = _hsv(_ANY, _NEUTRAL, (0.80, 0.97))
-"""White plastic, lacquer, paper."""
-wood = _hsv((0.03, 0.11), (0.35, 0.75), (0.28, 0.88))
-"""From maple to walnut and mahogany."""
-steel = _hsv(_ANY, _NEUTRAL, (0.35, 0.75))
-"""Bare and dull."""
-vivid = _hsv(_ANY, (0.65, 1.0), (0.5, 0.95))
-"""Saturated paint of any hue."""
 
 
 def grey(low: float, high: float, rng: Generator) -> Color:

@@ -1,7 +1,7 @@
 """Objects of no category: parts of airplanes, cars and chairs, stretched, turned, painted and put together anew.
 
 A model that trains on three categories alone sees them everywhere. These objects are made of the same parts, so nothing
-of another category enters the training data, but their shapes cannot be known by heart.
+of another category enters the training data, but their shapes cannot be memorised.
 """
 
 from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ def _stacked(assembly: Assembly, rng: Generator) -> None:
 def _spun(assembly: Assembly, rng: Generator) -> None:
     """Round pieces on top of each other, the same from all sides: what a lathe makes of the parts' outlines.
 
-    Few parts of the three categories are round about the vertical, and what never was seen round is not thought so.
+    Few parts of the three categories are round about the vertical, and a model does not guess what it never saw.
     """
     pieces = [spun(mesh, colors, _turn(rng), hollow=chance(0.3, rng)) for mesh, colors in _donor(rng) + _donor(rng)]
     _pile(assembly, pieces, 1.0, _upright, rng)
@@ -89,7 +89,7 @@ def _pile(
 
 
 def _grown(assembly: Assembly, rng: Generator) -> None:
-    """A body, and further pieces on the sides of what is there: alone, in pairs, or at four corners."""
+    """A body with pieces attached to its sides, and to theirs: singly, in pairs, or at four corners."""
     pieces = _donor(rng) + _donor(rng)
     boxes = [_Box(np.zeros(3), _log_uniform(0.12, 1.0, rng, 3))]
     _fill(assembly, [pick(pieces, rng)], boxes[0], _turn(rng))

@@ -127,13 +127,14 @@ def _couch(sofa: Assembly, rng: Generator) -> None:
 def _corner_sofa(sofa: Assembly, rng: Generator) -> None:
     cloth, low, seat, back, depth = fabric(rng), 0.03, rng.uniform(0.15, 0.19), rng.uniform(0.3, 0.36), 0.34
     accent, reach, side = cloth if chance(0.5, rng) else fabric(rng), rng.uniform(0.3, 0.5), pick([-1, 1], rng)
-    rear, front, x, y = 0.3, 0.3 - depth - reach / 2, side * (0.5 - depth / 2), low + seat * 0.33
+    rear, x, y = 0.3, side * (0.5 - depth / 2), low + seat * 0.33
+    wing = rear - depth - reach / 2
     sofa.add(box((1, seat * 0.65, depth), (0, y, rear - depth / 2)), cloth)
-    sofa.add(box((depth, seat * 0.65, reach), (x, y, front)), cloth)
+    sofa.add(box((depth, seat * 0.65, reach), (x, y, wing)), cloth)
     for middle in (-0.33, 0.0, 0.33):
         sofa.add(cushion((0.32, 0.09, depth - 0.08), (middle, seat, rear - depth / 2 - 0.03), 0.25), accent)
         sofa.add(cushion((0.32, back - seat, 0.1), (middle, (back + seat) / 2 + 0.03, rear - 0.1), 0.3), accent)
-    sofa.add(cushion((depth - 0.02, 0.09, reach), (x, seat, front), 0.2), accent)
+    sofa.add(cushion((depth - 0.02, 0.09, reach), (x, seat, wing), 0.2), accent)
     y = (back + low) / 2
     sofa.add(cushion((1, back - low, 0.09), (0, y, rear - 0.03), 0.15), cloth)
     if chance(0.6, rng):
