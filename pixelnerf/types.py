@@ -1,7 +1,7 @@
 """The values that pass between the layers.
 
 Axes: `batch` is a scene, `view` a photo of it, `ray` a pixel to render, `sample` an interval along a ray, `edge` the
-ends of those intervals (samples + 1), `row` a texel in the flat table of all feature maps.
+ends of those intervals (samples + 1), `row` a texel in a flat table of all feature maps.
 Frames: poses are camera-to-world in OpenCV axes (x right, y down, z forward). Pixels: the image spans
 [0, width] x [0, height], pixel (i, j) has its centre at (j + 0.5, i + 0.5).
 """
@@ -117,20 +117,34 @@ class Photos(TensorRecord):
 
 @dataclass(frozen=True)
 class SceneFeatures(TensorRecord):
-    """Encoded photos: a flat table of texel rows, and where in it each view's mip levels lie.
+    """Encoded photos: a flat table of texel rows for each field, and where in it each view's mip levels lie.
 
-    Row `offsets[b, v, l] + y * width + x` is texel (x, y) of level l, with (width, height) = `level_sizes[b, v, l]`.
-    A table instead of maps lets photos of different sizes share a batch, and makes a look-up one weighted gather.
-    Levels past a small photo's last one repeat it.
+    Row `offsets[b, v, l] + y * width + x` is texel (x, y) of level l, with (width, height) = `level_sizes[b, v, l]`, in
+    the table of every field. A table instead of maps lets photos of different sizes share a batch, and makes a look-up
+    one weighted gather. Levels past a small photo's last one repeat it. A model of one scene has no tables.
     """
 
-    texels: Float[Tensor, "row channel"]
+    tables: tuple[Float[Tensor, "row channel"], ...]
     offsets: Int[Tensor, "batch view level"]
     level_sizes: Int[Tensor, "batch view level 2"]
     cameras: Cameras
     near: Float[Tensor, "batch view"]
     far: Float[Tensor, "batch view"]
     present: Bool[Tensor, "batch view"]
+
+
+@dataclass(frozen=True)
+class View(TensorRecord):
+    """An image to render: its camera (no batch axis), the range of t to look in, and the colour behind, in [0, 1].
+
+    `ndc` is the scale of a scene in normalised device coordinates (see `pixelnerf.geometry.ndc`); t is theirs then.
+    """
+
+    camera: Cameras
+    near: float
+    far: float
+    background: Float[Tensor, "3"]
+    ndc: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pixelnerf.checkpoints.flax_file import read_flax_file
 from pixelnerf.checkpoints.original_pixelnerf import FIRST_POOL, convert_state, model_of_experiment
 from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.errors import UserError
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
 from pixelnerf.model.pretrained import read_state_file
 
 MODELS = Path(__file__).resolve().parents[1] / "conf" / "model"
@@ -41,14 +41,14 @@ def main() -> int:
 
 def _convert_pixelnerf(source: Path, experiment: str) -> Net:
     values = yaml.safe_load((MODELS / "pixelnerf.yaml").read_text("utf-8"))
-    net = Net(model_of_experiment(values, experiment), load_pretrained=False)
+    net = build_net(model_of_experiment(values, experiment), load_pretrained=False)
     net.load_state_dict(convert_state(read_state_file(source), net, str(source)))
     return net
 
 
 def _convert_mipnerf(source: Path, configuration: str) -> Net:
     values = yaml.safe_load((MODELS / "mipnerf.yaml").read_text("utf-8"))
-    net = Net(original_mipnerf.model_of_configuration(values, configuration))
+    net = build_net(original_mipnerf.model_of_configuration(values, configuration))
     net.load_state_dict(original_mipnerf.convert_tree(read_flax_file(source), net, str(source)))
     return net
 

@@ -9,7 +9,7 @@ import yaml
 from pixelnerf.config import parse_config
 from pixelnerf.geometry.cameras import look_at
 from pixelnerf.model.config import ModelConfig
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
 from pixelnerf.types import Cameras, Photos, Rays
 
 NEAR, FAR = 1.2, 4.0
@@ -42,7 +42,7 @@ def model_values(repository: Any, changes: dict[str, Any] | None = None) -> dict
 def small_net(repository: Any, changes: dict[str, Any] | None = None, seed: int = 0) -> Net:
     """A net in evaluation mode with lively random weights: the residual branches start at zero otherwise."""
     torch.manual_seed(seed)
-    net = Net(parse_config(ModelConfig, model_values(repository, changes), "model")).eval()
+    net = build_net(parse_config(ModelConfig, model_values(repository, changes), "model")).eval()
     with torch.no_grad():
         for parameter in net.fields.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -78,3 +78,24 @@ def random_photos(cameras: Cameras, seed: int = 1) -> Photos:
 def first_rays(rays: Rays, count: int) -> Rays:
     """The first rays, with a batch axis in front."""
     return rays[slice(count)].map_tensors(lambda tensor: tensor[None])
+
+
+def published_values(repository, name, changes=None):
+    """A model's YAML as plain values; `changes` are dotted keys."""
+    values = copy.deepcopy(yaml.safe_load((repository / f"conf/model/{name}.yaml").read_text()))
+    if values["encoder"] is not None:
+        values["encoder"]["pretrained"] = False
+    for key, value in (changes or {}).items():
+        *parents, last = key.split(".")
+        section = values
+        for parent in parents:
+            section = section[parent]
+        assert last in section, f"{key} is not in the YAML"
+        section[last] = value
+    return values
+
+
+def published_net(repository, name, changes=None) -> Net:
+    """A published model with fresh weights."""
+    torch.manual_seed(0)
+    return build_net(parse_config(ModelConfig, published_values(repository, name, changes), "model"))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from config_values import yaml_values
 from datasets_and_runs import evaluate, parse_whole
 from torch import nn
 
@@ -18,8 +19,6 @@ from pixelnerf.model.net import Net
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import RenderOutput, SceneFeatures
 
-CATEGORIES = {"airplane": "02691156", "chair": "03001627"}
-
 
 class FakeNet(Net):
     """Renders `colors(rays)`, half opaque, at distance 2, whatever the photos."""
@@ -33,7 +32,7 @@ class FakeNet(Net):
         self.encoded.append(photos.images.shape[1])
         batch, views = photos.present.shape
         return SceneFeatures(
-            torch.zeros(1, 1),
+            (torch.zeros(1, 1),),
             torch.zeros(batch, views, 1, dtype=torch.long),
             torch.ones(batch, views, 1, 2, dtype=torch.long),
             photos.cameras,
@@ -41,6 +40,9 @@ class FakeNet(Net):
             photos.far,
             photos.present,
         )
+
+    def query(self, features, field, gaussians):
+        raise NotImplementedError("rays are rendered without samples")
 
     def render(self, features, rays, background, generator=None):
         flat = torch.full(rays.near.shape, 0.5)
@@ -69,16 +71,13 @@ def oracle_net(scene: Scene) -> FakeNet:
 
 
 def dataset_values(root: Path) -> dict[str, Any]:
-    return {
-        "name": "nmr",
-        "root": str(root),
-        "near": 1.2,
-        "far": 4.0,
-        "background": [1, 1, 1],
-        "categories": CATEGORIES,
-        "train_categories": ["airplane"],
-        "input_view_list": "src_views.txt",
-    }
+    return yaml_values(
+        "dataset/nmr",
+        root=str(root),
+        categories=["airplane", "chair"],
+        train_categories=["airplane"],
+        input_view_list="src_views.txt",
+    )
 
 
 def open_dataset(root: Path) -> NmrDataset:

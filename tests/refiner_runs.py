@@ -9,7 +9,7 @@ from training_runs import compose_values
 from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.config import parse_config
 from pixelnerf.model.config import ModelConfig
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import build_net
 from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
 
 TINY_MODEL = (
@@ -47,7 +47,7 @@ def save_model(path: Path, root: Path, *overrides: str) -> Path:
     """Random weights, as `train.py` would leave them after training at half the photos' size."""
     values = compose_values("run_dir=unused", f"dataset.root={root}", *TINY_MODEL, *overrides)
     torch.manual_seed(1)
-    save_shared(path, Net(parse_config(ModelConfig, values["model"], "model")), values, 5)
+    save_shared(path, build_net(parse_config(ModelConfig, values["model"], "model")), values, 5)
     return path
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from config_values import yaml_values
 from dataset_checks import CONFIGS, scenes_of
 from dataset_layouts import write_colmap, write_llff, write_transforms
 
@@ -68,8 +69,8 @@ def test_what_cannot_be_left_out_is_said(tmp_path, leave_out, expected):
 def test_a_model_of_one_place_is_evaluated_in_its_world(tmp_path, options, fits):
     trained = {"name": "colmap", "root": str(tmp_path), "scale_world": True, "leave_out": ["3-4"]}
     model = LoadedModel(SimpleNamespace(encoder=None), {"dataset": trained}, 0)
-    values = {**trained, "background": (0, 0, 0), "images": "images_4", **options}
-    config = CONFIGS.validate_python({key: value for key, value in values.items() if value is not None})
+    changes = {**trained, "images": "images_4", **options}
+    config = CONFIGS.validate_python(yaml_values(f"dataset/{changes['name']}", **changes))
     ours = config.model_dump(mode="json")
     if fits:
         check_world(tmp_path, model, ours)

@@ -4,18 +4,18 @@ import sys
 import pytest
 import torch
 import yaml
-from test_golden_pixelnerf import original_state
+from original_weights import original_state
 
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.original_pixelnerf import convert_state, model_of_experiment
 from pixelnerf.errors import UserError
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
 
 
 @pytest.fixture(scope="module")
 def net(repository) -> Net:
     values = yaml.safe_load((repository / "conf/model/pixelnerf.yaml").read_text())
-    return Net(model_of_experiment(values, "srn"), load_pretrained=False)
+    return build_net(model_of_experiment(values, "srn"), load_pretrained=False)
 
 
 def original_names(net: Net, blocks: int = 5, injections: int = 3) -> list[tuple[str, list[int]]]:

@@ -13,7 +13,7 @@ from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.flax_file import read_flax_file
 from pixelnerf.checkpoints.original_mipnerf import convert_tree, model_of_configuration
 from pixelnerf.errors import UserError
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import build_net
 from pixelnerf.model.pyramid import no_features
 from pixelnerf.types import Cameras, Gaussians, Photos
 
@@ -46,7 +46,7 @@ def layers():
 @pytest.fixture(scope="module")
 def net(repository):
     values = yaml.safe_load((repository / "conf/model/mipnerf.yaml").read_text())
-    return Net(model_of_configuration(values, "blender"))
+    return build_net(model_of_configuration(values, "blender"))
 
 
 @pytest.fixture

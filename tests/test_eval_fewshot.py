@@ -13,8 +13,9 @@ from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.images.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import render_image
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import build_net
 from pixelnerf.scenes.photos import scene_photos
+from pixelnerf.types import View
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def checkpoint(tmp_path_factory, root):
     folder = tmp_path_factory.mktemp("run")
     config = tiny_config(folder, root)
     path = folder / "shared.safetensors"
-    save_shared(path, Net(config.model), config.model_dump(mode="json"), 5)
+    save_shared(path, build_net(config.model), config.model_dump(mode="json"), 5)
     return path
 
 
@@ -84,7 +85,7 @@ def test_the_number_is_that_of_training(program, tmp_path, checkpoint, root):
     for view in (0, 1, 3):
         camera = scene.cameras()[view]
         background = scene.images([0]).new_tensor(scene.background)
-        render = render_image(net, features, camera, scene.near, scene.far, background)
+        render = render_image(net, features, View(camera, scene.near, scene.far, background))
         values.append(psnr(truncate_to_8_bits(render.color), scene.images([view])[0].movedim(0, -1)))
     assert evaluated["chair"]["psnr"] == pytest.approx(sum(values) / 3, abs=1e-4)
 

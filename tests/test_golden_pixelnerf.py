@@ -9,14 +9,13 @@ that the importer's order and signs of input columns fit the true encoding has a
 """
 
 import json
-import math
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from original_weights import FREQUENCIES, PHASES, filled, original_state
 from torch import Tensor
 
 from pixelnerf.checkpoints.original_pixelnerf import convert_state, input_columns, model_of_experiment
@@ -24,12 +23,10 @@ from pixelnerf.geometry.encoding import positional_encoding
 from pixelnerf.geometry.frustum import point_samples
 from pixelnerf.geometry.volume import composite, compositing_weights
 from pixelnerf.model import inputs
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
 from pixelnerf.types import Cameras, Gaussians, Photos, Rays, SceneFeatures
 
 FLIP = torch.tensor([1.0, -1.0, -1.0])
-FREQUENCIES = (1.5 * 2.0 ** torch.arange(6)).repeat_interleave(2)
-PHASES = torch.tensor([0.0, math.pi / 2]).repeat(6)
 
 
 @dataclass(frozen=True)
@@ -43,28 +40,6 @@ class Golden:
     features: SceneFeatures
     frequencies: Tensor
     phases: Tensor
-
-
-def filled(name: str, shape: list[int]) -> Tensor:
-    """The rule by which the original's tensors were filled."""
-    x = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
-    if name.endswith("running_var"):
-        x = 0.5 + np.abs(x)
-    elif name.endswith(("running_mean", "bias")):
-        x = 0.1 * x
-    elif "bn" in name or "downsample.1" in name:
-        x = 1 + 0.1 * x
-    else:
-        x = x / np.sqrt(np.prod(shape[1:]))
-    return torch.from_numpy(x.astype(np.float32))
-
-
-def original_state(names: list[tuple[str, list[int]]]) -> dict[str, Tensor]:
-    """The original's state dict, its integer buffers included, with the true constants of the encoding."""
-    state = {name: filled(name, shape) for name, shape in names}
-    for name in [name for name in state if name.endswith("running_var")]:
-        state[name.replace("running_var", "num_batches_tracked")] = torch.tensor(0)
-    return state | {"code._freqs": FREQUENCIES.view(1, 12, 1), "code._phases": PHASES.view(1, 12, 1)}
 
 
 def photos_of(arrays: dict[str, Tensor]) -> Photos:
@@ -92,7 +67,7 @@ def golden(repository, shared_folder, request) -> Golden:
         experiment, white = str(file["conf"]), bool(file["white_bkgd"])
         arrays = {name: torch.from_numpy(file[name]) for name in file.files if file[name].dtype == np.float32}
     values = yaml.safe_load((repository / "conf/model/pixelnerf.yaml").read_text())
-    net = Net(model_of_experiment(values, experiment), load_pretrained=False).eval()
+    net = build_net(model_of_experiment(values, experiment), load_pretrained=False).eval()
     net.load_state_dict(convert_state(original_state(names), net, path.name))
     photos = photos_of(arrays)
     with torch.no_grad():

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from builders import FAR, NEAR, random_photos, ring_cameras
+from geometry_builders import full_covariance
 
-from pixelnerf.geometry.frustum import conical_frustums, full_covariance
+from pixelnerf.geometry.frustum import conical_frustums
 from pixelnerf.geometry.rays import rays_through_pixels
 from pixelnerf.model.lookup import bilinear_taps, look_up, projected_variance, to_view_frames, trilinear_taps
 from pixelnerf.model.pyramid import build_scene_features
@@ -16,7 +17,7 @@ def scene(map_size=16, photo_size=32, channels=5, views=2, levels=8, seed=0):
     """Random maps on random photos."""
     photos = random_photos(ring_cameras(views, photo_size))
     maps = torch.randn(views, channels, map_size, map_size, generator=torch.Generator().manual_seed(seed))
-    return build_scene_features(photos, [(torch.arange(views), maps.movedim(1, -1))], levels), maps
+    return build_scene_features(photos, [(torch.arange(views), (maps.movedim(1, -1),))], levels), maps
 
 
 def random_gaussians(features, count=200, axial=0.01, radial=0.002, seed=0):
@@ -29,15 +30,15 @@ def random_gaussians(features, count=200, axial=0.01, radial=0.002, seed=0):
 
 
 def gather(features, taps):
-    return (features.texels[taps.rows] * taps.weights[..., None]).sum(-2)
+    return (features.tables[0][taps.rows] * taps.weights[..., None]).sum(-2)
 
 
 def test_zero_footprint_is_the_bilinear_look_up_bit_for_bit():
     features, _ = scene()
     gaussians = random_gaussians(features, axial=0.0, radial=0.0)
-    integrated, point = look_up(features, gaussians, "integrated"), look_up(features, gaussians, "point")
+    integrated, point = look_up(features, 0, gaussians, "integrated"), look_up(features, 0, gaussians, "point")
     assert torch.equal(integrated.values, point.values)
-    assert not torch.equal(look_up(features, random_gaussians(features), "integrated").values, point.values)
+    assert not torch.equal(look_up(features, 0, random_gaussians(features), "integrated").values, point.values)
 
 
 def test_point_look_up_is_grid_sample_with_border_padding():
@@ -48,7 +49,7 @@ def test_point_look_up_is_grid_sample_with_border_padding():
     # Texel index (p - 0.5) / 2 in a map of 16 for a photo of 32, in grid_sample's range between corner centres.
     grid = (pixels - 0.5) / 2 / 15 * 2 - 1
     expected = F.grid_sample(maps, grid[:, None], padding_mode="border", align_corners=True)[:, :, 0].mT
-    found = look_up(features, gaussians, "point")
+    found = look_up(features, 0, gaussians, "point")
     front = points[..., 2] > 0
     assert torch.equal(found.valid[0], front)
     torch.testing.assert_close(found.values[0][front], expected[front], atol=2e-5, rtol=1e-5)
@@ -58,13 +59,12 @@ def test_a_linear_layer_commutes_with_the_look_up():
     features, maps = scene(channels=12)
     weight = torch.randn(7, 12, generator=torch.Generator().manual_seed(3))
     photos = Photos(torch.zeros(1, 2, 3, 32, 32), features.cameras, features.near, features.far, features.present)
-    projected = build_scene_features(
-        photos, [(torch.arange(2), torch.einsum("oc,nchw->nhwo", weight, maps).contiguous())], 8
-    )
+    projected_maps = torch.einsum("oc,nchw->nhwo", weight, maps).contiguous()
+    projected = build_scene_features(photos, [(torch.arange(2), (projected_maps,))], 8)
     gaussians = random_gaussians(features)
     for mode in ("point", "integrated"):
-        late = look_up(features, gaussians, mode).values @ weight.T
-        early = look_up(projected, gaussians, mode).values
+        late = look_up(features, 0, gaussians, mode).values @ weight.T
+        early = look_up(projected, 0, gaussians, mode).values
         torch.testing.assert_close(early, late, atol=1e-5, rtol=1e-5)
 
 
@@ -75,7 +75,7 @@ def test_samples_behind_a_camera_have_a_zero_feature_and_are_flagged():
     for view in range(2):
         spread = torch.full((1, 1, 1), 0.01)
         gaussians = Gaussians(behind[:, view, None, None], torch.ones(1, 1, 3), spread, spread)
-        found = look_up(features, to_view_frames(gaussians, cameras), "integrated")
+        found = look_up(features, 0, to_view_frames(gaussians, cameras), "integrated")
         assert not found.valid[0, view, 0]
         assert (found.values[0, view, 0] == 0).all()
         assert torch.isfinite(found.values).all()
@@ -117,7 +117,7 @@ def test_integrated_look_up_is_near_the_monte_carlo_mean(sigma, ratio):
     cameras = Cameras(torch.eye(4)[None, None], torch.eye(3)[None, None], torch.full((1, 1, 2), size))
     one = torch.ones(1, 1)
     photos = Photos(torch.zeros(1, 1, 3, size, size), cameras, one, 2 * one, one.bool())
-    features = build_scene_features(photos, [(torch.arange(1), one_over_f_map(size).movedim(1, -1))], 8)
+    features = build_scene_features(photos, [(torch.arange(1), (one_over_f_map(size).movedim(1, -1),))], 8)
     generator = torch.Generator().manual_seed(1)
     count = 300
     centres = 40 + 48 * torch.rand(1, 1, count, 2, generator=generator)
@@ -146,9 +146,9 @@ def test_photos_of_different_sizes_share_a_table():
     both = Photos(
         padded, cameras, torch.full((1, 2), NEAR), torch.full((1, 2), FAR), torch.ones(1, 2, dtype=torch.bool)
     )
-    together = build_scene_features(both, [(torch.tensor([0]), maps[0]), (torch.tensor([1]), maps[1])], 8)
-    found = look_up(together, random_gaussians(together), "integrated").values
+    together = build_scene_features(both, [(torch.tensor([0]), (maps[0],)), (torch.tensor([1]), (maps[1],))], 8)
+    found = look_up(together, 0, random_gaussians(together), "integrated").values
     for view, photos in enumerate((small, large)):
-        alone = build_scene_features(photos, [(torch.arange(1), maps[view])], 8)
-        expected = look_up(alone, random_gaussians(alone), "integrated").values
+        alone = build_scene_features(photos, [(torch.arange(1), (maps[view],))], 8)
+        expected = look_up(alone, 0, random_gaussians(alone), "integrated").values
         torch.testing.assert_close(found[:, view], expected[:, 0], atol=1e-6, rtol=1e-6)

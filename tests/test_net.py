@@ -4,16 +4,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from builders import FAR, NEAR, first_rays, model_values, random_photos, ring_cameras, small_net
+from geometry_builders import transform_cameras
 
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
-from pixelnerf.geometry.cameras import transform_cameras
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model import pretrained
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.encoder import Encoder
 from pixelnerf.model.image import render_image
-from pixelnerf.types import Photos
+from pixelnerf.types import Photos, View
 
 WHITE = torch.ones(1, 3)
 
@@ -132,8 +132,8 @@ def test_half_resolution_is_nearer_the_filtered_picture_with_the_integrated_look
     for mode in ("integrated", "point"):
         net = small_net(repository, {"lookup.mode": mode, "encoder.first_pool": False})
         features = net.encode(sharp)
-        full = render_image(net, features, camera, NEAR, FAR, WHITE[0]).color.movedim(-1, 0)
-        half = render_image(net, features, camera.scaled(0.25), NEAR, FAR, WHITE[0]).color.movedim(-1, 0)
+        full = render_image(net, features, View(camera, NEAR, FAR, WHITE[0])).color.movedim(-1, 0)
+        half = render_image(net, features, View(camera.scaled(0.25), NEAR, FAR, WHITE[0])).color.movedim(-1, 0)
         errors[mode] = (half - F.avg_pool2d(full, 4)).square().mean() / full.var()
     assert errors["integrated"] < 0.7 * errors["point"]
 
@@ -179,8 +179,8 @@ def test_a_coarse_pass_that_is_not_trained_places_the_same_samples_and_leaves_th
 def test_chunks_do_not_show(repository, target):
     net, photos = small_net(repository), random_photos(ring_cameras(1))
     features = net.encode(photos)
-    whole = render_image(net, features, target, NEAR, FAR, WHITE[0])
-    pieces = render_image(net, features, target, NEAR, FAR, WHITE[0], rays_per_chunk=77)
+    whole = render_image(net, features, View(target, NEAR, FAR, WHITE[0]))
+    pieces = render_image(net, features, View(target, NEAR, FAR, WHITE[0]), rays_per_chunk=77)
     torch.testing.assert_close(pieces.color, whole.color, atol=1e-6, rtol=0)
     assert whole.color.shape == (24, 24, 3)
 

@@ -5,16 +5,16 @@ The density is a few soft balls whose average over a Gaussian is known, in place
 
 import pytest
 import torch
-from builders import FAR, NEAR, random_photos, ring_cameras, small_net
-from test_models import build
+from builders import FAR, NEAR, published_net, random_photos, ring_cameras, small_net
+from geometry_builders import transform_cameras
 
 from pixelnerf.errors import UserError
-from pixelnerf.geometry.cameras import look_at, transform_cameras
+from pixelnerf.geometry.cameras import look_at
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import render_image
 from pixelnerf.model.occupancy import build_occupancy
 from pixelnerf.model.occupied import SETTINGS, March, place_occupied_edges, shared_grid
-from pixelnerf.types import Cameras
+from pixelnerf.types import Cameras, View
 
 WHITE = torch.ones(3)
 CENTERS = torch.tensor([[0.0, 0.0, 0.0], [0.3, 0.1, 0.2], [-0.25, 0.3, -0.1]])
@@ -55,7 +55,7 @@ def target(size=32):
 
 def picture(balls, quality, camera, grid=None):
     net, features, _ = balls
-    return render_image(net, features, camera, NEAR, FAR, WHITE, quality=quality, grid=grid)
+    return render_image(net, features, View(camera, NEAR, FAR, WHITE), quality=quality, grid=grid)
 
 
 @pytest.mark.parametrize("quality", ["high", "fast"])
@@ -92,7 +92,7 @@ def test_pictures_are_those_of_exact(balls, quality, bound):
 def test_exact_is_the_nets_own_rendering(repository):
     net = small_net(repository)
     features = net.encode(random_photos(ring_cameras(1)))
-    image = render_image(net, features, target(), NEAR, FAR, WHITE, rays_per_chunk=2000)
+    image = render_image(net, features, View(target(), NEAR, FAR, WHITE), rays_per_chunk=2000)
     rays = image_rays(target(), NEAR, FAR).map_tensors(lambda tensor: tensor[None])
     with torch.no_grad():
         expected = net.render(features, rays, WHITE[None])
@@ -102,7 +102,7 @@ def test_exact_is_the_nets_own_rendering(repository):
 
 def test_rays_that_meet_nothing_cost_nothing(balls):
     net, features, asked = balls
-    grid = shared_grid(net, features, target()[None], NEAR, FAR, "fast")
+    grid = shared_grid(net, features, [View(target(), NEAR, FAR, WHITE)], "fast")
     asked.asked = 0
     image = picture(balls, "fast", target(), grid)
     hits = (image.distance < FAR).sum().item()
@@ -111,7 +111,7 @@ def test_rays_that_meet_nothing_cost_nothing(balls):
     asked.asked = 0
     position = torch.tensor([0.0, -2.6, 0.0])
     away = Cameras(look_at(position, 2 * position, torch.tensor([0.0, 0.0, 1.0])), target().intrinsics, target().sizes)
-    grid = shared_grid(net, features, away[None], NEAR, FAR, "fast")
+    grid = shared_grid(net, features, [View(away, NEAR, FAR, WHITE)], "fast")
     asked.asked = 0
     image = picture(balls, "fast", away, grid)
     assert asked.asked == 0
@@ -128,7 +128,7 @@ def test_outside_its_box_a_grid_claims_nothing(balls):
     side = torch.linalg.cross(place, torch.tensor([0.0, 0.0, 1.0]))
     pose = look_at(place, 2 * side / side.norm(), torch.tensor([0.0, 0.0, 1.0]))
     narrow = Cameras(pose, camera.intrinsics * torch.tensor([[8.0], [8.0], [1.0]]), camera.sizes * 8)
-    grid = shared_grid(net, features, narrow[None], NEAR, FAR, "high")
+    grid = shared_grid(net, features, [View(narrow, NEAR, FAR, WHITE)], "high")
     rays = image_rays(narrow, NEAR, FAR)
     assert not grid.look_up(rays.origins + 2.5 * rays.directions)[1].any()
     _, occupied = grid.look_up(CENTERS)
@@ -153,7 +153,7 @@ def test_frusta_lie_between_the_first_and_the_last_occupied_step():
 def test_views_share_a_grid(balls):
     net, features, _ = balls
     cameras = ring_cameras(4, 24, seed=3)[0]
-    grid = shared_grid(net, features, cameras, NEAR, FAR, "high")
+    grid = shared_grid(net, features, [View(camera, NEAR, FAR, WHITE) for camera in cameras], "high")
     for view in range(4):
         shared, own = picture(balls, "high", cameras[view], grid), picture(balls, "high", cameras[view])
         assert (shared.color - own.color).square().mean().sqrt() < 0.01
@@ -174,13 +174,13 @@ def test_a_similarity_of_the_world_does_not_change_the_picture(repository, monke
     rotation = rotation * torch.det(rotation).sign()
     net = small_net(repository)
     photos = random_photos(ring_cameras(1))
-    before = render_image(net, net.encode(photos), target(), NEAR, FAR, WHITE, quality="high")
+    before = render_image(net, net.encode(photos), View(target(), NEAR, FAR, WHITE), quality="high")
     move = {"rotation": rotation, "translation": torch.tensor([3.0, -5.0, 2.0]), "scale": 7.0}
     moved = type(photos)(
         photos.images, transform_cameras(photos.cameras, **move), 7 * photos.near, 7 * photos.far, photos.present
     )
     camera = transform_cameras(target(), **move)
-    after = render_image(net, net.encode(moved), camera, 7 * NEAR, 7 * FAR, WHITE, quality="high")
+    after = render_image(net, net.encode(moved), View(camera, 7 * NEAR, 7 * FAR, WHITE), quality="high")
     assert before.color.std() > 0.01
     difference = (after.color - before.color).abs()
     # Rounding may put a step of a grazing ray into the next cell.
@@ -195,15 +195,17 @@ def test_a_model_that_cannot_skip_says_so(repository, changes):
     net = small_net(repository, changes)
     features = net.encode(random_photos(ring_cameras(1)))
     with pytest.raises(UserError, match="quality=exact") as caught:
-        render_image(net, features, target(), NEAR, FAR, WHITE, quality="fast")
+        render_image(net, features, View(target(), NEAR, FAR, WHITE), quality="fast")
     assert "\n" not in str(caught.value)
 
 
 def test_the_original_and_normalised_device_coordinates_are_exact_only(repository):
     photos = random_photos(ring_cameras(1))
-    original = build(repository, "pixelnerf", {"field.width": 16, "encoder.backbone": "resnet18.tv_in1k"}).eval()
+    original = published_net(
+        repository, "pixelnerf", {"field.width": 16, "encoder.backbone": "resnet18.tv_in1k"}
+    ).eval()
     with pytest.raises(UserError, match="quality=exact"):
-        render_image(original, original.encode(photos), target(), NEAR, FAR, WHITE, quality="high")
+        render_image(original, original.encode(photos), View(target(), NEAR, FAR, WHITE), quality="high")
     net = small_net(repository)
     with pytest.raises(UserError, match="quality=exact"):
-        render_image(net, net.encode(photos), target(), NEAR, FAR, WHITE, ndc=(1.0, 1.0), quality="high")
+        render_image(net, net.encode(photos), View(target(), NEAR, FAR, WHITE, ndc=(1.0, 1.0)), quality="high")

@@ -110,7 +110,7 @@ def test_evaluation_reproduces_the_logged_validation(finished, data):
     for item in (items[index] for index in range(len(items))):
         with torch.no_grad():
             features = loaded.net.encode(item.photos)
-        render = render_image(loaded.net, features, item.targets[0], item.near, item.far, item.background)
+        render = render_image(loaded.net, features, item.views[0])
         values.append(psnr(truncate_to_8_bits(render.color), item.images[0].movedim(0, -1)))
     assert sum(values) / len(values) == pytest.approx(finished.best_psnr, abs=1e-4)
 

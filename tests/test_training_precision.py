@@ -7,7 +7,7 @@ from datasets_and_runs import train
 from training_runs import tiny_config
 
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import build_net
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -23,7 +23,7 @@ def test_gradients_are_clipped(tmp_path, precision):
         train(config)
         trained.append(dict(load_checkpoint(run_dir / "checkpoints/last.ckpt").net.named_parameters()))
     torch.manual_seed(config.seed)
-    start = dict(Net(config.model).named_parameters())
+    start = dict(build_net(config.model).named_parameters())
     still, moved = trained
     for name in ("fields.0.density.weight", "projections.0.weight"):
         assert still[name].dtype == torch.float32

@@ -11,7 +11,7 @@ from pixelnerf.benchmark.widen import widened
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.config import Config
 from pixelnerf.model.config import ModelConfig
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
 from pixelnerf.model.occupancy import check_can_skip
 from pixelnerf.model.original import OriginalRenderer
 from pixelnerf.scenes.scene import Split
@@ -83,9 +83,9 @@ def build_nets(config: BenchmarkConfig, device: torch.device) -> Nets:
         UserError: a checkpoint that is missing or does not fit, a model that cannot skip, or an unfit original.
     """
     torch.manual_seed(0)
-    original = OriginalRenderer(Net(config.original, load_pretrained=False).eval().to(device))
+    original = OriginalRenderer(build_net(config.original, load_pretrained=False).eval().to(device))
     if config.checkpoint is None:
-        timed = trained = Net(config.model, load_pretrained=False).eval()
+        timed = trained = build_net(config.model, load_pretrained=False).eval()
     else:
         trained = load_checkpoint(config.checkpoint).net
         timed = trained if trained.config == config.model else widened(trained, config.model)
@@ -105,6 +105,6 @@ def with_coarse_samples(net: Net, count: int) -> Net:
 
 
 def _resampled(net: Net, config: ModelConfig) -> Net:
-    other = Net(config, load_pretrained=False).eval()
+    other = build_net(config, load_pretrained=False).eval()
     other.load_state_dict(net.state_dict())
     return other.to(next(net.parameters()).device)

@@ -106,7 +106,7 @@ def _pictures(setting: Setting) -> dict[str, float]:
         cameras = scene.cameras()[view : view + 1].to(setting.bench.device)
         photos = photos_of([scene], 1, setting.bench.device)
         for quality in QUALITIES:
-            (render,) = render_views(net, photos, cameras, scene.near, scene.far, quality)
+            (render,) = render_views(net, photos, scene, cameras, quality)
             values[quality].append(psnr(render.color.cpu(), scene.images([view])[0].movedim(0, -1)))
     return {quality: sum(found) / len(found) for quality, found in values.items()}
 
@@ -140,7 +140,7 @@ def _memory(setting: Setting) -> dict[int, int]:
     camera = setting.cameras(scene)[:1]
     return {
         side: setting.bench.peak_memory(
-            lambda side=side: render_views(net, photos, image_size(camera, side), scene.near, scene.far, "fast")
+            lambda side=side: render_views(net, photos, scene, image_size(camera, side), "fast")
         )
         for side in sorted(setting.config.pixels)
     }
@@ -158,7 +158,7 @@ def _views(setting: Setting) -> Results:
         def work() -> None:
             for scene, photo in zip(scenes, photos, strict=True):
                 cameras = setting.cameras(scene)[:frames]
-                render_views(nets.timed, photo, cameras, scene.near, scene.far, "fast")
+                render_views(nets.timed, photo, scene, cameras, "fast")
 
         return work
 
@@ -195,13 +195,11 @@ def _profile(setting: Setting) -> Results:
     cameras = setting.cameras(scene)
     photos = photos_of([scene], 1, bench.device)
     features = nets.timed.encode(photos)
-    grid = shared_grid(nets.timed, features, cameras[:1], scene.near, scene.far, "fast")
-    background = torch.ones(3, device=bench.device)
+    view = scene.view_of(cameras[0])
+    grid = shared_grid(nets.timed, features, [view], "fast")
 
     def frame() -> object:
-        return render_image(
-            nets.timed, features, cameras[0], scene.near, scene.far, background, quality="fast", grid=grid
-        )
+        return render_image(nets.timed, features, view, quality="fast", grid=grid)
 
     product, product_flops = bench.matrix_product()
     # All products of a frame are the field's: the look-up is a weighted sum of rows, the rest is elementwise.
@@ -219,9 +217,7 @@ def _profile(setting: Setting) -> Results:
         "peak_flops_per_second": median(peaks),
         "frame_flops": mlp_flops,
         "frame_seconds_by_part": parts,
-        "view_seconds_by_part": bench.breakdown(
-            lambda: render_views(nets.timed, photos, cameras[:1], scene.near, scene.far, "fast")
-        ),
+        "view_seconds_by_part": bench.breakdown(lambda: render_views(nets.timed, photos, scene, cameras[:1], "fast")),
         "original_seconds_by_part": bench.breakdown(lambda: original_rays(nets.original, photos, rays)),
     }
 
@@ -232,7 +228,7 @@ def _frames_per_second(setting: Setting) -> float:
     cameras = image_size(setting.cameras(scene), 64)
     photos = photos_of([scene], 1, bench.device)
     times = bench.interleaved(
-        {"turntable": lambda: render_views(setting.nets.trained, photos, cameras, scene.near, scene.far, "fast")},
+        {"turntable": lambda: render_views(setting.nets.trained, photos, scene, cameras, "fast")},
         setting.config.repeats,
     )
     return setting.config.frames / median(times["turntable"])
@@ -247,7 +243,7 @@ def _sweeps(setting: Setting) -> Results:
     def measure(renderer: Net, views: int, cameras: Cameras, quality: Quality) -> float:
         photos = photos_of([scene], views, bench.device)
 
-        return bench.seconds(lambda: render_views(renderer, photos, cameras, scene.near, scene.far, quality))
+        return bench.seconds(lambda: render_views(renderer, photos, scene, cameras, quality))
 
     views = [count for count in config.views if count < scene.num_views]
     return {

@@ -13,7 +13,7 @@ from torch import Tensor
 from pixelnerf.errors import UserError
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.field import ResidualFieldConfig
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
 
 
 @torch.no_grad()
@@ -23,7 +23,7 @@ def widened(small: Net, config: ModelConfig) -> Net:
     Raises:
         UserError: the two have other inputs, or the larger one is smaller in some part.
     """
-    wide = Net(config, load_pretrained=False).eval()
+    wide = build_net(config, load_pretrained=False).eval()
     theirs, ours = small.config.field, config.field
     same_inputs = (small.config.position, small.config.direction) == (config.position, config.direction)
     if (

@@ -85,14 +85,9 @@ def original_rays(original: OriginalRenderer, photos: Photos, rays: Rays) -> Flo
 
 
 @torch.inference_mode()
-def render_views(
-    net: Net, photos: Photos, cameras: Cameras, near: float, far: float, quality: Quality
-) -> list[ImageOutput]:
+def render_views(net: Net, photos: Photos, scene: Scene, cameras: Cameras, quality: Quality) -> list[ImageOutput]:
     """Views of one scene from its photos: encoded once, and one grid for all."""
     features = net.encode(photos)
-    grid = shared_grid(net, features, cameras, near, far, quality)
-    background = torch.ones(3, device=cameras.poses.device)
-    return [
-        render_image(net, features, cameras[view], near, far, background, quality=quality, grid=grid)
-        for view in range(len(cameras.sizes))
-    ]
+    views = [scene.view_of(camera) for camera in cameras]
+    grid = shared_grid(net, features, views, quality)
+    return [render_image(net, features, view, quality=quality, grid=grid) for view in views]

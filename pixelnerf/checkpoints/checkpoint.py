@@ -1,22 +1,19 @@
-"""Checkpoints: written atomically, read without unpickling, carrying the whole configuration."""
+"""Checkpoints, read without unpickling: models and refiners with the whole configuration that they carry."""
 
-import os
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import Tensor, nn
-from typing_extensions import override
 
 from pixelnerf.checkpoints.migration import migrated
 from pixelnerf.checkpoints.shared_weights import read_shared
 from pixelnerf.config import Config, parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.model.config import ModelConfig
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
 from pixelnerf.refine.config import RefinerConfig, build_refiner
 from pixelnerf.refine.refiner import Refiner
 
@@ -51,21 +48,6 @@ class _RefinerSection(Config):
     refiner: RefinerConfig
 
 
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoints under a temporary name first, so that a crash never leaves half a file."""
-
-    @override
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        final = Path(path)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.with_name(f".{final.name}.{os.getpid()}")
-        with temporary.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(final)
-
-
 def load_checkpoint(path: Path) -> LoadedModel:
     """Reads a `.ckpt` of a training run or a shared `.safetensors`; the averaged weights where there are such.
 
@@ -73,7 +55,7 @@ def load_checkpoint(path: Path) -> LoadedModel:
         UserError: the file is missing, damaged, not one of ours, or its weights do not fit its configuration.
     """
     config, state, step = _read(Path(path), "model")
-    net = Net(parse_config(ModelConfig, config["model"], f"{path}: model"), load_pretrained=False)
+    net = build_net(parse_config(ModelConfig, config["model"], f"{path}: model"), load_pretrained=False)
     _fill(path, net, state)
     return LoadedModel(net.eval(), config, step)
 

@@ -11,7 +11,7 @@ from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.field import ResidualFieldConfig
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, PhotoNet
 
 FIRST_POOL = {"sn64": False, "srn": True, "dtu": True, "multi_obj": True}
 """The only difference between the original's experiments that the network sees."""
@@ -40,6 +40,8 @@ def convert_state(original: Mapping[str, Tensor], net: Net, source: str) -> dict
     Raises:
         UserError: tensors are missing, left over, or of another shape; the message lists them.
     """
+    if not isinstance(net, PhotoNet):
+        raise TypeError(f"'{net.config.name}' reads no photos, as every model of the original does")
     _check(original, _original_shapes(net), source)
     converted = {
         name.replace("encoder.model.", "encoder.backbone."): tensor
@@ -79,9 +81,8 @@ def input_columns() -> tuple[Tensor, Tensor]:
     return columns, torch.cat([FLIP, sines, torch.ones_like(sines), FLIP])
 
 
-def _original_shapes(net: Net) -> dict[str, tuple[int, ...]]:
+def _original_shapes(net: PhotoNet) -> dict[str, tuple[int, ...]]:
     """The names and shapes of the original's tensors, without those that it never uses."""
-    assert net.encoder is not None, "the paper's model reads photos"
     config = _field_config(net)
     shapes: dict[str, tuple[int, ...]] = {
         f"encoder.model.{name}": tuple(tensor.shape) for name, tensor in net.encoder.backbone.state_dict().items()
@@ -114,6 +115,6 @@ def _check(original: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...
             raise UserError(f"{source} encodes positions otherwise than the original pixelNeRF: {name}")
 
 
-def _field_config(net: Net) -> ResidualFieldConfig:
+def _field_config(net: PhotoNet) -> ResidualFieldConfig:
     assert isinstance(net.config.field, ResidualFieldConfig), "the paper's model reads photos"
     return net.config.field

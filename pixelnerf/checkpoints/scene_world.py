@@ -18,7 +18,7 @@ def check_world(path: Path, model: LoadedModel, dataset: Mapping[str, Any]) -> N
         UserError: they differ; the message says how the dataset was read in training.
     """
     trained = model.config.get("dataset") or {}
-    if "scale_world" not in dataset or "scale_world" not in trained or model.net.encoder is not None:
+    if "scale_world" not in dataset or "scale_world" not in trained or model.net.reads_photos:
         return
     theirs, ours = _world(trained), _world(dataset)
     if theirs != ours:

@@ -23,8 +23,8 @@ from pixelnerf.evaluation.showcase import choose, save_pictures
 from pixelnerf.evaluation.store import ResultStore, result_key
 from pixelnerf.evaluation.super_resolution import SuperResolution, training_scenes
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
-from pixelnerf.model.image import RENDERER_VERSION, check_quality
-from pixelnerf.model.occupied import Quality
+from pixelnerf.model.image import RENDERER_VERSION
+from pixelnerf.model.occupied import Quality, check_quality
 from pixelnerf.scenes.rendering import RenderOptions
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.scenes.skipping import DamagedScenes
@@ -95,7 +95,7 @@ def evaluate(
     torch.set_flush_denormal(True)
     device = find_device(config.device)
     model = load_checkpoint(config.checkpoint)
-    check_quality(model.net, config.quality, None)
+    check_quality(model.net, config.quality)
     dataset_values = config.dataset.model_dump(mode="json")
     check_world(config.checkpoint, model, dataset_values)
     bfloat16 = uses_bfloat16(config.precision, device.type)

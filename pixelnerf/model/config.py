@@ -1,5 +1,6 @@
 """The configuration of a whole model: which parts there are, and which combinations make sense."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -18,6 +19,16 @@ class LookupConfig(Config):
 
     mode: LookupMode
     levels: int = Field(ge=1)
+
+
+@dataclass(frozen=True)
+class PhotoParts:
+    """What only a model that reads photos has."""
+
+    encoder: EncoderConfig
+    lookup: LookupConfig
+    direction: EncodingConfig
+    field: ResidualFieldConfig
 
 
 class ModelConfig(Config):
@@ -47,6 +58,18 @@ class ModelConfig(Config):
                 "lookup.mode=point, or another frustum"
             )
         return self
+
+    def photo_parts(self) -> PhotoParts | None:
+        """The parts of a model that reads photos, None for a model of one scene."""
+        match (self.encoder, self.lookup, self.direction, self.field):
+            case (
+                EncoderConfig() as encoder,
+                LookupConfig() as lookup,
+                EncodingConfig() as direction,
+                ResidualFieldConfig() as field,
+            ):
+                return PhotoParts(encoder, lookup, direction, field)
+        return None
 
     @property
     def _integrates_features(self) -> bool:

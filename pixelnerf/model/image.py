@@ -7,14 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pixelnerf.errors import UserError
 from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.net import Net
-from pixelnerf.model.occupancy import OccupancyGrid, check_can_skip
+from pixelnerf.model.occupancy import OccupancyGrid
 from pixelnerf.model.occupied import Quality, render_occupied, shared_grid
 from pixelnerf.model.placement import samples_per_ray
-from pixelnerf.types import Cameras, Rays, RenderOutput, SceneFeatures, TensorRecord
+from pixelnerf.types import Rays, RenderOutput, SceneFeatures, TensorRecord, View
 
 RENDERER_VERSION = 1
 """Grows when the same weights give other pictures, so that stored results of an evaluation are measured anew."""
@@ -43,37 +42,31 @@ class ImageOutput(TensorRecord):
 def render_image(
     net: Net,
     features: SceneFeatures,
-    camera: Cameras,
-    near: float,
-    far: float,
-    background: Float[Tensor, "3"],
+    view: View,
     rays_per_chunk: int | None = None,
-    ndc: tuple[float, float] | None = None,
     quality: Quality = "exact",
     grid: OccupancyGrid | None = None,
 ) -> ImageOutput:
-    """Renders the view of one camera (no batch axis) of one encoded scene (batch of 1). Colours are clipped.
+    """Renders a view of one encoded scene (batch of 1). Colours are clipped.
 
-    A scene in normalised device coordinates gives its scale (see `pixelnerf.geometry.ndc`); t is theirs then. Several
-    views in less than `exact` quality share a `grid` that was made for all of them (see `shared_grid`); without, the
-    view makes its own.
+    Several views in less than `exact` quality share a `grid` that was made for all of them (see `shared_grid`);
+    without, the view makes its own.
 
     Raises:
         UserError: the net, or a scene in normalised device coordinates, can be rendered in `exact` quality only.
     """
-    check_quality(net, quality, ndc)
-    if quality != "exact" and grid is None:
-        grid = shared_grid(net, features, camera[None], near, far, quality)
-    width, height = camera.sizes.tolist()
-    rays = image_rays(camera, near, far)
-    if ndc is not None:
-        rays = to_ndc(rays, rays.origins.new_tensor(ndc))
+    if grid is None:
+        grid = shared_grid(net, features, [view], quality)
+    width, height = view.camera.sizes.tolist()
+    rays = image_rays(view.camera, view.near, view.far)
+    if view.ndc is not None:
+        rays = to_ndc(rays, rays.origins.new_tensor(view.ndc))
     rays = rays.map_tensors(lambda tensor: tensor[None])
     count = width * height
-    color = background.expand(count, 3).clamp(0.0, 1.0)
+    color = view.background.expand(count, 3).clamp(0.0, 1.0)
     opacity = torch.zeros(count, device=color.device)
-    distance, median = (torch.full((count,), far, device=color.device) for _ in range(2))
-    for chosen, output in _parts(net, features, rays, background, rays_per_chunk, quality, grid):
+    distance, median = (torch.full((count,), view.far, device=color.device) for _ in range(2))
+    for chosen, output in _parts(net, features, rays, view.background, rays_per_chunk, quality, grid):
         color[chosen] = output.color[0].clamp(0.0, 1.0)
         opacity[chosen] = output.opacity[0]
         distance[chosen] = output.distance[0]
@@ -81,18 +74,6 @@ def render_image(
     return ImageOutput(
         color.view(height, width, 3), *(values.view(height, width) for values in (opacity, distance, median))
     )
-
-
-def check_quality(net: Net, quality: Quality, ndc: tuple[float, float] | None) -> None:
-    """Makes sure that views can be rendered in a quality.
-
-    Raises:
-        UserError: only `exact` is possible.
-    """
-    if quality != "exact":
-        check_can_skip(net)
-        if ndc is not None:
-            raise UserError(f"quality={quality} has no grid for normalised device coordinates; set quality=exact")
 
 
 def _parts(
@@ -126,7 +107,7 @@ def _rays_per_chunk(net: Net, features: SceneFeatures) -> int:
 
 def _samples_per_chunk(net: Net, features: SceneFeatures) -> int:
     """As many samples as the device's caches or its free memory take well."""
-    device, views = features.texels.device, max(features.present.shape[1], 1)
+    device, views = features.near.device, max(features.present.shape[1], 1)
     samples = SAMPLES_PER_CACHE
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)

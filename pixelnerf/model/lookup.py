@@ -73,8 +73,9 @@ def to_view_frames(gaussians: Gaussians, cameras: Cameras) -> Gaussians:
     )
 
 
-def look_up(features: SceneFeatures, gaussians: Gaussians, mode: LookupMode) -> Features:
-    """Features of Gaussians given in the photos' frames, axes "batch view ray sample" (see `to_view_frames`)."""
+def look_up(features: SceneFeatures, field: int, gaussians: Gaussians, mode: LookupMode) -> Features:
+    """Features, from a field's table, of Gaussians in the photos' frames ("batch view ray sample")."""
+    table = features.tables[field]
     points = gaussians.means.flatten(-3, -2)
     valid = (points[..., 2] > 0) & features.present[..., None]
     pixels = project(features.cameras.intrinsics, points)
@@ -88,9 +89,9 @@ def look_up(features: SceneFeatures, gaussians: Gaussians, mode: LookupMode) -> 
     tap_count = taps.rows.shape[-1]
     values = F.embedding_bag(
         taps.rows.reshape(-1, tap_count),
-        features.texels,
+        table,
         mode="sum",
-        per_sample_weights=weights.reshape(-1, tap_count).to(features.texels.dtype),
+        per_sample_weights=weights.reshape(-1, tap_count).to(table.dtype),
     )
     return Features(values.unflatten(0, valid.shape), valid)
 

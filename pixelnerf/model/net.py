@@ -1,72 +1,78 @@
-"""The whole model: photos to features, features and rays to pixels. Nothing is remembered between calls."""
+"""The whole model: photos to features, features and rays to pixels. Nothing is remembered between calls.
 
-from dataclasses import replace
+There are two kinds. `PhotoNet` reads photos and renders scenes that it has never seen: pixelNeRF and our default.
+`SceneNet` knows one scene by its weights: NeRF, Tiny NeRF, mip-NeRF. Whoever renders needs to know neither: both are a
+`Net`, whose `encode` of a `SceneNet` finds nothing to remember in the photos.
+"""
+
+from abc import ABC, abstractmethod
 from functools import partial
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.profiler import record_function
+from typing_extensions import override
 
 from pixelnerf.errors import UserError
 from pixelnerf.model.activation import activate
-from pixelnerf.model.config import ModelConfig
+from pixelnerf.model.config import ModelConfig, PhotoParts
 from pixelnerf.model.encoder import Encoder
-from pixelnerf.model.field import FeatureProjection, ResidualField, ResidualFieldConfig
+from pixelnerf.model.field import FeatureProjection, ResidualField
 from pixelnerf.model.inputs import encode_directions, encode_positions, encode_world_positions
 from pixelnerf.model.lookup import look_up, to_view_frames
-from pixelnerf.model.mlp import MlpField
+from pixelnerf.model.mlp import MlpField, MlpFieldConfig
 from pixelnerf.model.pyramid import build_scene_features, no_features
 from pixelnerf.model.renderer import Renderer
 from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures
 
 RawRadiance = tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]
+"""Density and colour as a field's last layers say them, before their activations."""
 
 
-class Net(nn.Module):
-    """`encode` once a scene, `render` as many rays as you like.
+def build_net(config: ModelConfig, load_pretrained: bool = True) -> "Net":
+    """The net of a configuration.
 
     `load_pretrained=False` skips the encoder's ImageNet weights, for a net that a checkpoint will fill.
+
+    Raises:
+        UserError: an unknown backbone, or pretrained weights that are out of reach.
+    """
+    parts = config.photo_parts()
+    if parts is not None:
+        return PhotoNet(config, parts, load_pretrained)
+    if isinstance(config.field, MlpFieldConfig):
+        return SceneNet(config, config.field)
+    raise TypeError(f"'{config.name}' is neither a model that reads photos nor one of a single scene")
+
+
+class Net(nn.Module, ABC):
+    """`encode` once a scene, `render` as many rays as you like.
+
+    Attributes:
+        config: what the net was built from.
+        renderer: where samples go, and how they are composited.
+        fields: one MLP, or one for each pass.
+        reads_photos: whether the net renders what photos show; else it knows one scene by its weights.
     """
 
-    def __init__(self, config: ModelConfig, load_pretrained: bool = True) -> None:
-        super().__init__()
-        self.config = config
-        self.renderer = Renderer(config.renderer)
-        self.encoder = Encoder(config.encoder, load_pretrained) if config.encoder is not None else None
-        field_config = config.field
-        positions = config.position.channels
-        directions = config.direction.channels if config.direction is not None else 0
-        self.fields = nn.ModuleList()
-        self.projections = nn.ModuleList()
-        for _ in range(2 if config.renderer.separate_fields else 1):
-            if isinstance(field_config, ResidualFieldConfig):
-                assert self.encoder is not None, "the configuration is validated"
-                self.fields.append(ResidualField(field_config, positions, directions))
-                self.projections.append(
-                    FeatureProjection(sum(self.encoder.channels), field_config.width, field_config.injection_blocks)
-                )
-            else:
-                self.fields.append(MlpField(field_config, positions, directions))
+    config: ModelConfig
+    renderer: Renderer
+    fields: nn.ModuleList
+    reads_photos: bool
 
-    @record_function("encoder")
+    @abstractmethod
     def encode(self, photos: Photos) -> SceneFeatures:
-        """Encodes photos ("batch view") and applies the injection layers to the maps.
-
-        The features of several fields are tables one below the other. A model without photos ignores them.
+        """What is remembered of photos ("batch view"), to be asked for as many rays as wanted.
 
         Raises:
             UserError: the model needs photos and a scene has none.
         """
-        if self.encoder is None:
-            return no_features(photos)
-        if not bool(photos.present.any(1).all()):
-            raise UserError("a scene without input photos cannot be encoded; give at least one source view")
-        lookup = self.config.lookup
-        levels = lookup.levels if lookup is not None and lookup.mode == "integrated" else 1
-        groups = self._projected_maps(photos, self.encoder)
-        tables = [build_scene_features(photos, group, levels) for group in groups]
-        return replace(tables[0], texels=torch.cat([table.texels for table in tables]))
+
+    @abstractmethod
+    def query(self, features: SceneFeatures, field: int, gaussians: Gaussians) -> RawRadiance:
+        """What a field says of Gaussians in the world ("batch ray sample")."""
 
     def render(
         self,
@@ -92,48 +98,99 @@ class Net(nn.Module):
         generator: torch.Generator | None = None,
     ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
         """Density and colour of Gaussians in the world ("batch ray sample"), by the first (0) or second (1) pass."""
-        index = min(pass_index, len(self.fields) - 1)
-        query = self._query_world if self.encoder is None else self._query_photos
-        return activate(*query(features, index, gaussians), self.config.field, generator)
+        field = min(pass_index, len(self.fields) - 1)
+        return activate(*self.query(features, field, gaussians), self.config.field, generator)
 
-    def _projected_maps(self, photos: Photos, encoder: Encoder) -> list[list[tuple[Tensor, Tensor]]]:
-        """For each field, the maps of photos of equal size, with the photos' places in the flat (batch, view) axis."""
-        images = photos.images.flatten(0, 1)
-        sizes = photos.cameras.sizes.flatten(0, 1)
-        present = photos.present.flatten()
-        groups: list[list[tuple[Tensor, Tensor]]] = [[] for _ in self.projections]
-        for width, height in torch.unique(sizes[present], dim=0).tolist():
-            chosen = torch.nonzero(present & (sizes == sizes.new_tensor([width, height])).all(-1))[:, 0]
-            stages = [stage.movedim(1, -1) for stage in encoder(images[chosen, :, :height, :width])]
-            for group, projection in zip(groups, self.projections, strict=True):
-                group.append((chosen, projection(stages, encoder.upsample).float()))
-        return groups
 
-    def _query_world(self, features: SceneFeatures, index: int, gaussians: Gaussians) -> RawRadiance:
-        direction = self.config.direction
-        directions = encode_directions(gaussians.directions, direction) if direction is not None else None
-        return self.fields[index](encode_world_positions(gaussians, self.config.position), directions)
+class PhotoNet(Net):
+    """A field conditioned on photos: their features are looked up where a sample projects to."""
 
-    def _query_photos(self, features: SceneFeatures, index: int, gaussians: Gaussians) -> RawRadiance:
-        lookup, direction = self.config.lookup, self.config.direction
-        assert lookup is not None, "the configuration is validated"
-        assert direction is not None, "the configuration is validated"
-        own = replace(features, texels=features.texels.chunk(len(self.fields))[index])
+    reads_photos = True
+
+    def __init__(self, config: ModelConfig, parts: PhotoParts, load_pretrained: bool) -> None:
+        super().__init__()
+        self.config = config
+        self.renderer = Renderer(config.renderer)
+        self.encoder = Encoder(parts.encoder, load_pretrained)
+        self._lookup, self._direction = parts.lookup, parts.direction
+        # Drawn in turns, field and projection, so that a seed gives the weights that it always gave.
+        pairs = [
+            (
+                ResidualField(parts.field, config.position.channels, parts.direction.channels),
+                FeatureProjection(sum(self.encoder.channels), parts.field.width, parts.field.injection_blocks),
+            )
+            for _ in range(config.renderer.fields)
+        ]
+        self.fields = nn.ModuleList(field for field, _ in pairs)
+        self.projections = nn.ModuleList(projection for _, projection in pairs)
+
+    def projection(self, field: int) -> FeatureProjection:
+        """The injection layers of a field."""
+        return cast(FeatureProjection, self.projections[field])
+
+    @override
+    def encode(self, photos: Photos) -> SceneFeatures:
+        """Encodes photos and applies each field's injection layers to the maps, once a texel."""
+        if not bool(photos.present.any(1).all()):
+            raise UserError("a scene without input photos cannot be encoded; give at least one source view")
+        levels = self._lookup.levels if self._lookup.mode == "integrated" else 1
+        with record_function("encoder"):
+            return build_scene_features(photos, self._projected_maps(photos), levels)
+
+    @override
+    def query(self, features: SceneFeatures, field: int, gaussians: Gaussians) -> RawRadiance:
         in_views = to_view_frames(gaussians, features.cameras)
         with record_function("look-up"):
-            found = look_up(own, in_views, lookup.mode)
-        projection = self.projections[index]
-        assert isinstance(projection, FeatureProjection)
-        injected = found.values.unflatten(-1, projection.bias.shape) + projection.bias
+            found = look_up(features, field, in_views, self._lookup.mode)
+        bias = self.projection(field).bias
+        injected = found.values.unflatten(-1, bias.shape) + bias
         samples = gaussians.means.shape[-3:-1]
         with record_function("encoding"):
             positions = encode_positions(in_views, features, self.config.position)
-            directions = encode_directions(in_views.directions, direction)
+            directions = encode_directions(in_views.directions, self._direction)
         with record_function("mlp"):
-            return self.fields[index](
+            return self.fields[field](
                 positions,
                 directions,
                 injected.unflatten(2, samples),
                 found.valid.unflatten(2, samples),
                 features.present,
             )
+
+    def _projected_maps(self, photos: Photos) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+        """Photos of equal size: their indices in the flat (batch, view) axis, and their maps for each field."""
+        images = photos.images.flatten(0, 1)
+        sizes = photos.cameras.sizes.flatten(0, 1)
+        present = photos.present.flatten()
+        groups = []
+        for width, height in torch.unique(sizes[present], dim=0).tolist():
+            chosen = torch.nonzero(present & (sizes == sizes.new_tensor([width, height])).all(-1))[:, 0]
+            stages = [stage.movedim(1, -1) for stage in self.encoder(images[chosen, :, :height, :width])]
+            maps = tuple(projection(stages, self.encoder.upsample).float() for projection in self.projections)
+            groups.append((chosen, maps))
+        return groups
+
+
+class SceneNet(Net):
+    """A field of one scene, in the world's own frame."""
+
+    reads_photos = False
+
+    def __init__(self, config: ModelConfig, field: MlpFieldConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.renderer = Renderer(config.renderer)
+        directions = config.direction.channels if config.direction is not None else 0
+        self.fields = nn.ModuleList(
+            MlpField(field, config.position.channels, directions) for _ in range(config.renderer.fields)
+        )
+
+    @override
+    def encode(self, photos: Photos) -> SceneFeatures:
+        return no_features(photos)
+
+    @override
+    def query(self, features: SceneFeatures, field: int, gaussians: Gaussians) -> RawRadiance:
+        direction = self.config.direction
+        directions = encode_directions(gaussians.directions, direction) if direction is not None else None
+        return self.fields[field](encode_world_positions(gaussians, self.config.position), directions)

@@ -82,18 +82,14 @@ def build_occupancy(
     """The grid of one encoded scene (batch of 1) for the views of some cameras.
 
     Args:
-        net: whose density does not depend on the direction.
+        net: whose density does not depend on the direction (see `check_can_skip`).
         features: the encoded photos.
         cameras: of the views to come, one batch axis.
         near: where their rays begin, in units of t.
         far: where they end.
         cells: along the longest side of the box; even.
         threshold: the largest share of light that an empty cell may stop.
-
-    Raises:
-        UserError: the net cannot skip (see `check_can_skip`).
     """
-    check_can_skip(net)
     half = (far - near) / 2
     if net.config.renderer.normalize_directions:
         # Near is then a distance, which at the image's corners is less deep.

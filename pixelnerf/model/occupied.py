@@ -8,7 +8,7 @@ it to be hidden.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -18,12 +18,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.profiler import record_function
 
+from pixelnerf.errors import UserError
 from pixelnerf.geometry.sampling import resample_edges, stratified_edges
 from pixelnerf.geometry.volume import compositing_weights
 from pixelnerf.model.net import Net
-from pixelnerf.model.occupancy import OccupancyGrid, build_occupancy
+from pixelnerf.model.occupancy import OccupancyGrid, build_occupancy, check_can_skip
 from pixelnerf.model.renderer import with_unit_directions
-from pixelnerf.types import Cameras, Rays, RenderOutput, SceneFeatures, TensorRecord
+from pixelnerf.types import Cameras, Rays, RenderOutput, SceneFeatures, TensorRecord, View
 
 Quality = Literal["exact", "high", "fast"]
 """`exact` evaluates every sample in two passes, as in training; the others skip empty space."""
@@ -59,18 +60,31 @@ class March(TensorRecord):
     occupied: Bool[Tensor, "batch ray step"]
 
 
-def shared_grid(
-    net: Net, features: SceneFeatures, cameras: Cameras, near: float, far: float, quality: Quality
-) -> OccupancyGrid | None:
+def shared_grid(net: Net, features: SceneFeatures, views: Sequence[View], quality: Quality) -> OccupancyGrid | None:
     """What all views of an encoded scene share, for the quality they are rendered in; None where that is nothing.
 
     Raises:
-        UserError: the net's density depends on the direction, so only `exact` can render it.
+        UserError: only `exact` can render the net, or the scene.
     """
     if quality == "exact":
         return None
+    check_quality(net, quality, in_ndc=any(view.ndc is not None for view in views))
     settings = SETTINGS[quality]
+    cameras = Cameras(*(torch.stack(parts) for parts in zip(*(_camera_parts(view) for view in views), strict=True)))
+    near, far = min(view.near for view in views), max(view.far for view in views)
     return build_occupancy(net, features, cameras, near, far, settings.cells, settings.empty)
+
+
+def check_quality(net: Net, quality: Quality, in_ndc: bool = False) -> None:
+    """Raises a UserError if a net, or a scene in normalised device coordinates, can be rendered in `exact` only."""
+    if quality != "exact":
+        check_can_skip(net)
+        if in_ndc:
+            raise UserError(f"quality={quality} has no grid for normalised device coordinates; set quality=exact")
+
+
+def _camera_parts(view: View) -> tuple[Tensor, Tensor, Tensor]:
+    return view.camera.poses, view.camera.intrinsics, view.camera.sizes
 
 
 @record_function("sampling")

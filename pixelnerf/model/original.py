@@ -17,10 +17,9 @@ from torch.profiler import record_function
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project
 from pixelnerf.model.activation import activate
-from pixelnerf.model.field import FeatureProjection
 from pixelnerf.model.inputs import encode_directions, encode_positions
 from pixelnerf.model.lookup import to_view_frames
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, PhotoNet
 from pixelnerf.model.pyramid import build_scene_features
 from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures, TensorRecord
 
@@ -41,18 +40,18 @@ class OriginalRenderer:
     """
 
     def __init__(self, net: Net) -> None:
-        lookup, direction = net.config.lookup, net.config.direction
-        if net.encoder is None or lookup is None or direction is None or lookup.mode != "point":
+        parts = net.config.photo_parts()
+        if not isinstance(net, PhotoNet) or parts is None or parts.lookup.mode != "point":
             raise UserError(f"'{net.config.name}' cannot be computed as the original does: set lookup.mode=point")
-        self.net = net
-        self._encoder, self._direction = net.encoder, direction
+        self.net: PhotoNet = net
+        self._direction = parts.direction
 
     @record_function("encoder")
     def encode(self, photos: Photos) -> LatentMaps:
         """The latent maps of photos, all present and of one size."""
-        maps = self._encoder.pyramid(photos.images.flatten(0, 1))
+        maps = self.net.encoder.pyramid(photos.images.flatten(0, 1))
         # Only the levels' sizes and the cameras are read; the table itself has no use here.
-        geometry = build_scene_features(photos, [(torch.arange(len(maps)), maps[..., :1].detach())], 1)
+        geometry = build_scene_features(photos, [(torch.arange(len(maps)), (maps[..., :1].detach(),))], 1)
         return LatentMaps(maps.movedim(-1, 1).contiguous(), geometry)
 
     def render(
@@ -71,8 +70,7 @@ class OriginalRenderer:
         """As `Net.radiance`."""
         geometry, config = latents.geometry, self.net.config
         index = min(pass_index, len(self.net.fields) - 1)
-        projection = self.net.projections[index]
-        assert isinstance(projection, FeatureProjection), "the configuration is validated"
+        projection = self.net.projection(index)
         in_views = to_view_frames(gaussians, geometry.cameras)
         points = in_views.means.flatten(-3, -2)
         sizes = geometry.level_sizes[:, :, 0].to(points.dtype)

@@ -1,4 +1,4 @@
-"""Building `SceneFeatures`: feature maps to mip chains in one flat table of texel rows."""
+"""Building `SceneFeatures`: feature maps to mip chains in flat tables of texel rows."""
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ def no_features(photos: Photos) -> SceneFeatures:
     """The features of a model without photos: no views, whatever photos are there."""
     batch, device = len(photos.present), photos.images.device
     return SceneFeatures(
-        texels=torch.zeros(0, 1, device=device),
+        tables=(),
         offsets=torch.zeros(batch, 0, 1, dtype=torch.long, device=device),
         level_sizes=torch.zeros(batch, 0, 1, 2, dtype=torch.long, device=device),
         cameras=photos.cameras[:, :0],
@@ -35,35 +35,35 @@ def no_features(photos: Photos) -> SceneFeatures:
 
 
 def build_scene_features(
-    photos: Photos, groups: list[tuple[Tensor, Float[Tensor, "_ _ _ channel"]]], levels: int
+    photos: Photos, groups: list[tuple[Tensor, tuple[Float[Tensor, "_ _ _ channel"], ...]]], levels: int
 ) -> SceneFeatures:
-    """Lays the maps of all photos out as one table.
+    """Lays the maps of all photos out as one table a field.
 
-    `groups` holds photos of equal size: their indices into the flattened (batch, view) axis, and their maps. Photos in
-    no group (absent ones) point at row 0, and must be masked by `photos.present`.
+    `groups` holds photos of equal size: their indices into the flattened (batch, view) axis, and their maps for each
+    field. Photos in no group (absent ones) point at row 0, and must be masked by `photos.present`.
     """
     batch, views = photos.present.shape
-    chains = [(indices, mip_chain(maps, levels)) for indices, maps in groups]
-    depth = max(len(chain) for _, chain in chains)
+    chains = [(indices, [mip_chain(one, levels) for one in maps]) for indices, maps in groups]
+    depth = max(len(fields[0]) for _, fields in chains)
     device = photos.images.device
     offsets = torch.zeros(batch * views, depth, dtype=torch.long, device=device)
     sizes = torch.ones(batch * views, depth, 2, dtype=torch.long, device=device)
-    tables: list[Tensor] = []
+    rows: list[list[Tensor]] = [[] for _ in chains[0][1]]
     first_row = 0
-    for indices, chain in chains:
+    for indices, fields in chains:
         for level in range(depth):
-            maps = chain[min(level, len(chain) - 1)]
-            count, height, width, _ = maps.shape
-            if level < len(chain):
-                tables.append(maps.flatten(0, 2))
-                level_offsets = first_row + torch.arange(count, device=device) * (height * width)
+            at = min(level, len(fields[0]) - 1)
+            count, height, width, _ = fields[0][at].shape
+            if level == at:
+                for parts, chain in zip(rows, fields, strict=True):
+                    parts.append(chain[at].flatten(0, 2))
+                offsets[indices, level] = first_row + torch.arange(count, device=device) * (height * width)
                 first_row += count * height * width
             else:
-                level_offsets = offsets[indices, level - 1]
-            offsets[indices, level] = level_offsets
+                offsets[indices, level] = offsets[indices, level - 1]
             sizes[indices, level] = torch.tensor([width, height], device=device)
     return SceneFeatures(
-        texels=torch.cat(tables),
+        tables=tuple(torch.cat(parts) for parts in rows),
         offsets=offsets.unflatten(0, (batch, views)),
         level_sizes=sizes.unflatten(0, (batch, views)),
         cameras=photos.cameras,

@@ -45,6 +45,11 @@ class RendererConfig(Config):
     infinite_last_interval: bool
     normalize_directions: bool
 
+    @property
+    def fields(self) -> int:
+        """How many MLPs there are."""
+        return 2 if self.separate_fields else 1
+
     @model_validator(mode="after")
     def _check(self) -> "RendererConfig":
         if isinstance(self.placement, UnionPlacement) and self.frustum != "point":

@@ -21,7 +21,7 @@ from pixelnerf.scenes.sampler import BatchSampler, TrainBatch
 from pixelnerf.scenes.scene import Scene, SceneDataset
 from pixelnerf.scenes.skipping import DamagedScenes
 from pixelnerf.tools.spacing import spread
-from pixelnerf.types import Cameras, Photos, TensorRecord
+from pixelnerf.types import Photos, TensorRecord, View
 
 
 class LoaderConfig(Config):
@@ -36,28 +36,20 @@ class LoaderConfig(Config):
     """
 
     batch: BatchConfig
-    num_workers: int = Field(default=0, ge=0)
-    val_scenes: int = Field(default=8, ge=0)
-    val_source_views: int = Field(default=1, ge=0)
-    val_views: int = Field(default=2, ge=1)
+    num_workers: int = Field(ge=0)
+    val_scenes: int = Field(ge=0)
+    val_source_views: int = Field(ge=0)
+    val_views: int = Field(ge=1)
 
 
 @dataclass(frozen=True)
 class ValidationItem(TensorRecord):
-    """One scene's frozen validation task: the photos given (batch of 1) and the views to render (batch = view).
-
-    The views' images may differ in size.
-    """
+    """One scene's frozen validation task: the photos given (batch of 1), the views to render, and their truths."""
 
     photos: Photos
-    targets: Cameras
+    views: tuple[View, ...]
     images: tuple[Float[Tensor, "3 _ _"], ...]
-    near: float
-    far: float
-    background: Float[Tensor, "3"]
     name: str
-    category: str
-    ndc: tuple[float, float] | None
 
 
 class TrainBatches(IterableDataset[TrainBatch | UserError]):
@@ -114,14 +106,9 @@ class ValidationItems(Dataset[ValidationItem]):
         targets = [rest[position] for position in spread(len(rest), self._config.val_views)]
         return ValidationItem(
             photos=scene_photos(scene, sources),
-            targets=scene.cameras()[targets],
+            views=tuple(scene.view_of(scene.cameras()[view]) for view in targets),
             images=tuple(scene.images([view])[0] for view in targets),
-            near=scene.near,
-            far=scene.far,
-            background=torch.tensor(scene.background),
             name=scene.name,
-            category=scene.category,
-            ndc=scene.ndc,
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from pixelnerf.geometry.surface import surface_points
-from pixelnerf.model.image import ImageOutput, check_quality, render_image
+from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupied import Quality, shared_grid
 from pixelnerf.refine.views import RenderedView
@@ -53,25 +53,13 @@ def render_views(
     with options.products():
         features = net.encode(photos.to(options.device))
     cameras = scene.cameras().scaled(scale).to(options.device)
-    background = torch.tensor(scene.background, device=options.device)
-    check_quality(net, options.quality, scene.ndc)
+    views = [scene.view_of(cameras[target]) for target in targets]
     with options.products():
-        grid = shared_grid(net, features, cameras[list(targets)], scene.near, scene.far, options.quality)
-    for target in targets:
+        grid = shared_grid(net, features, views, options.quality)
+    for view in views:
         start = time.perf_counter()
         with options.products():
-            output = render_image(
-                net,
-                features,
-                cameras[target],
-                scene.near,
-                scene.far,
-                background,
-                options.rays_per_chunk,
-                scene.ndc,
-                options.quality,
-                grid,
-            ).to("cpu")
+            output = render_image(net, features, view, options.rays_per_chunk, options.quality, grid).to("cpu")
         yield TimedRender(output, time.perf_counter() - start)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from pixelnerf.config import Config
+from pixelnerf.model.net import PhotoNet
 
 
 class OptimizerConfig(Config):
@@ -45,16 +46,16 @@ def learning_rate_factor(progress: float, config: OptimizerConfig) -> float:
 def build_optimizer(
     net: nn.Module, config: OptimizerConfig, progress: Callable[[], float]
 ) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
-    """The optimiser and its schedule, which asks `progress` for the spent share of the budget at every step."""
-    encoder: list[nn.Parameter] = []
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
-    for name, parameter in net.named_parameters():
-        if name.startswith("encoder."):
-            encoder.append(parameter)
-        else:
-            # Decay pulls biases and norms towards zero for no benefit.
-            (decayed if parameter.ndim > 1 else plain).append(parameter)
+    """The optimiser and its schedule, which asks `progress` for the spent share of the budget at every step.
+
+    Only a `PhotoNet` has an image encoder with a learning rate of its own.
+    """
+    encoder = list(net.encoder.parameters()) if isinstance(net, PhotoNet) else []
+    of_encoder = {id(parameter) for parameter in encoder}
+    others = [parameter for parameter in net.parameters() if id(parameter) not in of_encoder]
+    # Decay pulls biases and norms towards zero for no benefit.
+    decayed = [parameter for parameter in others if parameter.ndim > 1]
+    plain = [parameter for parameter in others if parameter.ndim <= 1]
     groups = [
         {"params": encoder, "lr": config.learning_rate * config.encoder_rate, "weight_decay": 0.0},
         {"params": decayed, "lr": config.learning_rate, "weight_decay": config.weight_decay},

@@ -16,13 +16,14 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from torch import Tensor
 
-from pixelnerf.checkpoints.checkpoint import AtomicCheckpointIO, check_resumable, load_start
+from pixelnerf.checkpoints.checkpoint import check_resumable, load_start
 from pixelnerf.errors import UserError
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import build_net
 from pixelnerf.scenes.data_module import SceneDataModule
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.tools.device import uses_bfloat16
 from pixelnerf.training.budget import Budget
+from pixelnerf.training.checkpoint_io import AtomicCheckpointIO
 from pixelnerf.training.curve import ValidationCurve
 from pixelnerf.training.encoding_period import repetition
 from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
@@ -59,7 +60,7 @@ def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
     if note := repetition(config.model.position, dataset.scenes("train")):
         rank_zero_only(Console(stderr=True).print)(note, soft_wrap=True, markup=False)
     data = SceneDataModule(dataset, config.trainer.loader, config.seed)
-    net = Net(config.model, load_pretrained=config.resume is None and config.start_from is None)
+    net = build_net(config.model, load_pretrained=config.resume is None and config.start_from is None)
     if config.start_from is not None:
         load_start(config.start_from, net, "model", config.model)
     return fit(config, budget, FewShotModule(net, config, lambda: budget.progress), data)

@@ -62,7 +62,7 @@ def make_pairs(config: RefinerExperimentConfig, dataset: SceneDataset, device: t
     """
     model = load_checkpoint(config.checkpoint)
     net = model.net.to(device)
-    if net.encoder is not None and config.pairs.input_views == 0:
+    if net.reads_photos and config.pairs.input_views == 0:
         raise UserError(f"{config.checkpoint} renders from photos: set pairs.input_views to how many it is given")
     check_world(config.checkpoint, model, config.dataset.model_dump(mode="json"))
     folder = _pairs_folder(config)
