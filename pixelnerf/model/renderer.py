@@ -54,7 +54,8 @@ class RendererConfig(Config):
     def _check(self) -> "RendererConfig":
         if isinstance(self.placement, UnionPlacement) and self.frustum != "point":
             raise ValueError(
-                f"placement.name=union mixes both passes' samples, which overlap with frustum={self.frustum}; set frustum=point"
+                f"placement.name=union mixes both passes' samples, and frustum={self.frustum} would make them overlap; "
+                "set frustum=point"
             )
         if self.separate_fields and self.placement is None:
             raise ValueError("separate_fields=true needs a second pass, but placement is null")
