@@ -80,7 +80,7 @@ def _parameters(tree: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         if isinstance(node, Mapping):
             return node
     paths = ", ".join("/".join(path) for path in PARAMETER_PATHS)
-    raise UserError(f"{source} has no parameters where Flax puts them ({paths}), but {', '.join(sorted(tree))}")
+    raise UserError(f"{source} has no parameters where Flax puts them ({paths}); found: {', '.join(sorted(tree))}")
 
 
 def _original_names(net: Net) -> dict[str, str]:

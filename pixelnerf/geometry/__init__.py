@@ -6,7 +6,4 @@ N samples of a ray are the intervals between N + 1 `edges`, which are values of 
 
 Matrix products are written as sums of products: `matmul` obeys autocast and TF32, and a position rounded to their 8 or
 11 bits is off by pixels. So half-precision densities and colours are safe: they meet float32 here.
-
-cameras: world to camera to pixel, and the projection's Jacobian; rays: cones through pixels; frustum: a cone's
-intervals as Gaussians; encoding: positional encodings; sampling: interval edges; volume: compositing.
 """

@@ -1,6 +1,6 @@
 """Normalised device coordinates for forward-facing scenes (NeRF, appendix C; mip-NeRF, section 5 on LLFF).
 
-The world must be the mean camera's frame (OpenCV axes), with the whole scene beyond depth 1. A point (x, y, z) becomes
+The world frame must be the mean camera's (OpenCV axes), with the whole scene beyond depth 1. A point (x, y, z) becomes
 (s_x x / z, s_y y / z, 1 - 2 / z): depth 1 becomes -1, infinity +1, and lines stay lines.
 """
 

@@ -149,6 +149,5 @@ def _ordered_sum(weights: Float[Tensor, "*batch ray sample"]) -> Float[Tensor, "
 def _uniform(
     edges: Float[Tensor, "*batch ray edge"], count: int, generator: torch.Generator
 ) -> Float[Tensor, "*batch ray draw"]:
-    """`count` uniform numbers in [0, 1) for each ray."""
     shape = (*edges.shape[:-1], count)
     return torch.rand(shape, generator=generator, device=generator.device, dtype=edges.dtype).to(edges.device)

@@ -70,7 +70,7 @@ def check_can_skip(net: Net) -> None:
     if not (shared and renderer.frustum == "cone" and position.integrated):
         raise UserError(
             f"quality=high and quality=fast need field.direction=after_density, renderer.frustum=cone and "
-            f"position.integrated=true to skip empty space, which '{net.config.name}' lacks; set quality=exact"
+            f"position.integrated=true, but '{net.config.name}' differs; set quality=exact"
         )
 
 
@@ -165,7 +165,6 @@ def _evaluate(
 def _centers(
     indices: Int[Tensor, "cell 3"], corner: Float[Tensor, "3"], axes: Float[Tensor, "3 3"], cell: Float[Tensor, ""]
 ) -> Float[Tensor, "cell 3"]:
-    """The cells' centres, in the world."""
     return corner + rotate(axes, (indices + 0.5) * cell)
 
 

@@ -152,7 +152,6 @@ class BatchSampler:
         return PixelChoice(*(torch.from_numpy(part) for part in (views, columns, rows, downscale)))
 
     def _downscales_at(self, step: int) -> Int64[np.ndarray, "size"]:
-        """The factors to draw from at a step."""
         for downscale, end in self._config.coarse_first:
             if step < end:
                 return np.array([downscale])
@@ -160,7 +159,7 @@ class BatchSampler:
 
 
 def _stack_rays(chosen: Sequence[SceneChoice], supersample: int) -> Rays:
-    """Each ray from its own view's camera, downscaled by its own factor; one call for the whole batch."""
+    """One call for the whole batch: each ray has its own view's camera and its own downscale."""
     views = [choice.pixels.views for choice in chosen]
     cameras = [choice.scene.cameras() for choice in chosen]
     downscale = torch.stack([choice.pixels.downscale for choice in chosen])

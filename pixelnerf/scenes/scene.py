@@ -27,7 +27,7 @@ OPEN_SCENES = 5_000
 
 
 class Scene(ABC):
-    """One object or environment in posed photos. A reader must implement `cameras` and `images` only.
+    """One object or environment in posed photos. A reader sets the attributes and implements `cameras` and `images`.
 
     Attributes:
         name: unique within its dataset, for instance "04090263/5aac06".

@@ -18,7 +18,7 @@ def repetition(position: PositionConfig, scenes: Sequence[Scene]) -> str | None:
     """A note for the user if distant points of a model's one scene share an encoding, so that it must confuse them.
 
     Sines and cosines of frequencies scale * 2^k repeat together after 2 pi / (scale * 2^min_degree) world units along
-    each axis. Including the raw position makes all points distinct, and normalised device coordinates fit in a period.
+    each axis. A raw position beside them makes all points distinct, and normalised device coordinates fit in a period.
     """
     if position.frame != "world" or position.include_input or not scenes:
         return None

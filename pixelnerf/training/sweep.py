@@ -119,7 +119,6 @@ def _setting_name(run: Path) -> str:
 
 
 def _shortened(curves: dict[str, list[tuple[CurvePoint, ...]]]) -> dict[str, list[tuple[CurvePoint, ...]]]:
-    """Names without the overrides common to all settings."""
     parts = {name: name.split(", ") for name in curves}
     shared = set.intersection(*(set(found) for found in parts.values()))
     return {
