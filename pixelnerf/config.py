@@ -65,7 +65,10 @@ def _describe_one(config_class: type[Config], detail: ErrorDetails, where: str) 
     if detail["type"] == "missing":
         return f"config key '{key}' is missing; set it with {key}=VALUE"
     message = detail["msg"].removeprefix("Value error, ")
-    return f"config key '{key}' = {detail['input']!r}: {message[0].lower()}{message[1:]}"
+    # Pydantic's own sentences begin with a capital; an acronym of ours keeps its own.
+    if message[1:2].islower():
+        message = message[0].lower() + message[1:]
+    return f"config key '{key}' = {detail['input']!r}: {message}"
 
 
 def _written_parts(config_class: type[Config], location: list[str]) -> list[str]:

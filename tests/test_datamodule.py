@@ -9,8 +9,9 @@ from dataset_checks import same, tensors
 
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.data_module import SceneDataModule, ValidationItem
+from pixelnerf.scenes.data_module import SceneDataModule, ValidationItem, ValidationItems
 from pixelnerf.scenes.sampler import TrainBatch
+from pixelnerf.scenes.skipping import DamagedScenes
 from pixelnerf.tools.spacing import spread
 
 
@@ -132,3 +133,10 @@ def test_spread():
     assert spread(10, 2) == [2, 7]
     assert spread(3, 5) == [0, 1, 2]
     assert spread(5, 0) == []
+
+
+def test_a_scene_without_a_view_to_validate_is_one_line(nmr_root):
+    config = loader_config(batch_config(), val_source_views=6)
+    items = ValidationItems(NmrDataset(nmr_config(nmr_root)).scenes("val"), config, DamagedScenes("raise"))
+    with pytest.raises(UserError, match=r"lower trainer\.loader\.val_source_views"):
+        items[0]

@@ -67,7 +67,7 @@ def load_refiner(path: Path) -> LoadedRefiner:
         UserError: the file is missing, damaged, not a refiner, or its weights do not fit its configuration.
     """
     config, state, _ = _read(Path(path), "refiner")
-    own = parse_config(_RefinerSection, {"refiner": config["refiner"]}, f"{path}: ").refiner
+    own = parse_config(_RefinerSection, {"refiner": config["refiner"]}, f"{path}").refiner
     refiner = build_refiner(own)
     _fill(path, refiner, state)
     return LoadedRefiner(refiner.eval(), own, config)

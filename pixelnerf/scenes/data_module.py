@@ -103,6 +103,11 @@ class ValidationItems(Dataset[ValidationItem]):
         others = [view for view in range(scene.num_views) if view not in sources]
         sources += [others[position] for position in spread(len(others), self._config.val_source_views - len(sources))]
         rest = [view for view in range(scene.num_views) if view not in sources]
+        if not rest:
+            raise UserError(
+                f"scene '{scene.name}' has {scene.num_views} views, all of them inputs in validation; "
+                "lower trainer.loader.val_source_views"
+            )
         targets = [rest[position] for position in spread(len(rest), self._config.val_views)]
         return ValidationItem(
             photos=scene_photos(scene, sources),
@@ -134,9 +139,8 @@ class SceneDataModule(pl.LightningDataModule):
             self.trainer.global_rank,
             DamagedScenes(self._dataset.on_error),
         )
-        first_batch = self.trainer.global_step * self.trainer.accumulate_grad_batches
         return DataLoader(
-            TrainBatches(sampler, first_batch),
+            TrainBatches(sampler, self.trainer.global_step),
             batch_size=None,
             num_workers=self._config.num_workers,
             worker_init_fn=_leave_stopping_to_the_trainer,

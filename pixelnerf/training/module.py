@@ -41,7 +41,7 @@ class RunModule(pl.LightningModule):
     @property
     def step_seed(self) -> int:
         """The seed of this step's random numbers."""
-        # Distinct odd multipliers separate (seed, step, rank); the mask is torch's range of seeds.
+        # Odd multipliers keep steps, seeds and ranks of one experiment apart; the mask is torch's range of seeds.
         parts = self.config.seed * 1_000_003 + self.global_step * 7_919 + self.global_rank * 104_729
         return parts & (2**63 - 1)
 

@@ -121,7 +121,7 @@ def _setting_name(run: Path) -> str:
 def _shortened(curves: dict[str, list[tuple[CurvePoint, ...]]]) -> dict[str, list[tuple[CurvePoint, ...]]]:
     parts = {name: name.split(", ") for name in curves}
     shared = set.intersection(*(set(found) for found in parts.values()))
+    plain = "as it is" if len(curves) > 1 else "all runs"
     return {
-        ", ".join(part for part in parts[name] if part not in shared) or "all runs": found
-        for name, found in curves.items()
+        ", ".join(part for part in parts[name] if part not in shared) or plain: found for name, found in curves.items()
     }

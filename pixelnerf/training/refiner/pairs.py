@@ -18,7 +18,7 @@ from torch import Tensor
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.errors import UserError
-from pixelnerf.model.image import ImageOutput
+from pixelnerf.model.image import RENDERER_VERSION, ImageOutput
 from pixelnerf.model.net import Net
 from pixelnerf.refine.reference import ReferenceRefinerConfig
 from pixelnerf.refine.views import ReferenceView, RenderedView
@@ -150,6 +150,8 @@ def _key(config: RefinerExperimentConfig) -> str:
     """Digest of what a render depends on."""
     parts = {
         "checkpoint": file_digest(config.checkpoint),
+        "renderer": RENDERER_VERSION,
+        "torch": torch.__version__,
         "dataset": config.dataset.model_dump(mode="json"),
         "inputs": [config.pairs.input_views, config.pairs.input_downscale],
     }
