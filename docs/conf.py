@@ -18,14 +18,15 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "config_reference",
     "figures",
+    "offline_math",
     "plain_docstrings",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+html_math_renderer = "offline"
 html_title = "pixelnerf"
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
