@@ -34,6 +34,8 @@ def _visit_block(self: object, node: nodes.math_block) -> None:
     """Lines of an `aligned` block one below the other, aligned at `&`, which stands before the relation."""
     source = re.sub(r"\\(begin|end)\{\w+\}", "", node.astext())
     rows = [row.strip() for row in source.split(r"\\") if row.strip()]
+    # Small fractions are for lines of text.
+    rows = [row.replace(r"\tfrac", r"\frac").replace(r"\frac", r"\dfrac") for row in rows]
     cells = [[_picture(part.strip(), "math") if part.strip() else "" for part in row.split("&")] for row in rows]
     if max(map(len, cells)) == 1:
         body = "".join(f"<div>{row[0]}</div>" for row in cells)
@@ -74,7 +76,7 @@ def _picture(tex: str, css_class: str) -> str:
         f"vertical-align:{-(depth + 1) / POINTS:.3f}em"
     )
     label = html.escape(tex, quote=True)
-    return svg.replace("<svg", f'<svg class="{css_class}" role="img" aria-label="{label}" style="{style}"', 1)
+    return svg.replace("<svg", f'<svg class="{css_class}" role="img" aria-label="{label}" style="{style}"', 1).strip()
 
 
 def hash_of(text: str) -> int:
