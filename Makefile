@@ -12,7 +12,7 @@ DEMO := runs/demo
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml datasets/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "pixelnerf needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1);" \
 	       "name another with: make PYTHON=python3.12 ..." >&2; exit 1; }
@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml
 	  echo "'$(PYTHON)' has no venv module (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@echo "Installing into $(VENV); once, some minutes (PyTorch is large)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off -e '.[dev,docs]'
+	$(BIN)/python -m pip install --quiet --progress-bar off -e '.[dev,docs]' -e ./datasets
 	@touch $@
 
 demo: $(STAMP) ## data, five minutes of training, few-shot evaluation of it and of our weights on unseen categories

@@ -13,6 +13,7 @@ from datasets.readers.dtu import DtuConfig, DtuDataset
 from datasets.readers.llff import LlffConfig, LlffDataset
 from datasets.readers.multicam import MulticamConfig, MulticamDataset
 from datasets.readers.nmr import NmrConfig, NmrDataset, NmrLayoutConfig
+from datasets.readers.own import OwnConfig, open_own
 from datasets.readers.srn import SrnConfig, SrnDataset
 from datasets.readers.transforms import TransformsConfig, TransformsDataset
 from datasets.readers.two_objects import TwoObjectsConfig, TwoObjectsDataset
@@ -39,7 +40,8 @@ FolderDatasetConfig = Annotated[
     | MulticamConfig
     | LlffConfig
     | TransformsConfig
-    | ColmapConfig,
+    | ColmapConfig
+    | OwnConfig,
     Field(discriminator="name"),
 ]
 
@@ -126,6 +128,8 @@ def build_dataset(config: DatasetConfig) -> SceneDataset:
             return TransformsDataset(config)
         case ColmapConfig():
             return ColmapDataset(config)
+        case OwnConfig():
+            return open_own(config)
         case MixtureConfig():
             parts = {name: build_dataset(part) for name, part in config.parts.items()}
             return MixedDataset(parts, config.weights, config.on_error)

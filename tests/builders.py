@@ -78,3 +78,24 @@ def random_photos(cameras: Cameras, seed: int = 1) -> Photos:
 def first_rays(rays: Rays, count: int) -> Rays:
     """The first rays, with a batch axis in front."""
     return rays[slice(count)].map_tensors(lambda tensor: tensor[None])
+
+
+def published_values(repository, name, changes=None):
+    """A model's YAML as plain values; `changes` are dotted keys."""
+    values = copy.deepcopy(yaml.safe_load((repository / f"conf/model/{name}.yaml").read_text()))
+    if values["encoder"] is not None:
+        values["encoder"]["pretrained"] = False
+    for key, value in (changes or {}).items():
+        *parents, last = key.split(".")
+        section = values
+        for parent in parents:
+            section = section[parent]
+        assert last in section, f"{key} is not in the YAML"
+        section[last] = value
+    return values
+
+
+def published_net(repository, name, changes=None) -> Net:
+    """A published model with fresh weights."""
+    torch.manual_seed(0)
+    return build_net(parse_config(ModelConfig, published_values(repository, name, changes), "model"))

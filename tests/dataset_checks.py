@@ -5,11 +5,13 @@ import torch
 from ball_scene import CENTERS, COLORS, RADII
 from pydantic import TypeAdapter
 
+from datasets.readers.nmr import NmrConfig
 from datasets.registry import DatasetConfig, build_dataset
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.scenes.scene import Scene
 
 CONFIGS = TypeAdapter(DatasetConfig)
+CATEGORIES = {"airplane": "02691156", "chair": "03001627"}
 DEFAULTS = {
     "srn": {"near": 0.8, "far": 5.0, "background": (1, 1, 1), "category": "car", "prefix": "cars"},
     "two_objects": {"near": 4.0, "far": 9.0, "background": (1, 1, 1)},
@@ -20,6 +22,12 @@ DEFAULTS = {
     "transforms": {"background": (0, 0, 0), "near": 1.0, "far": 5.0, "test_every": 0},
     "colmap": {"background": (0, 0, 0), "images": "images_4", "test_every": 0},
 }
+
+
+def nmr_config(root, **options):
+    """Options for what `ball_scene.write_nmr` wrote."""
+    values = {"name": "nmr", "root": root, "near": 1.2, "far": 4.0, "background": (1, 1, 1), "categories": CATEGORIES}
+    return NmrConfig.model_validate({**values, **options})
 
 
 def scenes_of(name, root, split="train", **options):
@@ -51,3 +59,15 @@ def assert_shows_the_balls(scene: Scene, scale=1.0, shift=(0.0, 0.0, 0.0)):
                 torch.testing.assert_close(image[:, row, column], expected, atol=0.1, rtol=0)
                 seen += 1
     assert seen >= scene.num_views, "hardly any ball is in view"
+
+
+def tensors(batch):
+    """All tensors of a record, in order."""
+    found = []
+    batch.map_tensors(lambda tensor: found.append(tensor) or tensor)
+    return found
+
+
+def same(first, second):
+    """Whether two records hold equal tensors."""
+    return all(torch.equal(a, b) for a, b in zip(tensors(first), tensors(second), strict=True))

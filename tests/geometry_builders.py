@@ -1,9 +1,11 @@
 """Random rotations, cameras and cones for the tests of the geometry."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from pixelnerf.types import Cameras, Rays
+from pixelnerf.geometry.cameras import rotate
+from pixelnerf.types import Cameras, Gaussians, Rays
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -50,3 +52,24 @@ def random_edges(rays: Rays, samples: int, seed: int = 0) -> Tensor:
     """Ascending edges (ray, samples + 1) within the rays' ranges."""
     shares = torch.rand(len(rays.near), samples + 1, generator=seeded(seed)).sort(dim=-1).values
     return rays.near[:, None] + shares * (rays.far - rays.near)[:, None]
+
+
+def transform_cameras(
+    cameras: Cameras, rotation: Float[Tensor, "3 3"], translation: Float[Tensor, "3"], scale: float
+) -> Cameras:
+    """The cameras after the world moved by x -> scale * rotation x + translation.
+
+    They see the moved world as they saw the old one, at `scale` times the depth: near and far must be scaled along.
+    """
+    poses = cameras.poses.clone()
+    poses[..., :3, :] = rotate(rotation, cameras.poses[..., :3, :].mT).mT
+    poses[..., :3, 3] = scale * poses[..., :3, 3] + translation
+    return Cameras(poses, cameras.intrinsics, cameras.sizes)
+
+
+def full_covariance(gaussians: Gaussians) -> Float[Tensor, "*batch ray sample 3 3"]:
+    """Covariance matrices (mip-NeRF, equation 8)."""
+    directions = gaussians.directions[..., None, :]
+    outer = directions[..., :, None] * directions[..., None, :]
+    identity = torch.eye(3, dtype=outer.dtype, device=outer.device)
+    return gaussians.axial[..., None, None] * outer + gaussians.radial[..., None, None] * identity

@@ -7,8 +7,7 @@ import sys
 import pytest
 import torch
 from ball_scene import write_nmr
-from builders import FAR, NEAR, first_rays, random_photos, ring_cameras, small_net
-from test_models import build
+from builders import FAR, NEAR, first_rays, published_net, random_photos, ring_cameras, small_net
 
 from pixelnerf.benchmark.widen import widened
 from pixelnerf.errors import UserError
@@ -35,7 +34,7 @@ def some_rays(count=40):
 @pytest.fixture(scope="module")
 def original(repository):
     """The published model with lively weights: its residual branches start at zero otherwise."""
-    net = build(repository, "pixelnerf", {"field.width": 32, "encoder.backbone": "resnet18.tv_in1k"}).eval()
+    net = published_net(repository, "pixelnerf", {"field.width": 32, "encoder.backbone": "resnet18.tv_in1k"}).eval()
     with torch.no_grad():
         for parameter in net.fields.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from geometry_builders import points_in_front, random_cameras, random_rotations, seeded
+from geometry_builders import points_in_front, random_cameras, random_rotations, seeded, transform_cameras
 
-from pixelnerf.geometry.cameras import look_at, project, projection_jacobian, transform_cameras, world_to_camera
+from pixelnerf.geometry.cameras import look_at, project, projection_jacobian, world_to_camera
 
 
 def test_world_to_camera_inverts_the_pose():

@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 import yaml
-from test_golden_pixelnerf import original_state
+from original_weights import original_state
 
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.original_pixelnerf import convert_state, model_of_experiment

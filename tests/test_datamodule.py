@@ -4,8 +4,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from ball_scene import write_nmr
-from test_nmr import nmr_config
-from test_sampler import same, tensors
+from dataset_checks import nmr_config, same, tensors
 
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError

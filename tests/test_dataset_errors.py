@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 from ball_scene import write_nmr
+from dataset_checks import nmr_config
 from PIL import Image
-from test_nmr import nmr_config
 
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError

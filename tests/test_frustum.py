@@ -5,14 +5,13 @@ from fractions import Fraction
 
 import pytest
 import torch
-from geometry_builders import random_edges, random_rays, random_rotations, seeded
+from geometry_builders import full_covariance, random_edges, random_rays, random_rotations, seeded
 from torch import Tensor
 
 from pixelnerf.geometry.frustum import (
     conical_frustums,
     covariance_diagonal,
     cylindrical_frustums,
-    full_covariance,
     point_samples,
 )
 from pixelnerf.types import Rays

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from geometry_builders import full_covariance
 from torch import Tensor
 
 from pixelnerf.geometry.encoding import integrated_positional_encoding, positional_encoding
-from pixelnerf.geometry.frustum import conical_frustums, covariance_diagonal, cylindrical_frustums, full_covariance
+from pixelnerf.geometry.frustum import conical_frustums, covariance_diagonal, cylindrical_frustums
 from pixelnerf.geometry.sampling import resample_edges, stratified_edges
 from pixelnerf.geometry.volume import composite, compositing_weights
 from pixelnerf.types import Rays

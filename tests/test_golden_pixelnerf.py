@@ -9,14 +9,13 @@ that the importer's order and signs of input columns fit the true encoding has a
 """
 
 import json
-import math
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from original_weights import FREQUENCIES, PHASES, filled, original_state
 from torch import Tensor
 
 from pixelnerf.checkpoints.original_pixelnerf import convert_state, input_columns, model_of_experiment
@@ -28,8 +27,6 @@ from pixelnerf.model.net import Net, build_net
 from pixelnerf.types import Cameras, Gaussians, Photos, Rays, SceneFeatures
 
 FLIP = torch.tensor([1.0, -1.0, -1.0])
-FREQUENCIES = (1.5 * 2.0 ** torch.arange(6)).repeat_interleave(2)
-PHASES = torch.tensor([0.0, math.pi / 2]).repeat(6)
 
 
 @dataclass(frozen=True)
@@ -43,28 +40,6 @@ class Golden:
     features: SceneFeatures
     frequencies: Tensor
     phases: Tensor
-
-
-def filled(name: str, shape: list[int]) -> Tensor:
-    """The rule by which the original's tensors were filled."""
-    x = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
-    if name.endswith("running_var"):
-        x = 0.5 + np.abs(x)
-    elif name.endswith(("running_mean", "bias")):
-        x = 0.1 * x
-    elif "bn" in name or "downsample.1" in name:
-        x = 1 + 0.1 * x
-    else:
-        x = x / np.sqrt(np.prod(shape[1:]))
-    return torch.from_numpy(x.astype(np.float32))
-
-
-def original_state(names: list[tuple[str, list[int]]]) -> dict[str, Tensor]:
-    """The original's state dict, its integer buffers included, with the true constants of the encoding."""
-    state = {name: filled(name, shape) for name, shape in names}
-    for name in [name for name in state if name.endswith("running_var")]:
-        state[name.replace("running_var", "num_batches_tracked")] = torch.tensor(0)
-    return state | {"code._freqs": FREQUENCIES.view(1, 12, 1), "code._phases": PHASES.view(1, 12, 1)}
 
 
 def photos_of(arrays: dict[str, Tensor]) -> Photos:

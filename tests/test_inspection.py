@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 from ball_scene import CENTERS, write_nmr
+from dataset_checks import nmr_config
 from PIL import Image
 from pydantic import TypeAdapter
-from test_nmr import nmr_config
 
 from datasets.inspection.diagnosis import diagnose, view_overlaps
 from datasets.inspection.epipolar import (

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from builders import FAR, NEAR, random_photos, ring_cameras
+from geometry_builders import full_covariance
 
-from pixelnerf.geometry.frustum import conical_frustums, full_covariance
+from pixelnerf.geometry.frustum import conical_frustums
 from pixelnerf.geometry.rays import rays_through_pixels
 from pixelnerf.model.lookup import bilinear_taps, look_up, projected_variance, to_view_frames, trilinear_taps
 from pixelnerf.model.pyramid import build_scene_features

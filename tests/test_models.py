@@ -1,47 +1,24 @@
 """The published models: sizes, what every one learns from, and which combinations of parts are refused."""
 
-import copy
 from dataclasses import replace
 
 import pytest
 import torch
-import yaml
-from builders import FAR, NEAR, first_rays, random_photos, ring_cameras
+from builders import FAR, NEAR, first_rays, published_net, published_values, random_photos, ring_cameras
+from geometry_builders import transform_cameras
 
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
-from pixelnerf.geometry.cameras import transform_cameras
 from pixelnerf.geometry.encoding import positional_encoding
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.image import render_image
 from pixelnerf.model.inputs import encode_positions
 from pixelnerf.model.lookup import to_view_frames
-from pixelnerf.model.net import Net, build_net
 from pixelnerf.types import Gaussians, Photos, View
 
 WHITE = torch.ones(1, 3)
 WITHOUT_PHOTOS = ["nerf", "tiny_nerf", "mipnerf"]
-
-
-def published(repository, name, changes=None):
-    """A model's YAML as plain values; `changes` are dotted keys."""
-    values = copy.deepcopy(yaml.safe_load((repository / f"conf/model/{name}.yaml").read_text()))
-    if values["encoder"] is not None:
-        values["encoder"]["pretrained"] = False
-    for key, value in (changes or {}).items():
-        *parents, last = key.split(".")
-        place = values
-        for parent in parents:
-            place = place[parent]
-        assert last in place, f"{key} is not in the YAML"
-        place[last] = value
-    return values
-
-
-def build(repository, name, changes=None) -> Net:
-    torch.manual_seed(0)
-    return build_net(parse_config(ModelConfig, published(repository, name, changes), "model"))
 
 
 def no_photos() -> Photos:
@@ -64,7 +41,7 @@ def some_rays(count=30):
     ],
 )
 def test_parameters_are_as_many_as_published(repository, name, fields, each):
-    net = build(repository, name)
+    net = published_net(repository, name)
     assert [sum(parameter.numel() for parameter in field.parameters()) for field in net.fields] == [each] * fields
     assert [sum(p.numel() for p in projection.parameters()) for projection in getattr(net, "projections", ())] == (
         [3 * (512 + 1) * 512] * 2 if name == "pixelnerf" else []
@@ -73,7 +50,7 @@ def test_parameters_are_as_many_as_published(repository, name, fields, each):
 
 @pytest.mark.parametrize("name", [*WITHOUT_PHOTOS, "pixelnerf"])
 def test_every_parameter_learns(repository, name):
-    net = build(repository, name).train()
+    net = published_net(repository, name).train()
     photos = no_photos() if name in WITHOUT_PHOTOS else random_photos(ring_cameras(2))
     output = net.render(net.encode(photos), some_rays(), WHITE, torch.Generator().manual_seed(0))
     loss = output.color.square().mean()
@@ -85,7 +62,7 @@ def test_every_parameter_learns(repository, name):
 
 @pytest.mark.parametrize("name", WITHOUT_PHOTOS)
 def test_a_model_without_photos_ignores_them(repository, name):
-    net = build(repository, name).eval()
+    net = published_net(repository, name).eval()
     features = net.encode(no_photos())
     assert features.present.shape == (1, 0)
     given = net.encode(random_photos(ring_cameras(2)))
@@ -96,12 +73,12 @@ def test_a_model_without_photos_ignores_them(repository, name):
 
 def test_a_model_with_photos_refuses_none(repository):
     with pytest.raises(UserError, match="source view"):
-        build(repository, "pixelnerf").encode(no_photos())
+        published_net(repository, "pixelnerf").encode(no_photos())
 
 
 @pytest.mark.parametrize("name", WITHOUT_PHOTOS)
 def test_an_image_without_photos(repository, name):
-    net = build(repository, name, {"field.width": 16, "field.depth": 6}).eval()
+    net = published_net(repository, name, {"field.width": 16, "field.depth": 6}).eval()
     camera = ring_cameras(1, 12, seed=9)[0, 0]
     image = render_image(net, net.encode(no_photos()), View(camera, NEAR, FAR, WHITE[0]))
     pieces = render_image(net, net.encode(no_photos()), View(camera, NEAR, FAR, WHITE[0]), rays_per_chunk=29)
@@ -114,7 +91,7 @@ def test_colour_without_a_direction_is_the_same_from_everywhere(repository):
     nothing = torch.zeros(1, 1, 5)
     colors = {}
     for name in ("tiny_nerf", "nerf"):
-        net = build(repository, name).eval()
+        net = published_net(repository, name).eval()
         features = net.encode(no_photos())
         colors[name] = [
             net.radiance(features, 0, Gaussians(point, torch.tensor([[direction]]), nothing, nothing))[1]
@@ -126,7 +103,7 @@ def test_colour_without_a_direction_is_the_same_from_everywhere(repository):
 
 def test_rotated_positions_are_those_of_the_world_in_the_cameras_axes(repository):
     """Moving camera and world apart changes the input; the camera's own position does not enter it."""
-    net = build(repository, "pixelnerf")
+    net = published_net(repository, "pixelnerf")
     features = net.encode(random_photos(ring_cameras(2)))
     points = torch.randn(1, 4, 3, 3, generator=torch.Generator().manual_seed(0))
     world = Gaussians(points, torch.ones(1, 4, 3), torch.zeros(1, 4, 3), torch.zeros(1, 4, 3))
@@ -160,5 +137,5 @@ def test_rotated_positions_are_those_of_the_world_in_the_cameras_axes(repository
 )
 def test_a_combination_without_sense_is_refused_in_one_line(repository, name, changes, expected):
     with pytest.raises(UserError, match=expected) as caught:
-        parse_config(ModelConfig, published(repository, name, changes), "model")
+        parse_config(ModelConfig, published_values(repository, name, changes), "model")
     assert "\n" not in str(caught.value)

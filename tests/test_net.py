@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from builders import FAR, NEAR, first_rays, model_values, random_photos, ring_cameras, small_net
+from geometry_builders import transform_cameras
 
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
-from pixelnerf.geometry.cameras import transform_cameras
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model import pretrained
 from pixelnerf.model.config import ModelConfig

@@ -4,19 +4,11 @@ import numpy as np
 import pytest
 import torch
 from ball_scene import orbit, write_nmr, write_nmr_object
-from dataset_checks import assert_shows_the_balls
+from dataset_checks import assert_shows_the_balls, nmr_config
 
-from datasets import image_files
-from datasets.readers.nmr import NmrConfig, NmrDataset
+from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
-
-CATEGORIES = {"airplane": "02691156", "chair": "03001627"}
-
-
-def nmr_config(root, **options):
-    values = {"name": "nmr", "root": root, "near": 1.2, "far": 4.0, "background": (1, 1, 1), "categories": CATEGORIES}
-    return NmrConfig.model_validate({**values, **options})
 
 
 @pytest.fixture(scope="module")
@@ -78,17 +70,17 @@ def test_masks_and_boxes_surround_the_object(nmr_root):
     assert (scene.images([1])[0][:, ~mask] == 1).all()
 
 
-def test_only_asked_views_are_decoded(nmr_root, monkeypatch):
-    decoded = []
-    load = image_files._load
-    monkeypatch.setattr(image_files, "_load", lambda path: (decoded.append(path), load(path))[1])
-    scenes = NmrDataset(nmr_config(nmr_root)).scenes("train")
-    scene = scenes[1]
-    assert decoded == []
-    scene.images([2])
-    scene.images([2])
-    assert [path.name for path in decoded] == ["0002.png", "0002.png"]  # photo and mask, once
-    assert {path.parts[-3] for path in decoded} == {"train1"}
+def test_only_asked_views_are_decoded_and_once(tmp_path):
+    scene = NmrDataset(nmr_config(write_nmr(tmp_path))).scenes("train")[1]
+    asked = [path for path in (tmp_path / scene.name).rglob("0002.png")]
+    expected = scene.images([2])
+    for path in tmp_path.rglob("*.png"):
+        # A header alone: its size can be read, its pixels cannot.
+        path.write_bytes(path.read_bytes()[:40])
+    assert len(asked) == 2  # photo and mask
+    assert torch.equal(scene.images([2]), expected)
+    with pytest.raises(UserError, match=r"0001\.png"):
+        scene.images([1])
 
 
 def test_forty_thousand_objects_open_in_seconds(tmp_path):

@@ -5,11 +5,11 @@ The density is a few soft balls whose average over a Gaussian is known, in place
 
 import pytest
 import torch
-from builders import FAR, NEAR, random_photos, ring_cameras, small_net
-from test_models import build
+from builders import FAR, NEAR, published_net, random_photos, ring_cameras, small_net
+from geometry_builders import transform_cameras
 
 from pixelnerf.errors import UserError
-from pixelnerf.geometry.cameras import look_at, transform_cameras
+from pixelnerf.geometry.cameras import look_at
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import render_image
 from pixelnerf.model.occupancy import build_occupancy
@@ -201,7 +201,9 @@ def test_a_model_that_cannot_skip_says_so(repository, changes):
 
 def test_the_original_and_normalised_device_coordinates_are_exact_only(repository):
     photos = random_photos(ring_cameras(1))
-    original = build(repository, "pixelnerf", {"field.width": 16, "encoder.backbone": "resnet18.tv_in1k"}).eval()
+    original = published_net(
+        repository, "pixelnerf", {"field.width": 16, "encoder.backbone": "resnet18.tv_in1k"}
+    ).eval()
     with pytest.raises(UserError, match="quality=exact"):
         render_image(original, original.encode(photos), View(target(), NEAR, FAR, WHITE), quality="high")
     net = small_net(repository)

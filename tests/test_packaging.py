@@ -22,8 +22,21 @@ def tracked_files(repository: Path) -> list[Path]:
 def test_datasets_is_ours_from_any_folder(repository, tmp_path):
     code = "import datasets, pathlib; print(pathlib.Path(datasets.__file__).resolve().parent)"
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert result.returncode == 0, f"install the project first (pip install -e .): {result.stderr}"
+    assert result.returncode == 0, f"install both first (pip install -e . -e ./datasets): {result.stderr}"
     assert Path(result.stdout.strip()) == repository / "datasets"
+
+
+def test_the_readers_are_a_distribution_of_their_own(repository):
+    """Beside Hugging Face's `datasets`, pixelnerf must not bring a package of that name."""
+    ours = tomllib.loads((repository / "pyproject.toml").read_text("utf-8"))
+    readers = tomllib.loads((repository / "datasets/pyproject.toml").read_text("utf-8"))
+    assert ours["tool"]["setuptools"]["packages"]["find"]["include"] == ["pixelnerf*"]
+    found = {
+        ".".join(path.parent.relative_to(repository).parts) for path in (repository / "datasets").rglob("__init__.py")
+    }
+    assert set(readers["tool"]["setuptools"]["packages"]) == found
+    assert readers["project"]["version"] == ours["project"]["version"]
+    assert f"pixelnerf=={ours['project']['version']}" in readers["project"]["dependencies"]
 
 
 def test_versions_agree(repository):

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from geometry_builders import random_cameras, random_rotations, seeded
+from geometry_builders import random_cameras, random_rotations, seeded, transform_cameras
 
-from pixelnerf.geometry.cameras import project, transform_cameras, world_to_camera
+from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.geometry.rays import image_rays, pixel_centers, rays_through_pixels
 from pixelnerf.types import Cameras
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from ball_scene import write_nmr
-from test_nmr import nmr_config
+from dataset_checks import nmr_config, same
 
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
@@ -22,16 +22,6 @@ def dataset(tmp_path_factory):
 def make_sampler(dataset, seed=0, rank=0, **options):
     config = BatchConfig.model_validate({"objects": 3, "rays": 40, "source_views": (1, 1), **options})
     return BatchSampler(dataset.groups("train"), config, seed, rank, DamagedScenes("raise"))
-
-
-def tensors(batch):
-    found = []
-    batch.map_tensors(lambda tensor: found.append(tensor) or tensor)
-    return found
-
-
-def same(first, second):
-    return all(torch.equal(a, b) for a, b in zip(tensors(first), tensors(second), strict=True))
 
 
 def pixels_of(scene, view, rays):
@@ -134,7 +124,7 @@ def test_boxes_hold_the_first_rays(dataset):
 @pytest.mark.parametrize("downscales", [(1,), (2, 8)])
 def test_every_pixel_of_the_box_is_drawn(dataset, downscales):
     sampler = make_sampler(dataset, box_until_step=9, rays=20_000, objects=1, downscales=downscales)
-    choice = sampler._choose(np.random.default_rng(0), 1, 0)
+    choice = sampler.choose(np.random.default_rng(0), 1, 0)
     pixels = choice.pixels
     for view in range(5):
         left, top, right, bottom = choice.scene.box(view)

@@ -1,15 +1,12 @@
-"""Checkpoints: written atomically, read without unpickling, carrying the whole configuration."""
+"""Checkpoints, read without unpickling: models and refiners with the whole configuration that they carry."""
 
-import os
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from torch import Tensor, nn
-from typing_extensions import override
 
 from pixelnerf.checkpoints.migration import migrated
 from pixelnerf.checkpoints.shared_weights import read_shared
@@ -49,21 +46,6 @@ class LoadedRefiner:
 
 class _RefinerSection(Config):
     refiner: RefinerConfig
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoints under a temporary name first, so that a crash never leaves half a file."""
-
-    @override
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        final = Path(path)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.with_name(f".{final.name}.{os.getpid()}")
-        with temporary.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(final)
 
 
 def load_checkpoint(path: Path) -> LoadedModel:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from pixelnerf.checkpoints.migration import migrated
 from pixelnerf.errors import UserError
+from pixelnerf.tools.files import file_written_whole
 
 # Places on the disk of whoever trained say nothing to anyone else: these are left out, others cut to their last part.
 _PRIVATE = ("run_dir", "resume", "start_from")
@@ -31,11 +31,8 @@ def save_shared(path: Path, net: nn.Module, config: Mapping[str, Any], step: int
     )
     metadata = {"config": text, "step": str(step), "sha256": _digest(state, text)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    safetensors.torch.save_file(state, temporary, metadata)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with file_written_whole(path) as temporary:
+        safetensors.torch.save_file(state, temporary, metadata)
 
 
 def read_shared(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:

@@ -4,8 +4,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pixelnerf.types import Cameras
-
 # Depth is never taken below this share of a point's distance (L1): a view within 0.06 degrees of the camera plane.
 GRAZING_DEPTH = 1e-3
 # Keeps the camera's own centre, where every share of the distance is zero, from dividing by zero.
@@ -72,19 +70,6 @@ def look_at(
     pose = torch.eye(4, dtype=position.dtype, device=position.device).repeat(*position.shape[:-1], 1, 1)
     pose[..., :3, :] = torch.stack([right, torch.linalg.cross(forward, right), forward, position], dim=-1)
     return pose
-
-
-def transform_cameras(
-    cameras: Cameras, rotation: Float[Tensor, "3 3"], translation: Float[Tensor, "3"], scale: float
-) -> Cameras:
-    """The cameras after the world moved by x -> scale * rotation x + translation.
-
-    They see the moved world as they saw the old one, at `scale` times the depth: near and far must be scaled along.
-    """
-    poses = cameras.poses.clone()
-    poses[..., :3, :] = rotate(rotation, cameras.poses[..., :3, :].mT).mT
-    poses[..., :3, 3] = scale * poses[..., :3, 3] + translation
-    return Cameras(poses, cameras.intrinsics, cameras.sizes)
 
 
 def _pinhole(intrinsics: Float[Tensor, "*batch 3 3"]) -> tuple[Float[Tensor, "*batch 1"], ...]:

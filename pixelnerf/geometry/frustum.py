@@ -58,14 +58,6 @@ def covariance_diagonal(gaussians: Gaussians) -> Float[Tensor, "*batch ray sampl
     return (gaussians.axial[..., None] * squares + gaussians.radial[..., None]).clamp_min(0)
 
 
-def full_covariance(gaussians: Gaussians) -> Float[Tensor, "*batch ray sample 3 3"]:
-    """Covariance matrices (mip-NeRF, equation 8)."""
-    directions = gaussians.directions[..., None, :]
-    outer = directions[..., :, None] * directions[..., None, :]
-    identity = torch.eye(3, dtype=outer.dtype, device=outer.device)
-    return gaussians.axial[..., None, None] * outer + gaussians.radial[..., None, None] * identity
-
-
 def _gaussians(
     rays: Rays,
     distance: Float[Tensor, "*batch ray sample"],

@@ -93,7 +93,7 @@ class BatchSampler:
         """
         random = np.random.default_rng([self._seed, step, self._rank])
         counts = self._view_counts(random)
-        chosen = [self._choose(random, count, step) for count in counts]
+        chosen = [self.choose(random, count, step) for count in counts]
         scenes = [choice.scene for choice in chosen]
         return TrainBatch(
             photos=stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen]),
@@ -109,7 +109,8 @@ class BatchSampler:
         drawn = random.integers(least, most + 1, size=self._config.objects)
         return drawn.tolist() if self._config.mixed_view_counts else [int(drawn[0])] * self._config.objects
 
-    def _choose(self, random: np.random.Generator, source_count: int, step: int) -> SceneChoice:
+    def choose(self, random: np.random.Generator, source_count: int, step: int) -> SceneChoice:
+        """Draws a scene, the photos of it that are given, and the pixels that are asked for."""
         while True:
             group = self._groups[np.searchsorted(self._shares[:-1], random.random(), side="right")]
             index = int(random.integers(len(group.scenes)))

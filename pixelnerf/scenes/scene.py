@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, overload
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from typing_extensions import override
@@ -25,7 +27,7 @@ OPEN_SCENES = 5_000
 
 
 class Scene(ABC):
-    """One object or place, seen in posed photos.
+    """One object or place, seen in posed photos. A reader has to give cameras and images, no more.
 
     Attributes:
         name: unique within its dataset, for instance "04090263/5aac06".
@@ -58,15 +60,14 @@ class Scene(ABC):
             UserError: a file is missing, damaged, or of another size than its camera; the message has its path.
         """
 
-    @abstractmethod
     def masks(self, views: Sequence[int]) -> Bool[Tensor, "view height width"] | None:
         """True on the object; None where the dataset has no masks."""
+        return None
 
-    @abstractmethod
     def input_views(self) -> tuple[int, ...] | None:
         """The input views that a published view list fixes for this scene, else None."""
+        return None
 
-    @abstractmethod
     def pixels(
         self,
         views: Int[Tensor, "ray"],
@@ -74,18 +75,32 @@ class Scene(ABC):
         rows: Int[Tensor, "ray"],
         downscale: Int[Tensor, "ray"],
     ) -> tuple[Float[Tensor, "ray 3"], Float[Tensor, "ray"]]:
-        """Colours and coverages of single pixels, without converting whole photos.
+        """Colours and coverages of single pixels.
 
         A coverage is the share of a pixel that the object's mask covers, NaN where there is no mask. Pixel (column,
-        row) is of the photo shrunk by the whole number `downscale`: the mean over so many by so many pixels.
+        row) is of the photo shrunk by the whole number `downscale`: the mean over so many by so many pixels. Readers
+        that keep decoded photos do this faster, without whole float images.
         """
+        values = torch.full((len(views), 4), torch.nan)
+        for view, size in torch.unique(torch.stack([views, downscale], dim=1), dim=0).tolist():
+            chosen = (views == view) & (downscale == size)
+            mask = self.masks([view])
+            layers = [self.images([view]), *([mask[:, None].float()] if mask is not None else [])]
+            means = F.avg_pool2d(torch.cat(layers, dim=1), size)[0]
+            values[chosen, : len(means)] = means[:, rows[chosen], columns[chosen]].T
+        return values[:, :3], values[:, 3]
 
-    @abstractmethod
     def box(self, view: int) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) around the object's mask in pixels, ends exclusive.
 
         The whole photo where there is no mask or nothing in it.
         """
+        mask = self.masks([view])
+        if mask is None or not mask.any():
+            width, height = self.cameras().sizes[view].tolist()
+            return 0, 0, width, height
+        rows, columns = mask[0].any(dim=1).nonzero()[:, 0], mask[0].any(dim=0).nonzero()[:, 0]
+        return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
     def view_of(self, camera: Cameras) -> View:
         """The scene as a camera (no batch axis) would photograph it, to be rendered on the camera's device."""

@@ -12,19 +12,27 @@ from pathlib import Path
 _PARTIAL = ".partial-"
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file under a temporary name in its folder, then renames it into place."""
-    handle, temporary = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
+@contextmanager
+def file_written_whole(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` to write to; it takes its place when the block ends without an exception."""
+    handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes a file whole or not at all."""
+    with file_written_whole(path) as temporary:
+        temporary.write_bytes(data)
 
 
 @contextmanager

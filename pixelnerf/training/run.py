@@ -16,13 +16,14 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from torch import Tensor
 
-from pixelnerf.checkpoints.checkpoint import AtomicCheckpointIO, check_resumable, load_start
+from pixelnerf.checkpoints.checkpoint import check_resumable, load_start
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import build_net
 from pixelnerf.scenes.data_module import SceneDataModule
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.tools.device import uses_bfloat16
 from pixelnerf.training.budget import Budget
+from pixelnerf.training.checkpoint_io import AtomicCheckpointIO
 from pixelnerf.training.curve import ValidationCurve
 from pixelnerf.training.encoding_period import repetition
 from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
