@@ -74,12 +74,8 @@ def test_every_command_composes(repository):
                 pytest.fail(f"{page}: {program} {' '.join(arguments)}: {error}")
 
 
-def test_every_protocol_experiment_and_dataset_is_described(repository):
-    described = {
-        "dataset": "data/index.md",
-        "protocol": "protocols.md",
-    }
-    for group, page in described.items():
+def test_every_dataset_and_protocol_is_described(repository):
+    for group, page in {"dataset": "data/index.md", "protocol": "protocols.md"}.items():
         text = (repository / "docs" / page).read_text("utf-8")
         names = {path.stem for path in (repository / "conf" / group).glob("*.yaml")} - {"base"}
         missing = sorted(name for name in names if f"`{name}`" not in text)
@@ -96,7 +92,7 @@ def test_every_key_of_the_configuration_has_a_meaning(repository, monkeypatch):
         assert not [key for key, meaning in rows if not meaning.strip()], page.name
 
 
-def test_a_variable_of_the_extending_page_is_a_valid_protocol(repository):
+def test_the_example_of_a_protocol_is_valid(repository):
     from pixelnerf.config import parse_config
     from pixelnerf.evaluation.protocol import ProtocolConfig
 

@@ -15,7 +15,7 @@ from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch, Polygon
 
 from pixelnerf.geometry.cameras import look_at, project, projection_jacobian, world_to_camera
 from pixelnerf.geometry.encoding import integrated_positional_encoding, positional_encoding
-from pixelnerf.geometry.frustum import conical_frustums, full_covariance
+from pixelnerf.geometry.frustum import conical_frustums
 from pixelnerf.geometry.rays import rays_through_pixels
 from pixelnerf.types import Cameras
 
@@ -55,11 +55,13 @@ def frusta() -> Figure:
     rays = rays_through_pixels(target, torch.tensor([[4.0, 4.0]]), torch.tensor(2.3), torch.tensor(3.7))
     edges = torch.linspace(2.3, 3.7, 6)[None]
     gaussians = conical_frustums(rays, edges)
-    means, covariances = gaussians.means[0], full_covariance(gaussians)[0]
+    means, direction = gaussians.means[0], rays.directions[0]
+    outer = torch.outer(direction, direction)
+    covariances = gaussians.axial[0, :, None, None] * outer + gaussians.radial[0, :, None, None] * torch.eye(3)
     figure = Figure(figsize=(9.5, 4.2))
     world, photo = figure.subplots(1, 2)
 
-    origin, direction = rays.origins[0], rays.directions[0]
+    origin = rays.origins[0]
     # Radii are standard deviations times two: a disc's variance along an axis is a quarter of its radius squared.
     side = torch.linalg.cross(direction, torch.tensor([0.0, 0.0, 1.0]))
     side = side / side.norm() * rays.radii[0]
