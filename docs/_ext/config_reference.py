@@ -191,7 +191,7 @@ def _section(
         kind = type_name(field.annotation, field.metadata)
         rows.append([f"`{key}`", kind, note, *[_shown(value) for value in values]])
     if rows:
-        lines += ["| " + " | ".join(["key", "type", "meaning", *headings]) + " |"]
+        lines += ["{.keys}", "| " + " | ".join(["key", "type", "meaning", *headings]) + " |"]
         lines += ["|" + "---|" * (3 + len(headings))]
         lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows] + [""]
     for key_path, nested, key in children:
@@ -234,6 +234,8 @@ def _shown(value: Any) -> str:
         return f"`{value}`"
     if value == "???":
         return "required"
+    if isinstance(value, dict) and len(value) > 6:
+        return f"{len(value)} entries"
     text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
     return f"`{text}`" if text else "empty"
 
