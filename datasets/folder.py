@@ -31,10 +31,10 @@ class FolderConfig(Config):
 
     root: Path
     background: Color
-    pixel_center: float = Field(default=0.5, ge=0, le=0.5)
-    cache_gib: float = Field(default=2.0, ge=0)
-    on_error: OnError = "raise"
-    how_to_get: str = ""
+    pixel_center: float = Field(ge=0, le=0.5)
+    cache_gib: float = Field(ge=0)
+    on_error: OnError
+    how_to_get: str
 
 
 class BoundedConfig(FolderConfig):
@@ -58,8 +58,7 @@ class FolderDataset(SceneDataset, Generic[ConfigType]):
 
     def __init__(self, config: ConfigType) -> None:
         if not config.root.is_dir():
-            advice = config.how_to_get or "get the dataset in its published layout"
-            raise UserError(f"no data folder '{config.root}': set dataset.root=PATH; {advice}")
+            raise UserError(f"no data folder '{config.root}': set dataset.root=PATH; {config.how_to_get}")
         self.on_error = config.on_error
         self._config = config
         self._root = config.root

@@ -58,7 +58,7 @@ class MixtureConfig(Config):
     name: Literal["mixture"]
     parts: dict[str, FolderDatasetConfig] = Field(min_length=1)
     weights: dict[str, Annotated[float, Field(gt=0)]]
-    on_error: OnError = "raise"
+    on_error: OnError
 
     @model_validator(mode="after")
     def _every_part_has_a_weight(self) -> "MixtureConfig":

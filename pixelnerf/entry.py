@@ -64,6 +64,21 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
     sys.exit(0)
 
 
+def composed_values(folder: Path, config_name: str) -> dict[str, Any]:
+    """`<folder>/<config_name>.yaml` as plain values: the defaults of a program that takes plain arguments.
+
+    Raises:
+        UserError: the file cannot be composed.
+    """
+    try:
+        with hydra.initialize_config_dir(version_base=None, config_dir=str(folder)):
+            plain = OmegaConf.to_container(hydra.compose(config_name), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_first_line(error)) from None
+    assert isinstance(plain, dict), "a composed configuration is a mapping"
+    return {str(key): value for key, value in plain.items()}
+
+
 def describe_composition_error(error: Exception, arguments: Sequence[str], folder: Path, config_name: str) -> str:
     """One line for what Hydra could not compose, with the nearest valid key or option."""
     message = str(error)

@@ -2,35 +2,41 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from datasets.meshes.mesh_dataset import RenderConfig, render_meshes
 from pixelnerf.config import parse_config
+from pixelnerf.entry import INTERRUPTED, USER_ERROR, composed_values
 from pixelnerf.errors import UserError
 
+CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "conf"
 _DISTRIBUTIONS = ("ring", "sphere", "hemisphere", "spiral")
 
 
 def main() -> int:
     """Parses the command line and renders; returns the exit status."""
     try:
-        report = render_meshes(parse_config(RenderConfig, vars(_parser().parse_args()), where=""))
+        parser = _parser(composed_values(CONFIG_FOLDER, "render_meshes"))
+        report = render_meshes(parse_config(RenderConfig, vars(parser.parse_args()), where=""))
     except UserError as error:
         print(error, file=sys.stderr)
-        return 2
+        return USER_ERROR
     except KeyboardInterrupt:
         print("stopped; the same command continues", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     for line in report.skipped:
         print(f"skipped: {line}", file=sys.stderr)
     print(f"rendered {report.rendered} objects, skipped {len(report.skipped)}")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(defaults: Mapping[str, Any]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Render a folder of meshes (ShapeNetCore v2, or any OBJ, PLY, GLB, glTF, OFF, STL files) on white, "
         "with masks, to a data set. The same seed gives the same bytes. Stopped, the same command continues.",
+        epilog="The defaults are those of conf/render_meshes.yaml.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("meshes", type=Path, help="folder with meshes; its sub-folders are the categories")
@@ -57,9 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, metavar="N", help="seed of views and splits")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; 0 = one a core")
     parser.add_argument("--on-error", choices=("raise", "skip"), help="what a broken mesh does")
-    parser.set_defaults(
-        **{name: field.default for name, field in RenderConfig.model_fields.items() if name not in ("meshes", "root")}
-    )
+    parser.set_defaults(**defaults)
     return parser
 
 

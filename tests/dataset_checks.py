@@ -3,36 +3,39 @@
 import numpy as np
 import torch
 from ball_scene import CENTERS, COLORS, RADII
+from config_values import yaml_values
 from pydantic import TypeAdapter
 
-from datasets.readers.nmr import NmrConfig
 from datasets.registry import DatasetConfig, build_dataset
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.scenes.scene import Scene
 
 CONFIGS = TypeAdapter(DatasetConfig)
-CATEGORIES = {"airplane": "02691156", "chair": "03001627"}
-DEFAULTS = {
-    "srn": {"near": 0.8, "far": 5.0, "background": (1, 1, 1), "category": "car", "prefix": "cars"},
-    "two_objects": {"near": 4.0, "far": 9.0, "background": (1, 1, 1)},
-    "blender": {"near": 1.0, "far": 5.0, "background": (1, 1, 1)},
-    "multicam": {"background": (1, 1, 1)},
-    "dtu": {"near": 0.1, "far": 5.0, "background": (0, 0, 0), "pixel_center": 0.0},
-    "llff": {"background": (0, 0, 0), "images": "images_4", "test_every": 8},
-    "transforms": {"background": (0, 0, 0), "near": 1.0, "far": 5.0, "test_every": 0},
-    "colmap": {"background": (0, 0, 0), "images": "images_4", "test_every": 0},
+OPTIONS = {"srn": "srn_cars"}
+"""The YAML of a reader, where it has another name."""
+CHANGES = {
+    "srn": {"far": 5.0, "input_views": None},
+    "two_objects": {},
+    "blender": {"near": 1.0, "far": 5.0},
+    "multicam": {},
+    "dtu": {"pixel_center": 0.0, "use_masks": True},
+    "llff": {"images": "images_4"},
+    "transforms": {"near": 1.0, "far": 5.0, "test_every": 0},
+    "colmap": {"images": "images_4", "test_every": 0},
 }
+"""Where the balls' layouts differ from the YAML."""
 
 
-def nmr_config(root, **options):
-    """Options for what `ball_scene.write_nmr` wrote."""
-    values = {"name": "nmr", "root": root, "near": 1.2, "far": 4.0, "background": (1, 1, 1), "categories": CATEGORIES}
-    return NmrConfig.model_validate({**values, **options})
+def values_of(name, root, **changes):
+    return yaml_values(f"dataset/{OPTIONS.get(name, name)}", root=root, **{**CHANGES[name], **changes})
 
 
-def scenes_of(name, root, split="train", **options):
-    config = CONFIGS.validate_python({"name": name, "root": root, **DEFAULTS[name], **options})
-    return build_dataset(config).scenes(split)
+def config_of(name, root, **changes):
+    return CONFIGS.validate_python(values_of(name, root, **changes))
+
+
+def scenes_of(name, root, split="train", **changes):
+    return build_dataset(config_of(name, root, **changes)).scenes(split)
 
 
 def assert_shows_the_balls(scene: Scene, scale=1.0, shift=(0.0, 0.0, 0.0)):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from config_values import yaml_values
 from datasets_and_runs import evaluate, parse_whole
 from torch import nn
 
@@ -17,8 +18,6 @@ from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.model.net import Net
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import RenderOutput, SceneFeatures
-
-CATEGORIES = {"airplane": "02691156", "chair": "03001627"}
 
 
 class FakeNet(Net):
@@ -72,16 +71,13 @@ def oracle_net(scene: Scene) -> FakeNet:
 
 
 def dataset_values(root: Path) -> dict[str, Any]:
-    return {
-        "name": "nmr",
-        "root": str(root),
-        "near": 1.2,
-        "far": 4.0,
-        "background": [1, 1, 1],
-        "categories": CATEGORIES,
-        "train_categories": ["airplane"],
-        "input_view_list": "src_views.txt",
-    }
+    return yaml_values(
+        "dataset/nmr",
+        root=str(root),
+        categories=["airplane", "chair"],
+        train_categories=["airplane"],
+        input_view_list="src_views.txt",
+    )
 
 
 def open_dataset(root: Path) -> NmrDataset:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from config_values import yaml_values
 from dataset_checks import CONFIGS, scenes_of
 from dataset_layouts import write_colmap, write_llff, write_transforms
 
@@ -67,9 +68,9 @@ def test_what_cannot_be_left_out_is_said(tmp_path, leave_out, expected):
 )
 def test_a_model_of_one_place_is_evaluated_in_its_world(tmp_path, options, fits):
     trained = {"name": "colmap", "root": str(tmp_path), "scale_world": True, "leave_out": ["3-4"]}
-    model = LoadedModel(SimpleNamespace(encoder=None), {"dataset": trained}, 0)
-    values = {**trained, "background": (0, 0, 0), "images": "images_4", **options}
-    config = CONFIGS.validate_python({key: value for key, value in values.items() if value is not None})
+    model = LoadedModel(SimpleNamespace(reads_photos=False), {"dataset": trained}, 0)
+    changes = {**trained, "images": "images_4", **options}
+    config = CONFIGS.validate_python(yaml_values(f"dataset/{changes['name']}", **changes))
     ours = config.model_dump(mode="json")
     if fits:
         check_world(tmp_path, model, ours)
@@ -78,11 +79,11 @@ def test_a_model_of_one_place_is_evaluated_in_its_world(tmp_path, options, fits)
     with pytest.raises(UserError, match=expected):
         check_world(tmp_path, model, ours)
     # A checkpoint from before the options was in the files' own world.
-    older = LoadedModel(SimpleNamespace(encoder=None), migrated({"dataset": {"name": "colmap"}}), 0)
+    older = LoadedModel(SimpleNamespace(reads_photos=False), migrated({"dataset": {"name": "colmap"}}), 0)
     if config.scale_world:
         with pytest.raises(UserError, match=r"dataset=colmap dataset\.scale_world=false"):
             check_world(tmp_path, older, ours)
     else:
         check_world(tmp_path, older, ours)
     # A model that renders from photos does not care.
-    check_world(tmp_path, LoadedModel(SimpleNamespace(encoder="ResNet"), {"dataset": trained}, 0), ours)
+    check_world(tmp_path, LoadedModel(SimpleNamespace(reads_photos=True), {"dataset": trained}, 0), ours)

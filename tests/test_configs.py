@@ -1,15 +1,23 @@
 """Every YAML composes, validates, builds, and runs forward and backward."""
 
 import copy
+import importlib
+import pkgutil
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from builders import random_photos, ring_cameras
+from config_values import yaml_values
 from datasets_and_runs import parse_whole
 from hydra import compose, initialize_config_dir
 from training_runs import REPOSITORY, compose_values
 
+import datasets
+import pixelnerf
+from datasets.registry import parse_dataset
+from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.config import ModelConfig
@@ -83,9 +91,48 @@ def test_every_model_runs(name):
     run_both_ways(config)
 
 
-@pytest.mark.parametrize("name", options("dataset"))
+@pytest.mark.parametrize("name", [name for name in options("dataset") if not name.startswith("base/")])
 def test_every_dataset_validates(name):
     composed(f"dataset={name}")
+
+
+def config_classes(base: type[Config]) -> set[type[Config]]:
+    return {found for child in base.__subclasses__() for found in (child, *config_classes(child))}
+
+
+def test_defaults_have_one_home():
+    """YAML has all values, so that no config class may fill in one of its own."""
+    for package in (pixelnerf, datasets):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    classes = {found for found in config_classes(Config) if found.__module__.startswith(("pixelnerf.", "datasets."))}
+    assert len(classes) > 40
+    defaults = {
+        f"{found.__module__}.{found.__qualname__}.{name}"
+        for found in classes
+        if found.__module__ != "pixelnerf.evaluation.published"  # its rows are data
+        for name, field in found.model_fields.items()
+        if not field.is_required()
+    }
+    assert not defaults
+
+
+@pytest.mark.parametrize("key", ["cache_gib", "near", "generator.size"])
+def test_a_missing_key_is_one_line(key):
+    values = yaml_values("dataset/shapes13")
+    *parents, last = key.split(".")
+    del (values[parents[0]] if parents else values)[last]
+    expected = f"config key 'dataset.{key}' is missing; set it with dataset.{key}=VALUE"
+    with pytest.raises(UserError, match=f"^{re.escape(expected)}$"):
+        parse_dataset(values)
+
+
+def test_a_synset_stands_in_one_table():
+    folders = ("conf", "datasets", "pixelnerf", "scripts")
+    sources = [path for folder in folders for path in (REPOSITORY / folder).rglob("*")]
+    text = "".join(path.read_text("utf-8") for path in sources if path.suffix in (".yaml", ".py"))
+    synsets = {name: synset for name, synset in yaml_values("dataset/nmr")["synsets"].items() if name != "hybrid"}
+    assert [name for name, synset in synsets.items() if text.count(f'"{synset}"') != 1] == []
 
 
 @pytest.mark.parametrize("group", ["trainer", "logger"])

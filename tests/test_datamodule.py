@@ -4,11 +4,12 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from ball_scene import write_nmr
-from dataset_checks import nmr_config, same, tensors
+from config_values import batch_config, loader_config, nmr_config
+from dataset_checks import same, tensors
 
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.data_module import LoaderConfig, SceneDataModule, ValidationItem
+from pixelnerf.scenes.data_module import SceneDataModule, ValidationItem
 from pixelnerf.scenes.sampler import TrainBatch
 from pixelnerf.tools.spacing import spread
 
@@ -37,8 +38,7 @@ class Recorder(pl.LightningModule):
 
 
 def data_module(dataset, **options):
-    batch = {"objects": 2, "rays": 8, "source_views": (1, 1)}
-    return SceneDataModule(dataset, LoaderConfig.model_validate({"batch": batch, **options}), seed=3)
+    return SceneDataModule(dataset, loader_config(batch_config(rays=8), **options), seed=3)
 
 
 def fit(dataset, folder, steps, checkpoint=None, **options):

@@ -6,12 +6,11 @@ import shutil
 import numpy as np
 import pytest
 from ball_scene import write_nmr
-from dataset_checks import nmr_config
+from config_values import batch_config, nmr_config
 from PIL import Image
 
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.batch_config import BatchConfig
 from pixelnerf.scenes.sampler import BatchSampler
 from pixelnerf.scenes.skipping import DamagedScenes
 
@@ -22,7 +21,7 @@ def root(tmp_path):
 
 
 def read_first(root, **options):
-    dataset = NmrDataset(nmr_config(root, categories={"airplane": "02691156"}, **options))
+    dataset = NmrDataset(nmr_config(root, categories=["airplane"], **options))
     scene = dataset.scenes("train")[0]
     return scene.images(range(scene.num_views)), scene.masks(range(scene.num_views))
 
@@ -196,8 +195,8 @@ def test_near_must_be_before_far(root):
 
 def test_training_stops_at_a_damaged_scene_or_leaves_it_out(root, caplog):
     (root / "02691156/train0/image/0001.png").write_bytes(b"no image")
-    dataset = NmrDataset(nmr_config(root, categories={"airplane": "02691156"}))
-    batch = BatchConfig(objects=2, rays=16, source_views=(1, 1))
+    dataset = NmrDataset(nmr_config(root, categories=["airplane"]))
+    batch = batch_config()
     with pytest.raises(UserError):
         [BatchSampler(dataset.groups("train"), batch, 0, 0, DamagedScenes("raise")).batch(step) for step in range(9)]
     damaged = DamagedScenes("skip")
@@ -212,7 +211,7 @@ def test_training_stops_at_a_damaged_scene_or_leaves_it_out(root, caplog):
 def test_skipping_ends_when_no_scene_is_left(root):
     for name in ("train0", "train1"):
         (root / f"02691156/{name}/cameras.npz").unlink()
-    dataset = NmrDataset(nmr_config(root, categories={"airplane": "02691156"}))
-    batch = BatchConfig(objects=1, rays=16, source_views=(1, 1))
+    dataset = NmrDataset(nmr_config(root, categories=["airplane"]))
+    batch = batch_config(objects=1)
     with pytest.raises(UserError, match="all 2 scenes are damaged"):
         BatchSampler(dataset.groups("train"), batch, 0, 0, DamagedScenes("skip")).batch(0)

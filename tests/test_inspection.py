@@ -5,9 +5,8 @@ import copy
 import pytest
 import torch
 from ball_scene import CENTERS, write_nmr
-from dataset_checks import nmr_config
+from config_values import nmr_config, yaml_values
 from PIL import Image
-from pydantic import TypeAdapter
 
 from datasets.inspection.diagnosis import diagnose, view_overlaps
 from datasets.inspection.epipolar import (
@@ -24,7 +23,7 @@ from datasets.inspection.lens import own_lenses
 from datasets.inspection.matching import Matches, choose_pairs
 from datasets.inspection.run import InspectionConfig, inspect
 from datasets.readers.nmr import NmrDataset
-from datasets.registry import DatasetConfig, build_dataset
+from datasets.registry import build_dataset, parse_dataset
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
@@ -41,7 +40,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scene(root):
-    return NmrDataset(nmr_config(root, categories={"airplane": "02691156"})).scenes("train")[0]
+    return NmrDataset(nmr_config(root, categories=["airplane"])).scenes("train")[0]
 
 
 def with_cameras(scene, poses=None, zoom=1.0, near=None, far=None):
@@ -183,7 +182,7 @@ def test_lenses_that_the_cameras_leave_out_are_named(scene, zoom, distortion, no
 
 
 def test_a_page_is_drawn(root, tmp_path):
-    dataset = nmr_config(root, categories={"airplane": "02691156"}).model_dump()
+    dataset = nmr_config(root, categories=["airplane"]).model_dump()
     config = {"dataset": dataset, "split": "train", "scenes": 3, "pairs": 2, "output": tmp_path / "out"}
     rows, reports = inspect(parse_config(InspectionConfig, config, ""))
     assert ("val", "1 scenes") in rows
@@ -199,7 +198,7 @@ def test_a_page_is_drawn(root, tmp_path):
 
 def test_unwritable_output(root, tmp_path):
     (tmp_path / "file").write_text("")
-    dataset = nmr_config(root, categories={"airplane": "02691156"}).model_dump()
+    dataset = nmr_config(root, categories=["airplane"]).model_dump()
     config = {"dataset": dataset, "split": "train", "scenes": 1, "pairs": 1, "output": tmp_path / "file/out"}
     _, reports = inspect(parse_config(InspectionConfig, config, ""))
     with pytest.raises(UserError, match="another output"):
@@ -210,8 +209,7 @@ def test_real_cameras_agree_with_their_photos(shared_folder):
     root = shared_folder / "data/rs_dtu_4/DTU"
     if not root.is_dir():
         pytest.skip("no DTU scan")
-    values = {"name": "dtu", "root": root, "near": 0.1, "far": 5.0, "background": (0, 0, 0)}
-    scene = build_dataset(TypeAdapter(DatasetConfig).validate_python(values)).scenes("test")[0]
+    scene = build_dataset(parse_dataset(yaml_values("dataset/dtu", root=root))).scenes("test")[0]
     evidence = gather(scene, 5)
     assert evidence.epipolar_median(scene.cameras()) < 1.0
     assert triangulate_inliers(evidence).errors.mean() < 0.6

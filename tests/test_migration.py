@@ -3,9 +3,11 @@
 import copy
 
 import pytest
+from config_values import yaml_values
 from datasets_and_runs import parse_whole
 from training_runs import REPOSITORY, compose_values
 
+from datasets.registry import parse_dataset
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.migration import migrated
 from pixelnerf.training.experiment import ExperimentConfig
@@ -16,6 +18,21 @@ def test_the_shipped_weights_carry_a_configuration_that_is_valid_today(name):
     config = load_checkpoint(REPOSITORY / f"weights/{name}.safetensors").config
     parsed = parse_whole(ExperimentConfig, {**config, "run_dir": "unused", "resume": None, "start_from": None})
     assert parsed.trainer.loader.batch.downscales == (1, 2, 4, 8)
+
+
+@pytest.mark.parametrize("name", ["nmr", "nmr_sample", "shapes13_large"])
+def test_a_table_of_categories_becomes_their_names_and_folders(name):
+    values = yaml_values(f"dataset/{name}")
+    older = {key: value for key, value in values.items() if key != "synsets"}
+    older["categories"] = {category: values["synsets"][category] for category in values["categories"]}
+    if "generator" in values:
+        older["generator"] = {key: value for key, value in values["generator"].items() if key != "synsets"}
+    today = migrated({"dataset": older})["dataset"]
+    assert today["categories"] == values["categories"]
+    assert today["synsets"].items() <= values["synsets"].items()
+    assert parse_dataset(today).train_categories == parse_dataset(values).train_categories
+    assert migrated({"dataset": today}) == {"dataset": today}
+    assert migrated({"dataset": {"parts": {"a": older}}}) == {"dataset": {"parts": {"a": today}}}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from ball_scene import orbit, write_nmr, write_nmr_object
-from dataset_checks import assert_shows_the_balls, nmr_config
+from config_values import nmr_config
+from dataset_checks import assert_shows_the_balls
 
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
@@ -91,7 +92,7 @@ def test_forty_thousand_objects_open_in_seconds(tmp_path):
         (folder / name).mkdir()
     (folder / "softras_train.lst").write_text("\n".join(names))
     start = time.perf_counter()
-    scenes = NmrDataset(nmr_config(tmp_path, categories={"airplane": "02691156"})).scenes("train")
+    scenes = NmrDataset(nmr_config(tmp_path, categories=["airplane"])).scenes("train")
     assert len(scenes) == 40_000
     assert time.perf_counter() - start < 2
 
@@ -101,7 +102,7 @@ def test_real_renders_agree_with_their_meshes(shared_folder):
     root, meshes = shared_folder / "data/NMR_sample", shared_folder / "data/ShapeNetCore.v2"
     if not root.is_dir() or not meshes.is_dir():
         pytest.skip("no NMR sample")
-    scene = NmrDataset(nmr_config(root, categories={"bottle": "02876657"})).scenes("test")[0]
+    scene = NmrDataset(nmr_config(root, categories=["bottle"])).scenes("test")[0]
     mesh = trimesh.load(meshes / scene.name / "models/model_normalized.obj", force="mesh")
     # The renders scale the longest side of the mesh's box to one and put the box's centre at the origin.
     points = (mesh.vertices - mesh.bounds.mean(axis=0)) / np.ptp(mesh.bounds, axis=0).max()

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from ball_scene import write_nmr
+from config_values import yaml_values
 from dataset_layouts import write_blender
 from datasets_and_runs import parse_whole
 from evaluation_builders import open_dataset, protocol, protocol_values
@@ -101,7 +102,7 @@ def test_a_protocol_that_does_not_fit_is_one_line(dataset, changes, message):
 def test_targets_of_several_sizes_are_items_of_their_own(tmp_path):
     """As in mip-NeRF's multiscale scenes."""
     write_blender(tmp_path, views=3, size=32)
-    values = {"name": "blender", "root": tmp_path, "near": 2, "far": 6, "background": [1, 1, 1], "downscales": [1, 2]}
+    values = yaml_values("dataset/blender", root=tmp_path, downscales=[1, 2])
     dataset = BlenderDataset(parse_config(BlenderConfig, values, "dataset"))
     groups = {"all": {**GROUP, "categories": None}}
     items = resolve(protocol(groups=groups, inputs={"name": "none"}), dataset, DamagedScenes("raise")).items

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from config_values import REPOSITORY, changed
 from PIL import Image
 
 from datasets.meshes.mesh_dataset import RenderConfig, render_meshes
 from datasets.meshes.mesh_folder import find_meshes, split_names
 from pixelnerf.config import parse_config
+from pixelnerf.entry import composed_values
 from pixelnerf.errors import UserError
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "render_meshes.py"
+SCRIPT = REPOSITORY / "scripts" / "render_meshes.py"
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -40,8 +42,9 @@ def meshes(tmp_path: Path) -> Path:
 
 
 def config(meshes: Path, root: Path, **changes: object) -> RenderConfig:
-    values = {"meshes": meshes, "root": root, "size": 16, "views": 3, "workers": 1, **changes}
-    return parse_config(RenderConfig, values, where="")
+    defaults = composed_values(REPOSITORY / "conf", "render_meshes")
+    values = changed(defaults, {"size": 16, "views": 3, "workers": 1, **changes})
+    return parse_config(RenderConfig, {**values, "meshes": meshes, "root": root}, where="")
 
 
 def test_categories_and_names(meshes: Path) -> None:

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 from ball_scene import write_nmr
-from dataset_checks import nmr_config, same
+from config_values import batch_config, nmr_config
+from dataset_checks import same
 
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
-from pixelnerf.scenes.batch_config import BatchConfig
 from pixelnerf.scenes.color_jitter import draw_color_map
 from pixelnerf.scenes.sampler import BatchSampler
 from pixelnerf.scenes.scene import SceneGroup
@@ -20,7 +20,7 @@ def dataset(tmp_path_factory):
 
 
 def make_sampler(dataset, seed=0, rank=0, **options):
-    config = BatchConfig.model_validate({"objects": 3, "rays": 40, "source_views": (1, 1), **options})
+    config = batch_config(**{"objects": 3, "rays": 40, **options})
     return BatchSampler(dataset.groups("train"), config, seed, rank, DamagedScenes("raise"))
 
 
@@ -172,7 +172,7 @@ def test_models_without_photos_get_none(dataset):
 def test_scenes_of_two_sizes_share_a_batch(dataset, tmp_path):
     small = NmrDataset(nmr_config(write_nmr(tmp_path, views=4, size=16), near=0.5, far=6.0, background=(0, 0, 0)))
     groups = [SceneGroup(dataset.scenes("train"), 1.0), SceneGroup(small.scenes("train"), 3.0)]
-    config = BatchConfig(objects=400, rays=1, source_views=(1, 1), target_views=1)
+    config = batch_config(objects=400, rays=1, target_views=1)
     batch = BatchSampler(groups, config, 0, 0, DamagedScenes("raise")).batch(0)
     is_small = batch.photos.cameras.sizes[:, 0, 0] == 16
     assert is_small.float().mean().item() == pytest.approx(0.75, abs=0.08)
@@ -222,4 +222,4 @@ def test_bad_options():
         *({"coarse_first": stage} for stage in stages),
     ):
         with pytest.raises(ValueError, match=r"rays|source_views|downscales|ever smaller"):
-            BatchConfig.model_validate({"objects": 1, "rays": 1, "source_views": (1, 1), **options})
+            batch_config(**options)

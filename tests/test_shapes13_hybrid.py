@@ -1,11 +1,13 @@
 """Hybrids: objects of no category, made of the seen categories' parts, for training only."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from config_values import nmr_config, shapes13_config, yaml_values
 
-from datasets.readers.nmr import NmrDataset, NmrLayoutConfig
+from datasets.readers.nmr import NmrDataset
 from datasets.shapes13 import Shapes13Config, generate, is_complete
 from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.catalog import CATEGORIES, HYBRID, KINDS, make_mesh
@@ -14,11 +16,12 @@ from datasets.shapes13.lathe import spun
 from datasets.shapes13.parts import box
 
 HYBRIDS = 5
+SYNSETS = yaml_values("dataset/shapes13")["synsets"]
 
 
-def config(root: Path, **changes: object) -> Shapes13Config:
+def config(root: Path, **changes: Any) -> Shapes13Config:
     values = {"categories": ("chair",), "objects": 3, "seen_train_objects": 2, "views": 3, "size": 16, "workers": 1}
-    return Shapes13Config(root=root, **{**values, **changes})
+    return shapes13_config(root, **{**values, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_objects_are_of_shapenet_size_and_differ() -> None:
-    meshes = [make_mesh(HYBRID, index, 0) for index in range(60)]
+    meshes = [make_mesh(HYBRID, SYNSETS[HYBRID], index, 0) for index in range(60)]
     for mesh in meshes:
         assert np.isfinite(mesh.vertices).all()
         assert np.ptp(mesh.vertices, axis=0).max() == pytest.approx(1.0)
@@ -53,23 +56,15 @@ def test_shapes_are_wider_spread_than_those_of_any_category() -> None:
     """The spread of width and depth against height, in octaves, which is what hybrids are for."""
 
     def spread(kind: str) -> float:
-        extents = np.array([np.ptp(make_mesh(kind, index, 0).vertices, axis=0) for index in range(60)])
+        extents = np.array([np.ptp(make_mesh(kind, SYNSETS[kind], index, 0).vertices, axis=0) for index in range(60)])
         return float(np.log2(extents[:, [0, 2]] / extents[:, [1]]).std(axis=0).min())
 
     assert spread(HYBRID) > 1.2 * max(spread(name) for name in CATEGORIES if KINDS[name].seen)
 
 
 def test_hybrids_are_for_training_only(data: Path) -> None:
-    reader = NmrDataset(
-        NmrLayoutConfig(
-            root=data,
-            near=1.2,
-            far=4.0,
-            background=(1, 1, 1),
-            categories={name: KINDS[name].synset for name in ("chair", HYBRID)},
-            train_categories=("chair", HYBRID),
-        )
-    )
+    categories = ["chair", HYBRID]
+    reader = NmrDataset(nmr_config(data, categories=categories, train_categories=categories))
     listed = {split: [scene.category for scene in reader.scenes(split)] for split in ("train", "val", "test")}
     assert listed == {"train": ["chair"] * 2 + [HYBRID] * HYBRIDS, "val": ["chair"], "test": ["chair"]}
 

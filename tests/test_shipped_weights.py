@@ -4,10 +4,11 @@ import hashlib
 
 import pytest
 import torch
+from config_values import nmr_config, shapes13_config
 from training_runs import REPOSITORY
 
-from datasets.readers.nmr import NmrConfig, NmrDataset
-from datasets.shapes13 import Shapes13Config, generate
+from datasets.readers.nmr import NmrDataset
+from datasets.shapes13 import generate
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.images.metrics import psnr
 from pixelnerf.scenes.rendering import RenderOptions, render_views
@@ -40,19 +41,8 @@ def test_weights_carry_no_place_of_a_disk(path):
 def sofas(tmp_path_factory):
     """Test objects of a category that no training of three categories saw; no training saw these objects."""
     root = tmp_path_factory.mktemp("shapes13")
-    generate(Shapes13Config(root=root, categories=("sofa",), objects=10, seen_train_objects=1, workers=1))
-    config = NmrConfig(
-        name="nmr",
-        root=root,
-        near=1.2,
-        far=4.0,
-        background=(1.0, 1.0, 1.0),
-        pixel_center=0.5,
-        cache_gib=1.0,
-        on_error="raise",
-        categories={"sofa": "04256520"},
-    )
-    return NmrDataset(config).scenes("test")
+    generate(shapes13_config(root, categories=["sofa"], objects=10, seen_train_objects=1, workers=1))
+    return NmrDataset(nmr_config(root, categories=["sofa"])).scenes("test")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -3,6 +3,7 @@ import json
 
 import pytest
 import torch
+from config_values import yaml_values
 from dataset_layouts import write_blender
 from datasets_and_runs import evaluate, parse_whole
 from evaluation_builders import protocol_values
@@ -49,18 +50,16 @@ def refiners(tmp_path_factory, root, checkpoint):
     return paths
 
 
+def balls(root):
+    return yaml_values("dataset/blender", root=str(root), near=1.0, far=4.5)
+
+
 def run(root, checkpoint, output, **changes):
     values = {
         "checkpoint": checkpoint,
         "output": output,
         "protocol": protocol_values(groups=ALL_TESTS, inputs={"name": "none"}, eight_bits=False),
-        "dataset": {
-            "name": "blender",
-            "root": str(root),
-            "near": 1.0,
-            "far": 4.5,
-            "background": [1.0, 1.0, 1.0],
-        },
+        "dataset": balls(root),
         "device": "cpu",
         "rays_per_chunk": None,
         "quality": "exact",
@@ -109,8 +108,7 @@ def test_pictures_of_every_method_are_there(result):
 def test_the_low_resolution_render_is_what_training_compared(root, checkpoint, tmp_path):
     """Trained with 2x2 sub-pixels, a low-resolution pixel is their mean, not the render of one wide cone."""
     metrics = run(root, checkpoint, tmp_path, bicubic=4).metrics["views"]["0"]["baselines"]["bicubic"]["all"]
-    values = {"name": "blender", "root": root, "near": 1.0, "far": 4.5, "background": (1.0, 1.0, 1.0)}
-    (scene,) = BlenderDataset(parse_config(BlenderConfig, values, "")).scenes("test")
+    (scene,) = BlenderDataset(parse_config(BlenderConfig, balls(root), "")).scenes("test")
     net = load_checkpoint(checkpoint).net
     scores = []
     for view in range(scene.num_views):

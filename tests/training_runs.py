@@ -43,7 +43,5 @@ def compose_values(*overrides: str) -> dict:
 
 def tiny_config(run_dir: Path, root: Path, *overrides: str) -> ExperimentConfig:
     """A run of seconds on what `ball_scene.write_nmr` wrote at `root`."""
-    values = compose_values("dataset=nmr", f"dataset.root={root}", f"run_dir={run_dir}", *TINY, *overrides)
-    # Hydra merges dictionaries, and these data have two of the categories.
-    values["dataset"]["categories"] = {"airplane": "02691156", "chair": "03001627"}
-    return parse_whole(ExperimentConfig, values)
+    data = ("dataset=nmr", f"dataset.root={root}", "dataset.categories=[airplane,chair]")
+    return parse_whole(ExperimentConfig, compose_values(*data, f"run_dir={run_dir}", *TINY, *overrides))

@@ -19,7 +19,7 @@ from datasets.meshes.materials import load_surface
 from datasets.meshes.mesh_folder import SPLITS, MeshFile, find_meshes, split_names
 from datasets.meshes.provenance import prepare_folder, write_provenance
 from datasets.meshes.raycast import RayCaster
-from datasets.meshes.rig import NMR_DISTANCE, NMR_ELEVATION, Rig, on_sphere, ring, spiral
+from datasets.meshes.rig import Rig, on_sphere, ring, spiral
 from datasets.meshes.surface import Surface
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
@@ -42,22 +42,22 @@ class RenderConfig(Config):
 
     meshes: Path
     root: Path
-    layout: Literal["nmr", "srn"] = "nmr"
-    size: int = Field(default=64, ge=8, le=4096)
-    views: int = Field(default=24, ge=1, le=9999)
-    distribution: Distribution = "ring"
-    test_views: int | None = Field(default=None, ge=1, le=9999)
-    test_distribution: Distribution | None = None
-    elevation: float = Field(default=NMR_ELEVATION, gt=-90, lt=90)
-    distance: float = Field(default=NMR_DISTANCE, gt=0)
-    field_of_view: float = Field(default=30.0, gt=0, lt=180)
-    up: Literal["y", "z"] = "y"
-    normalize: bool = True
-    depth: bool = False
-    shares: tuple[Share, Share, Share] = (0.7, 0.1, 0.2)
-    seed: int = Field(default=0, ge=0)
-    workers: int = Field(default=0, ge=0)
-    on_error: Literal["raise", "skip"] = "raise"
+    layout: Literal["nmr", "srn"]
+    size: int = Field(ge=8, le=4096)
+    views: int = Field(ge=1, le=9999)
+    distribution: Distribution
+    test_views: int | None = Field(ge=1, le=9999)
+    test_distribution: Distribution | None
+    elevation: float = Field(gt=-90, lt=90)
+    distance: float = Field(gt=0)
+    field_of_view: float = Field(gt=0, lt=180)
+    up: Literal["y", "z"]
+    normalize: bool
+    depth: bool
+    shares: tuple[Share, Share, Share]
+    seed: int = Field(ge=0)
+    workers: int = Field(ge=0)
+    on_error: Literal["raise", "skip"]
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> "RenderConfig":

@@ -33,7 +33,7 @@ class BlenderConfig(BoundedConfig):
     """
 
     name: Literal["blender"]
-    downscales: tuple[int, ...] = Field(default=(1,), min_length=1)
+    downscales: tuple[int, ...] = Field(min_length=1)
 
 
 class BlenderDataset(FolderDataset[BlenderConfig]):

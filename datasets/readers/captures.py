@@ -27,12 +27,12 @@ class CaptureConfig(FolderConfig):
             views belong to all splits, and the protocol says which are given and which are asked for.
     """
 
-    near: float | None = Field(default=None, gt=0)
-    far: float | None = Field(default=None, gt=0)
-    scale_world: bool = False
-    downscale: int = Field(default=1, ge=1)
-    leave_out: tuple[int | str, ...] = ()
-    test_every: int = Field(default=8, ge=0)
+    near: float | None = Field(gt=0)
+    far: float | None = Field(gt=0)
+    scale_world: bool
+    downscale: int = Field(ge=1)
+    leave_out: tuple[int | str, ...]
+    test_every: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _near_is_before_far(self) -> "CaptureConfig":

@@ -38,8 +38,8 @@ class ColmapConfig(CaptureConfig):
     """
 
     name: Literal["colmap"]
-    model: str = "sparse/0"
-    images: str = "images"
+    model: str
+    images: str
 
 
 class ColmapDataset(FolderDataset[ColmapConfig]):

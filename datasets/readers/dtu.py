@@ -45,13 +45,13 @@ class DtuConfig(BoundedConfig):
     """
 
     name: Literal["dtu"]
-    list_prefix: str | None = "new"
-    camera_file: str = "cameras.npz"
-    downscale: int = Field(default=1, ge=1)
-    use_masks: bool = True
-    blend_masks: bool = False
-    average_intrinsics: bool = False
-    max_views: int = Field(default=49, ge=2)
+    list_prefix: str | None
+    camera_file: str
+    downscale: int = Field(ge=1)
+    use_masks: bool
+    blend_masks: bool
+    average_intrinsics: bool
+    max_views: int = Field(ge=2)
 
 
 class DtuDataset(FolderDataset[DtuConfig]):

@@ -44,9 +44,8 @@ class LlffConfig(CaptureConfig):
     """
 
     name: Literal["llff"]
-    scale_world: bool = True
-    images: str = "images_8"
-    ndc: bool = False
+    images: str
+    ndc: bool
 
     @model_validator(mode="after")
     def _ndc_needs_the_mean_camera(self) -> "LlffConfig":

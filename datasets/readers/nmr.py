@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import ValidationInfo, field_validator
 from typing_extensions import override
 
 from datasets.folder import BoundedConfig, FolderDataset, check_categories, present_names, read_list
 from datasets.image_files import read_size
 from datasets.readers.camera_files import check_pose, inverted, make_cameras, parse_archive, read_content, square_pose
 from datasets.readers.file_scene import FileScene, PhotoFiles
+from pixelnerf.config import nearest
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SceneList, Split
 from pixelnerf.types import Cameras
@@ -38,16 +40,28 @@ class NmrLayoutConfig(BoundedConfig):
     """Configuration of `NmrDataset`.
 
     Attributes:
-        categories: name of each category and its folder (its WordNet synset).
+        synsets: each category's folder, named by its synset in WordNet; there may be more than `categories`.
+        categories: names of the categories that the data have.
         train_categories: names that training and validation draw from; None for all.
         list_prefix: which split lists are read, "softras" or "gen" in the published data.
         input_view_list: file under the root with the published input views.
     """
 
-    categories: dict[str, str]
-    train_categories: tuple[str, ...] | None = None
-    list_prefix: str = "softras"
-    input_view_list: str | None = None
+    synsets: dict[str, str]
+    categories: tuple[str, ...]
+    train_categories: tuple[str, ...] | None
+    list_prefix: str
+    input_view_list: str | None
+
+    @field_validator("categories")
+    @classmethod
+    def _have_synsets(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        # Synsets that are themselves invalid are not there, and already reported.
+        synsets = info.data.get("synsets", names)
+        for name in names:
+            if name not in synsets:
+                raise ValueError(f"no synset for '{name}'{nearest(name, list(synsets))}")
+        return names
 
 
 class NmrConfig(NmrLayoutConfig):
@@ -61,16 +75,16 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
 
     def __init__(self, config: NmrLayoutConfig) -> None:
         super().__init__(config)
-        self._category_names = {synset: category for category, synset in config.categories.items()}
+        self._category_names = {config.synsets[category]: category for category in config.categories}
         self._known_cameras: dict[tuple[bytes, int, int], Cameras] = {}
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
         chosen = self._config.train_categories if categories is None and split != "test" else categories
-        check_categories(chosen, list(self._config.categories))
+        check_categories(chosen, self._config.categories)
         names = []
         for category in self._config.categories if chosen is None else chosen:
-            synset = self._config.categories[category]
+            synset = self._config.synsets[category]
             names += [f"{synset}/{name}" for name in self._objects(synset, split)]
         return SceneList(names, self._open)
 

@@ -38,7 +38,7 @@ class SrnConfig(BoundedConfig):
     name: Literal["srn"]
     category: str
     prefix: str
-    input_views: tuple[int, ...] | None = None
+    input_views: tuple[int, ...] | None
 
 
 class SrnDataset(FolderDataset[SrnConfig]):

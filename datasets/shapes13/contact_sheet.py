@@ -1,7 +1,7 @@
 """One picture of the whole data set, for a person to judge."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,6 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw
 
-from datasets.shapes13.catalog import KINDS
 from pixelnerf.tools.files import write_atomically
 
 _OBJECTS_A_ROW = 12
@@ -18,9 +17,9 @@ _SHOWN_TURN = 20 / 24
 """The view shown, as a share of the ring: from the front right."""
 
 
-def write_contact_sheet(root: Path, categories: Sequence[str]) -> None:
-    """Writes `contact_sheet.png`: a labelled row of objects for each category."""
-    rows = [_row(root, category) for category in categories]
+def write_contact_sheet(root: Path, synsets: Mapping[str, str]) -> None:
+    """Writes `contact_sheet.png`: a labelled row of objects for each category, from its synset's folder."""
+    rows = [_row(category, root / synset) for category, synset in synsets.items()]
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     encoded = io.BytesIO()
@@ -28,8 +27,8 @@ def write_contact_sheet(root: Path, categories: Sequence[str]) -> None:
     write_atomically(root / "contact_sheet.png", encoded.getvalue())
 
 
-def _row(root: Path, category: str) -> UInt8[ndarray, "height width 3"]:
-    folders = sorted(path for path in (root / KINDS[category].synset).iterdir() if path.is_dir())
+def _row(category: str, folder: Path) -> UInt8[ndarray, "height width 3"]:
+    folders = sorted(path for path in folder.iterdir() if path.is_dir())
     pictures = [_shown_view(folder) for folder in folders[:_OBJECTS_A_ROW]]
     label = Image.new("RGB", (_LABEL_WIDTH, len(pictures[0])), "white")
     ImageDraw.Draw(label).text((6, len(pictures[0]) // 2 - 6), category, fill="black")

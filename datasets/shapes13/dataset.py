@@ -34,6 +34,7 @@ _KEYS_OF_AN_OBJECT = ("version", "seed", "size", "views")
 class _Job:
     root: Path
     category: str
+    synset: str
     index: int
     seed: int
     views: int
@@ -41,7 +42,7 @@ class _Job:
 
     @property
     def folder(self) -> Path:
-        return self.root / KINDS[self.category].synset / _object_name(self.index)
+        return self.root / self.synset / _object_name(self.index)
 
 
 def generate(config: Shapes13Config) -> None:
@@ -55,7 +56,7 @@ def generate(config: Shapes13Config) -> None:
     try:
         prepare_folder(config.root / PROVENANCE, _describe(config, complete=False), _KEYS_OF_AN_OBJECT)
         jobs = [
-            _Job(config.root, category, index, config.seed, config.views, config.size)
+            _Job(config.root, category, config.synsets[category], index, config.seed, config.views, config.size)
             for category in _kinds(config)
             for names in split_indices(category, config).values()
             for index in names
@@ -63,7 +64,7 @@ def generate(config: Shapes13Config) -> None:
         missing = [job for job in jobs if not job.folder.is_dir()]
         run_jobs(_render_object, missing, config.workers or available_workers(), "shapes13")
         _write_lists(config)
-        write_contact_sheet(config.root, _kinds(config))
+        write_contact_sheet(config.root, {kind: config.synsets[kind] for kind in _kinds(config)})
         write_provenance(config.root / PROVENANCE, _describe(config, complete=True))
     except OSError as error:
         raise UserError(f"cannot write shapes13 to '{config.root}': {error.strerror}; choose another folder") from None
@@ -98,7 +99,7 @@ def _object_name(index: int) -> str:
 
 def _describe(config: Shapes13Config, complete: bool) -> dict:
     # None are not written down, so that folders from before there were hybrids stay complete.
-    unsaid = {"root", "workers"} if config.hybrids else {"root", "workers", "hybrids"}
+    unsaid = {"root", "synsets", "workers"} | (set() if config.hybrids else {"hybrids"})
     values = config.model_dump(mode="json", exclude=unsaid)
     return {"version": VERSION, "complete": complete, **values}
 
@@ -111,7 +112,7 @@ def _shared_cameras(views: int) -> tuple[Rig, bytes]:
 
 def _render_object(job: _Job) -> None:
     rig, cameras = _shared_cameras(job.views)
-    surface = painted_surface(make_mesh(job.category, job.index, job.seed))
+    surface = painted_surface(make_mesh(job.category, job.synset, job.index, job.seed))
     write_object(job.folder, RayCaster(surface).render(rig, job.size), cameras)
 
 
@@ -119,7 +120,7 @@ def _write_lists(config: Shapes13Config) -> None:
     """The split lists of both protocols (all categories; unseen categories), and each object's input view."""
     rows: list[tuple[str, str, int]] = []
     for category in _kinds(config):
-        synset = KINDS[category].synset
+        synset = config.synsets[category]
         indices = split_indices(category, config)
         splits: dict[str, Sequence[str]] = {
             split: [_object_name(index) for index in members] for split, members in indices.items()

@@ -26,6 +26,12 @@ def _migrate_dataset(dataset: dict[str, Any]) -> None:
     if "factor" in dataset:
         factor = dataset.pop("factor")
         dataset["images"] = "images" if factor == 1 else f"images_{factor}"
+    categories = dataset.get("categories")
+    if isinstance(categories, dict):
+        # One table held what is in the data and in which folder; the generator had another of its own.
+        dataset["categories"], dataset["synsets"] = list(categories), categories
+        if "generator" in dataset:
+            dataset["generator"]["synsets"] = {"hybrid": "00000000", **categories}
     if dataset.get("name") in ("colmap", "transforms"):
         # They were in their files' own worlds before there was a choice.
         dataset.setdefault("scale_world", False)

@@ -33,14 +33,14 @@ class BatchConfig(Config):
     objects: int = Field(ge=1)
     rays: int = Field(ge=1)
     source_views: tuple[int, int]
-    mixed_view_counts: bool = False
-    target_views: int | None = Field(default=None, ge=1)
-    include_source_targets: bool = True
-    box_until_step: int = Field(default=0, ge=0)
-    downscales: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1,), min_length=1)
-    coarse_first: tuple[tuple[int, int], ...] = ()
-    supersample: int = Field(default=1, ge=1, le=8)
-    color_jitter: float = Field(default=0.0, ge=0, le=0.5)
+    mixed_view_counts: bool
+    target_views: int | None = Field(ge=1)
+    include_source_targets: bool
+    box_until_step: int = Field(ge=0)
+    downscales: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
+    coarse_first: tuple[tuple[int, int], ...]
+    supersample: int = Field(ge=1, le=8)
+    color_jitter: float = Field(ge=0, le=0.5)
 
     @field_validator("coarse_first")
     @classmethod

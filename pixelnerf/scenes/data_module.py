@@ -36,10 +36,10 @@ class LoaderConfig(Config):
     """
 
     batch: BatchConfig
-    num_workers: int = Field(default=0, ge=0)
-    val_scenes: int = Field(default=8, ge=0)
-    val_source_views: int = Field(default=1, ge=0)
-    val_views: int = Field(default=2, ge=1)
+    num_workers: int = Field(ge=0)
+    val_scenes: int = Field(ge=0)
+    val_source_views: int = Field(ge=0)
+    val_views: int = Field(ge=1)
 
 
 @dataclass(frozen=True)

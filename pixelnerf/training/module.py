@@ -1,13 +1,13 @@
 """The Lightning module: a training step, a validation of frozen views, the optimiser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from jaxtyping import Float, UInt8
 from numpy import ndarray
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from pixelnerf.images.metrics import psnr, truncate_to_8_bits
@@ -16,7 +16,7 @@ from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
 from pixelnerf.scenes.data_module import ValidationItem
 from pixelnerf.scenes.sampler import TrainBatch
-from pixelnerf.training.experiment import ExperimentConfig
+from pixelnerf.training.experiment import ExperimentConfig, RunConfig
 from pixelnerf.training.losses import pixel_means, training_loss
 from pixelnerf.training.optimization import build_optimizer
 
@@ -25,37 +25,69 @@ class NonFiniteLossError(Exception):
     """The loss became NaN or infinite; says at which step and for which objects."""
 
 
-class FewShotModule(pl.LightningModule):
-    """Trains a net. `progress` tells the spent share of the budget, which the learning rate follows.
+class RunModule(pl.LightningModule):
+    """What models and refiners train alike: the optimiser, the configuration in checkpoints, losses that are numbers.
 
-    All randomness of a step comes from (seed, step, rank), so a resumed run repeats an unbroken one exactly.
+    `progress` tells the spent share of the budget, which the learning rate follows. All randomness of a step comes from
+    (seed, step, rank), so a resumed run repeats an unbroken one exactly.
     """
 
-    def __init__(self, net: Net, config: ExperimentConfig, progress: Callable[[], float]) -> None:
+    def __init__(self, net: nn.Module, config: RunConfig[Any], progress: Callable[[], float]) -> None:
         super().__init__()
         self.net = net
         self.config = config
-        self._renders: list[tuple[ValidationItem, ImageOutput]] = []
         self._progress = progress
+
+    @property
+    def step_seed(self) -> int:
+        """The seed of the step's random numbers."""
+        # Distinct odd multipliers keep (seed, step, rank) apart; the mask is torch's range of seeds.
+        parts = self.config.seed * 1_000_003 + self.global_step * 7_919 + self.global_rank * 104_729
+        return parts & (2**63 - 1)
+
+    def log_step(self, loss: Tensor, error: Tensor, objects: Sequence[str] = ()) -> None:
+        """Logs a step's loss and PSNR, of a mean squared error.
+
+        Raises:
+            NonFiniteLossError: the loss is not a number.
+        """
+        if not torch.isfinite(loss):
+            of = f", objects {', '.join(objects)}" if objects else ""
+            raise NonFiniteLossError(f"the loss is {loss.item()} at step {self.global_step}{of}")
+        self.log("train/loss", loss.detach())
+        self.log("train/psnr", -10 * torch.log10(error.detach()))
+
+    @override
+    def configure_optimizers(self) -> Any:
+        optimizer, schedule = build_optimizer(self.net, self.config.trainer.optimizer, self._progress)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["config"] = self.config.model_dump(mode="json")
+
+
+class FewShotModule(RunModule):
+    """Trains a net."""
+
+    net: Net
+    config: ExperimentConfig
+
+    def __init__(self, net: Net, config: ExperimentConfig, progress: Callable[[], float]) -> None:
+        super().__init__(net, config, progress)
+        self._renders: list[tuple[ValidationItem, ImageOutput]] = []
 
     @override
     def training_step(self, batch: TrainBatch, batch_index: int) -> Float[Tensor, ""]:
-        seed = step_seed(self.config.seed, self.global_step, self.global_rank)
-        generator = torch.Generator(self.device).manual_seed(seed)
+        generator = torch.Generator(self.device).manual_seed(self.step_seed)
         features = self.net.encode(batch.photos)
         loss_config = self.config.trainer.loss
         train_coarse = loss_config.coarse_weight > 0
         output = self.net.render(features, batch.rays, batch.background, generator, train_coarse)
         loss = training_loss(output, batch.colors, batch.coverage, loss_config)
-        if not torch.isfinite(loss):
-            raise NonFiniteLossError(
-                f"the loss is {loss.item()} at step {self.global_step}, objects {', '.join(batch.names)}"
-            )
-        with torch.no_grad():
-            error = (pixel_means(output.color.detach(), batch.colors.shape[1]) - batch.colors).square().mean()
-            self.log("train/loss", loss.detach())
-            self.log("train/psnr", -10 * torch.log10(error))
-            self.log("train/opacity", output.opacity.detach().mean())
+        error = (pixel_means(output.color.detach(), batch.colors.shape[1]) - batch.colors).square().mean()
+        self.log_step(loss, error, batch.names)
+        self.log("train/opacity", output.opacity.detach().mean())
         return loss
 
     @override
@@ -73,15 +105,6 @@ class FewShotModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         self._renders.clear()
 
-    @override
-    def configure_optimizers(self) -> Any:
-        optimizer, schedule = build_optimizer(self.net, self.config.trainer.optimizer, self._progress)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    @override
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["config"] = self.config.model_dump(mode="json")
-
     def validation_strips(self, count: int) -> dict[str, UInt8[ndarray, "height width 3"]]:
         """input | prediction | truth | depth | error of the first frozen views, by their scenes."""
         return {
@@ -95,9 +118,3 @@ class FewShotModule(pl.LightningModule):
             )
             for item, render in self._renders[:count]
         }
-
-
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of a step's random numbers."""
-    # Distinct odd multipliers keep (seed, step, rank) apart; the mask is torch's range of seeds.
-    return (seed * 1_000_003 + step * 7_919 + rank * 104_729) & (2**63 - 1)
