@@ -7,10 +7,12 @@ from pathlib import Path
 import hydra
 import pytest
 import yaml
+from config_values import nmr_config, shapes13_config
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
-from datasets.registry import build_dataset, parse_dataset
+from datasets.readers.nmr import NmrDataset
+from datasets.shapes13 import generate
 from pixelnerf.images.metrics import psnr
 from pixelnerf.images.pictures import to_8_bits
 
@@ -105,25 +107,8 @@ def test_the_example_of_a_protocol_is_valid(repository):
 def photo_and_truth(tmp_path_factory):
     """A photo of a built-in sofa and the view half around it: any object does that the weights know the kind of."""
     root = tmp_path_factory.mktemp("shapes13")
-    config = parse_dataset(
-        {
-            "name": "shapes13",
-            "root": str(root),
-            "near": 1.2,
-            "far": 4.0,
-            "background": [1.0, 1.0, 1.0],
-            "categories": {"sofa": "04256520"},
-            "generator": {
-                "root": str(root),
-                "categories": ["sofa"],
-                "objects": 3,
-                "seen_train_objects": 1,
-                "size": 128,
-                "workers": 1,
-            },
-        }
-    )
-    scene = build_dataset(config).scenes("test")[0]
+    generate(shapes13_config(root, categories=["sofa"], objects=3, seen_train_objects=1, size=128, workers=1))
+    scene = NmrDataset(nmr_config(root, categories=["sofa"])).scenes("test")[0]
     return scene.images([0])[0].movedim(0, -1), {view: scene.images([view])[0].movedim(0, -1) for view in (21, 12)}
 
 
