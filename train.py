@@ -1,8 +1,8 @@
 """Trains a model: `python train.py experiment=quickstart`; `python train.py -m model.field.width=128,256` sweeps.
 
-`experiment=refine_codebook` and `refine_reference` train a refiner of a trained model's renders.
+`experiment=refine_codebook` and `refine_reference` train a refiner on a trained model's renders.
 
-What is slow to import waits until the configuration is composed, so that `--help` and a typo are answered at once.
+Slow imports wait until the configuration is composed, so that `--help` and typos are answered at once.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ def main(composed: dict[str, Any]) -> None:
         result = train(config, build_dataset(dataset))
     last = result.run_dir / "checkpoints" / "last.ckpt"
     if result.interrupted:
-        raise KeyboardInterrupt(f"interrupted at step {result.step}; go on with resume={last}")
+        raise KeyboardInterrupt(f"interrupted at step {result.step}; continue with resume={last}")
     score = "no validation" if result.best_psnr is None else f"best validation {result.best_psnr:.2f} dB"
     Console(stderr=True).print(
         f"step {result.step}, {result.minutes:.1f} min, {score}; run folder: {result.run_dir}", soft_wrap=True

@@ -1,4 +1,4 @@
-"""Validation of composed configuration: one clear line for a mistake, with the nearest valid key."""
+"""Validation of composed configuration: one clear line per mistake, with the nearest valid key."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -18,7 +18,7 @@ class Config(BaseModel):
 
 
 AnyConfig: TypeAlias = SerializeAsAny[InstanceOf[Config]]
-"""A part that is validated elsewhere, such as a dataset's by its reader; it is dumped whole."""
+"""A section validated elsewhere, such as a dataset's by its reader; dumped whole."""
 
 ConfigType = TypeVar("ConfigType", bound=Config)
 
@@ -26,7 +26,7 @@ ConfigType = TypeVar("ConfigType", bound=Config)
 def parse_config(config_class: type[ConfigType], values: Mapping[str, Any], where: str) -> ConfigType:
     """Validates plain values against a config class.
 
-    `where` is the dotted key of `values` in the whole configuration ("model", "dataset"), used in messages.
+    `where` is the dotted key of `values` in the whole configuration ("model", "dataset"), for messages.
 
     Raises:
         UserError: names the first offending key, its value, and the nearest valid key if the key is unknown.
@@ -38,7 +38,7 @@ def parse_config(config_class: type[ConfigType], values: Mapping[str, Any], wher
 
 
 def nearest(word: str, candidates: list[str]) -> str:
-    """A hint such as "; did you mean 'width'?", or the list of what is there."""
+    """A hint such as "; did you mean 'width'?", or a list of all candidates."""
     close = get_close_matches(word, candidates, n=1, cutoff=0.5)
     if close:
         return f"; did you mean '{close[0]}'?"
@@ -69,7 +69,7 @@ def _describe_one(config_class: type[Config], detail: ErrorDetails, where: str) 
 
 
 def _written_parts(config_class: type[Config], location: list[str]) -> list[str]:
-    """The location as it is written in YAML: pydantic puts a discriminated union's tag in as a part of its own."""
+    """The location as written in YAML, without the tags that pydantic inserts for discriminated unions."""
     parts = []
     parents = [config_class]
     for part in location:
@@ -85,10 +85,10 @@ def _literals(config_class: type[Config]) -> tuple[Any, ...]:
 
 
 def _child_classes(parent: type[Config], name: str) -> list[type[Config]]:
-    """The config classes that the part `name` of an error's location leads to."""
+    """The config classes that an error's location leads to by `name`."""
     field = parent.model_fields.get(name)
     if field is None:
-        # The tag of a discriminated union stands in the location as a part of its own.
+        # A discriminated union's tag, which is no key.
         return [parent]
     return _config_classes(field.annotation)
 

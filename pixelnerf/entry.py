@@ -1,7 +1,6 @@
-"""How the programs start: compose the configuration, run one task, and report a user's mistake in one line.
+"""Entry points: compose the configuration, run a task, and report a user's mistake in one line.
 
-Exit status: 0 the work was done, 2 a user's mistake, 130 stopped by Ctrl-C. Anything else is a bug and shows its
-traceback.
+Exit status: 0 success, 2 a user's mistake, 130 stopped by Ctrl-C. Anything else is a bug and shows its traceback.
 """
 
 import functools
@@ -33,19 +32,19 @@ CONFIG_FOLDER = "conf"
 def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) -> NoReturn:
     """Runs a task on the composed `<config_folder>/<config_name>.yaml`, relative to the task's file, then exits.
 
-    With `-m` the task runs once for each point of the sweep.
+    With `-m` the task runs once per point of the sweep.
     """
-    # Hydra re-raises instead of printing its own report, and no library of ours may unpickle a file from outside.
+    # Hydra re-raises instead of printing its own report, and no library unpickles a file from outside.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> None:
-        # Late, since it imports torch, which takes seconds.
+        # Late, because it imports torch, which takes seconds.
         from pixelnerf.tools.process import prepare_process
 
         prepare_process()
-        # Inside the task, because Hydra reports what a job raises in lines of its own.
+        # Inside the task, because Hydra reports a job's exceptions in its own way.
         try:
             _require_values(config)
             plain = OmegaConf.to_container(config, resolve=True)
@@ -80,7 +79,7 @@ def composed_values(folder: Path, config_name: str) -> dict[str, Any]:
 
 
 def describe_composition_error(error: Exception, arguments: Sequence[str], folder: Path, config_name: str) -> str:
-    """One line for what Hydra could not compose, with the nearest valid key or option."""
+    """One line for Hydra's composition error, with the nearest valid key or option."""
     message = str(error)
     if found := re.search(r"Could not find '([^']+)'", message):
         group, _, option = found[1].rpartition("/")
@@ -103,11 +102,10 @@ def _describe_unknown_key(key: str, arguments: Sequence[str], folder: Path, conf
         if not isinstance(child, Mapping):
             break
         node = child
-    return f"config key '{key}' cannot be set this way; run with --help to see what can"
+    return f"config key '{key}' cannot be set this way; run with --help to see what can be set"
 
 
 def _compose_without(key: str, arguments: Sequence[str], folder: Path, config_name: str) -> Mapping:
-    """The configuration that would be there without the unknown key, as plain values."""
     others = [argument for argument in arguments if "=" in argument and argument.lstrip("+~").split("=")[0] != key]
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(version_base=None, config_dir=str(folder)):

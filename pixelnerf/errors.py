@@ -1,8 +1,8 @@
-"""The one exception that a user's mistake becomes."""
+"""The exception for users' mistakes."""
 
 
 class UserError(Exception):
-    """Bad input from outside: one line that says what is wrong, where, and the way out.
+    """Bad input: one line with what is wrong, where, and the way out.
 
-    Entry points print the message and exit non-zero. A bug in this program must never be reported by it.
+    Entry points print the message and exit non-zero. Never raise it for a bug in this program.
     """

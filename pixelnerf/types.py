@@ -1,9 +1,9 @@
-"""The values that pass between the layers.
+"""The records that pass between layers.
 
-Axes: `batch` is a scene, `view` a photo of it, `ray` a pixel to render, `sample` an interval along a ray, `edge` the
-ends of those intervals (samples + 1), `row` a texel in a flat table of all feature maps.
+Axes: `batch` is a scene, `view` one of its photos, `ray` a pixel to render, `sample` an interval along a ray, `edge` an
+end of these intervals (samples + 1), `row` a texel in a flat table of all feature maps.
 Frames: poses are camera-to-world in OpenCV axes (x right, y down, z forward). Pixels: the image spans
-[0, width] x [0, height], pixel (i, j) has its centre at (j + 0.5, i + 0.5).
+[0, width] x [0, height], and pixel (i, j) has its centre at (j + 0.5, i + 0.5).
 """
 
 from collections.abc import Callable
@@ -14,13 +14,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-# Not typing.Self: the checker of shape annotations that the tests install decorates methods one by one.
+# Not typing.Self: the tests' shape checker decorates methods one by one.
 Record = TypeVar("Record", bound="TensorRecord")
 
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """A frozen group of tensors; nested records, tuples, None and plain values are carried along."""
+    """A frozen group of tensors, and possibly nested records, tuples, None and plain values."""
 
     def map_tensors(self: Record, function: Callable[[Tensor], Tensor]) -> Record:
         """A copy with the function applied to every tensor."""
@@ -52,9 +52,9 @@ class Cameras(TensorRecord):
         return Cameras(self.poses[index], self.intrinsics[index], self.sizes[index])
 
     def scaled(self, factor: float) -> "Cameras":
-        """The same cameras for images `factor` times as wide and high (rounded to whole pixels).
+        """The same cameras for images `factor` times as wide and high, rounded to whole pixels.
 
-        Intrinsics scale by the rounded size over the old one, so the field of view is unchanged.
+        Intrinsics scale by the ratio of the rounded size to the old one, so the field of view is unchanged.
         """
         sizes = (self.sizes * factor).round().clamp_min(1).to(self.sizes.dtype)
         ratio = (sizes / self.sizes).to(self.intrinsics.dtype)
@@ -64,7 +64,7 @@ class Cameras(TensorRecord):
 
 @dataclass(frozen=True)
 class Rays(TensorRecord):
-    """Cones: origin and direction in the world, radius at t = 1, and the range of t to look in.
+    """Cones: origin and direction in the world, radius at t = 1, and the range of t.
 
     A point on the ray is `origins + t * directions`; directions need not be unit vectors.
     """
@@ -88,10 +88,10 @@ class Rays(TensorRecord):
 
 @dataclass(frozen=True)
 class Gaussians(TensorRecord):
-    """Frustum Gaussians in factored form: covariance = axial * d d^T + radial * I, d the ray's direction.
+    """Frustum Gaussians in factored form: covariance = axial * d d^T + radial * I, with d the ray's direction.
 
-    For a conical frustum axial = s_t^2 - s_r^2 / |d|^2 and radial = s_r^2 (mip-NeRF, eq. 8, regrouped): a rotation of
-    the world then only rotates mean and direction. `axial` may be negative; the covariance is positive semi-definite.
+    For a conical frustum axial = s_t^2 - s_r^2 / |d|^2 and radial = s_r^2 (mip-NeRF, eq. 8, regrouped), so a rotation
+    of the world only rotates mean and direction. `axial` can be negative; the covariance is positive semi-definite.
     """
 
     means: Float[Tensor, "*batch ray sample 3"]
@@ -102,10 +102,10 @@ class Gaussians(TensorRecord):
 
 @dataclass(frozen=True)
 class Photos(TensorRecord):
-    """What the model is conditioned on. Images are RGB in [0, 1].
+    """Input photos, RGB in [0, 1].
 
-    Photos smaller than the largest are padded at the right and bottom; `cameras.sizes` holds the true sizes. `near` and
-    `far` bound the scene's depth in each photo. `present` is false for padding where scenes have fewer views.
+    Photos smaller than the largest are padded at the right and bottom; `cameras.sizes` has the true sizes. `near` and
+    `far` bound the scene's depth in each photo. `present` is false for the padding of scenes with fewer views.
     """
 
     images: Float[Tensor, "batch view 3 height width"]
@@ -117,11 +117,11 @@ class Photos(TensorRecord):
 
 @dataclass(frozen=True)
 class SceneFeatures(TensorRecord):
-    """Encoded photos: a flat table of texel rows for each field, and where in it each view's mip levels lie.
+    """Encoded photos: a flat table of texel rows per field, and the offsets of each view's mip levels.
 
     Row `offsets[b, v, l] + y * width + x` is texel (x, y) of level l, with (width, height) = `level_sizes[b, v, l]`, in
-    the table of every field. A table instead of maps lets photos of different sizes share a batch, and makes a look-up
-    one weighted gather. Levels past a small photo's last one repeat it. A model of one scene has no tables.
+    every field's table. Tables, unlike maps, let photos of different sizes share a batch, and make a look-up one
+    weighted gather. Levels past a small photo's last repeat it. A model of one scene has no tables.
     """
 
     tables: tuple[Float[Tensor, "row channel"], ...]
@@ -135,9 +135,9 @@ class SceneFeatures(TensorRecord):
 
 @dataclass(frozen=True)
 class View(TensorRecord):
-    """An image to render: its camera (no batch axis), the range of t to look in, and the colour behind, in [0, 1].
+    """An image to render: its camera (no batch axis), the range of t, and the background colour in [0, 1].
 
-    `ndc` is the scale of a scene in normalised device coordinates (see `pixelnerf.geometry.ndc`); t is theirs then.
+    `ndc` is the scale of a scene in normalised device coordinates (see `pixelnerf.geometry.ndc`), which t is in then.
     """
 
     camera: Cameras
@@ -149,10 +149,10 @@ class View(TensorRecord):
 
 @dataclass(frozen=True)
 class RenderOutput(TensorRecord):
-    """Composited rays. Colours in [0, 1] on the background; distances in units of t.
+    """Composited rays. Colours in [0, 1] over the background; distances in units of t.
 
-    An empty ray has opacity 0, the background's colour, and distance = far. `edges` are the ends of the samples'
-    intervals, samples + 1 of them. `coarse` is the first pass, which placed this one's samples.
+    An empty ray has opacity 0, the background's colour, and distance = far. `edges` are the samples + 1
+    ends of the intervals. `coarse` is the first pass, which placed this one's samples.
     """
 
     color: Float[Tensor, "*batch ray 3"]

@@ -9,8 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from datasets.inspection.run import InspectionConfig, inspect
-from datasets.inspection.summary import Row
+from datasets.inspection.run import InspectionConfig, Row, inspect
 from pixelnerf.config import parse_config
 from pixelnerf.entry import run_entry
 
@@ -26,7 +25,7 @@ def main(composed: dict[str, Any]) -> None:
         console.print(_table(report.rows[0][1], report.rows[1:]))
         for warning in report.warnings:
             console.print(f"WARNING {warning}", style="bold red", markup=False)
-        console.print(f"picture: {report.picture}", soft_wrap=True)
+        console.print(f"figure: {report.figure}", soft_wrap=True)
         warned += bool(report.warnings)
     console.print(f"{warned} scenes with warnings" if warned else "no warnings")
 

@@ -35,7 +35,7 @@ def capture(tmp_path):
 def test_a_wide_scene_is_named_and_the_advice_helps(capture):
     note = repetition(position_config(), capture)
     assert note is not None
-    extent = float(re.search(r"over ([\d.]+) units", note)[1])
+    extent = float(re.search(r"spans ([\d.]+) units", note)[1])
     scale = float(re.search(r"position\.scale=([\d.]+)", note)[1])
     degrees = int(re.search(r"max_degree=(\d+)", note)[1])
     assert repetition(position_config(scale=scale, max_degree=degrees), capture) is None

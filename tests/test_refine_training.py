@@ -166,7 +166,7 @@ def test_a_mistake_is_one_line(finished, tmp_path, root, checkpoint):
         (lambda: load_checkpoint(refiner), "holds no model but a refiner"),
         (lambda: load_refiner(checkpoint), "holds no refiner but a model"),
         (lambda: load_refiner(cut), "not a readable checkpoint"),
-        (lambda: load_refiner(empty), "holds other weights"),
+        (lambda: load_refiner(empty), "holds weights that do not fit"),
         (lambda: load_refiner(tmp_path / "none.ckpt"), "no such checkpoint"),
         (train(refiner), "holds no model but a refiner"),
         (train(checkpoint, f"resume={checkpoint}"), "not a checkpoint of this program"),

@@ -210,8 +210,8 @@ def test_materials_survive_glb_and_colors_ply(tmp_path: Path) -> None:
 def test_z_up_meshes_are_turned_upright(tmp_path: Path) -> None:
     tower = trimesh.creation.box((0.1, 0.2, 1.0))
     tower.export(tmp_path / "tower.ply")
-    extent = np.ptp(load_surface(tmp_path / "tower.ply", z_up=True).triangles.reshape(-1, 3), axis=0)
-    assert extent == pytest.approx((0.1, 1.0, 0.2))
+    size = np.ptp(load_surface(tmp_path / "tower.ply", z_up=True).triangles.reshape(-1, 3), axis=0)
+    assert size == pytest.approx((0.1, 1.0, 0.2))
 
 
 @pytest.mark.parametrize(

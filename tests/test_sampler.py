@@ -209,7 +209,7 @@ def test_color_jitter_keeps_grey_grey_and_colors_in_range():
 
 
 def test_too_few_views(dataset):
-    with pytest.raises(UserError, match="few for 5 given ones"):
+    with pytest.raises(UserError, match="too few for 5 inputs"):
         make_sampler(dataset, source_views=(5, 5), include_source_targets=False).batch(0)
 
 
@@ -221,5 +221,5 @@ def test_bad_options():
         {"rays": 0},
         *({"coarse_first": stage} for stage in stages),
     ):
-        with pytest.raises(ValueError, match=r"rays|source_views|downscales|ever smaller"):
+        with pytest.raises(ValueError, match=r"rays|source_views|downscales|decreasing factors"):
             batch_config(**options)

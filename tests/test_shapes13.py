@@ -16,9 +16,8 @@ from PIL import Image
 from trimesh import Trimesh
 
 from datasets.shapes13 import Shapes13Config, generate, is_complete
-from datasets.shapes13.assembly import Assembly, Livery
+from datasets.shapes13.assembly import Assembly, Color
 from datasets.shapes13.catalog import CATEGORIES, make_mesh
-from datasets.shapes13.palette import Color
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 
@@ -47,10 +46,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_objects_are_solid_painted_and_of_shapenet_size(category: str) -> None:
     for seed, index in ((0, 0), (0, 7), (1, 3), (2, 11), (3, 5)):
         mesh = make_mesh(category, SYNSETS[category], index, seed)
-        extent = np.ptp(mesh.vertices, axis=0)
+        size = np.ptp(mesh.vertices, axis=0)
         assert np.isfinite(mesh.vertices).all()
-        assert extent.max() == pytest.approx(1.0)
-        assert extent.min() > 0.01
+        assert size.max() == pytest.approx(1.0)
+        assert size.min() > 0.01
         assert mesh.bounds.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-9)
         assert (mesh.area_faces > 0).mean() > 0.7  # the rest are the collapsed triangles of caps and poles
         assert mesh.area > 0.1
@@ -63,7 +62,7 @@ def test_every_part_is_wound_outwards(category: str, monkeypatch: pytest.MonkeyP
     volumes = []
     add = Assembly.add
 
-    def spy(self: Assembly, mesh: Trimesh, color: Color | Livery, mirror: bool = False) -> None:
+    def spy(self: Assembly, mesh: Trimesh, color: Color, mirror: bool = False) -> None:
         volumes.append(mesh.volume)
         add(self, mesh, color, mirror)
 

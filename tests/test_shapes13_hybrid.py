@@ -11,8 +11,7 @@ from datasets.readers.nmr import NmrDataset
 from datasets.shapes13 import Shapes13Config, generate, is_complete
 from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.catalog import CATEGORIES, HYBRID, KINDS, make_mesh
-from datasets.shapes13.hybrid import hybrid
-from datasets.shapes13.lathe import spun
+from datasets.shapes13.hybrid import hybrid, spun
 from datasets.shapes13.parts import box
 
 HYBRIDS = 5
@@ -56,8 +55,8 @@ def test_shapes_are_wider_spread_than_those_of_any_category() -> None:
     """The spread of width and depth against height, in octaves, which is what hybrids are for."""
 
     def spread(kind: str) -> float:
-        extents = np.array([np.ptp(make_mesh(kind, SYNSETS[kind], index, 0).vertices, axis=0) for index in range(60)])
-        return float(np.log2(extents[:, [0, 2]] / extents[:, [1]]).std(axis=0).min())
+        sizes = np.array([np.ptp(make_mesh(kind, SYNSETS[kind], index, 0).vertices, axis=0) for index in range(60)])
+        return float(np.log2(sizes[:, [0, 2]] / sizes[:, [1]]).std(axis=0).min())
 
     assert spread(HYBRID) > 1.2 * max(spread(name) for name in CATEGORIES if KINDS[name].seen)
 

@@ -49,9 +49,9 @@ def test_extrusion_of_a_concave_outline_keeps_its_area() -> None:
         assert parts.extrude(PLATE, 1.5, axis).volume == pytest.approx(1.5 * 1.2)
 
 
-@pytest.mark.parametrize(("axis", "extent"), [("x", (2, 1, 1)), ("y", (1, 2, 1)), ("z", (1, 1, 2))])
-def test_cylinders_lie_along_their_axis(axis: parts.Axis, extent: tuple[float, float, float]) -> None:
-    assert np.ptp(parts.cylinder(0.5, 2, (0, 0, 0), axis).vertices, axis=0) == pytest.approx(extent, rel=0.02)
+@pytest.mark.parametrize(("axis", "size"), [("x", (2, 1, 1)), ("y", (1, 2, 1)), ("z", (1, 1, 2))])
+def test_cylinders_lie_along_their_axis(axis: parts.Axis, size: tuple[float, float, float]) -> None:
+    assert np.ptp(parts.cylinder(0.5, 2, (0, 0, 0), axis).vertices, axis=0) == pytest.approx(size, rel=0.02)
 
 
 def test_a_cylinders_second_radius_is_at_its_positive_end() -> None:

@@ -1,40 +1,46 @@
 """Warnings by name about cameras that do not fit their photos.
 
-Wrong conventions are found by trying the others: what explains the photos several times better than the given cameras
-do is what the file meant.
+Wrong conventions are found by trying the others: one that explains the photos several times better than the given
+cameras is what the file meant.
 """
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from datasets.inspection.epipolar import depths
-from datasets.inspection.evidence import Evidence, triangulate_inliers
-from datasets.inspection.hull import carve
-from datasets.inspection.lens import own_lenses
-from pixelnerf.geometry.cameras import project, world_to_camera
+from datasets.inspection.epipolar import projected
+from datasets.inspection.evidence import Evidence, Observations, reprojection_errors
 from pixelnerf.geometry.rays import rays_through_pixels
 from pixelnerf.scenes.scene import Scene
+from pixelnerf.tools.spacing import spread
 from pixelnerf.types import Cameras
 
-# Medians below this many pixels are good cameras whatever else would be better.
+# Cameras are good if the median distance of matches from epipolar lines, in pixels, is below this.
 GOOD_PIXELS = 2.0
-# Another reading of the files must be this many times better than the given one.
+# Another convention must be this many times better than the given one.
 CLEARLY_BETTER = 3.0
-# Narrow views hardly tell focal lengths apart, so that a better one need not be better by as much.
+# Narrow views hardly tell focal lengths apart, so less is asked of a better one.
 BETTER_FOCAL = 1.6
-# Share of the masks that the hull of right cameras covers at least.
+# The hull of right cameras covers at least this share of the masks.
 GOOD_COVERAGE = 0.9
-# Fields of view outside of this, in degrees, come from a focal length in another unit.
+# Fields of view outside this range, in degrees, come from a focal length in another unit.
 PLAUSIBLE_VIEW = (3.0, 140.0)
-# Shares of points beyond near or far, and of a view seen by its best neighbour, that call for a warning.
+# Larger shares of points beyond near or far, and smaller ones of a view seen by its best neighbour, call for a warning.
 CUT_SHARE = 0.05
 MIN_OVERLAP = 0.15
+# Sparse points with smaller errors, in pixels of the photos as they are read, need no lenses of the photos' own.
+GOOD_SPARSE_PIXELS = 0.5
+# Lenses of the photos' own must leave at most this share of the error. With LLFF's one focal length for a phone's
+# photos it is 0.22 of 0.84 pixels.
+OWN_LENS_ERROR = 0.5
+FEWEST_LENS_POINTS = 20
+OVERLAP_VIEWS = 24
 
-FLIP = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0]))
-READINGS: dict[str, Callable[[Tensor], Tensor]] = {
+FLIP = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
+CONVENTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "y/z flipped: the poses are in OpenGL axes where OpenCV ones are expected, or the other way round": (
         lambda poses: poses @ FLIP
     ),
@@ -46,130 +52,126 @@ READINGS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def diagnose(evidence: Evidence) -> list[str]:
-    """Warnings about one scene. What follows from wrong cameras (depths, overlap) is judged only if these are right."""
-    found = focal_unit(evidence.scene.cameras()) or convention(evidence) or focal_factor(evidence)
-    return found or [*own_lenses(evidence), *near_far(evidence), *overlap(evidence.scene)]
+    """Warnings about one scene. Depths and overlap follow from the cameras, so they are judged only if these hold."""
+    wrong = focal_unit(evidence.cameras) or convention(evidence) or focal_factor(evidence)
+    return wrong or [*own_lenses(evidence), *near_far(evidence), *overlap(evidence.scene)]
 
 
 def focal_unit(cameras: Cameras) -> list[str]:
     """A focal length that no lens has."""
-    views = torch.rad2deg(2 * torch.arctan(cameras.sizes / 2 / torch.diagonal(cameras.intrinsics, 0, 1, 2)[:, :2]))
-    worst = views[:, 0].max() if views[:, 0].max() > PLAUSIBLE_VIEW[1] else views[:, 0].min()
+    widths, focal = cameras.sizes[:, 0], cameras.intrinsics[:, 0, 0]
+    views = torch.rad2deg(2 * torch.arctan(widths / 2 / focal))
+    worst = float(views.max() if views.max() > PLAUSIBLE_VIEW[1] else views.min())
     if PLAUSIBLE_VIEW[0] <= worst <= PLAUSIBLE_VIEW[1]:
         return []
-    focal, width = float(cameras.intrinsics[0, 0, 0]), int(cameras.sizes[0, 0])
     return [
-        f"focal length in the wrong unit: {focal:.4g} pixels for a photo {width} pixels wide is a field of view of "
-        f"{float(worst):.4g} degrees"
+        f"focal length in the wrong unit: {float(focal[0]):.4g} pixels for a photo {int(widths[0])} pixels wide is a "
+        f"field of view of {worst:.4g} degrees"
     ]
 
 
 def convention(evidence: Evidence) -> list[str]:
-    """Poses that fit the photos in another reading only, or in none."""
-    cameras = evidence.scene.cameras()
-    read = {
-        name: Cameras(change(cameras.poses), cameras.intrinsics, cameras.sizes) for name, change in READINGS.items()
-    }
+    """Poses that fit the photos only in another convention, or in none."""
+    given = evidence.cameras
+    others = {name: Cameras(change(given.poses), given.intrinsics, given.sizes) for name, change in CONVENTIONS.items()}
     if evidence.has_matches:
-        given = evidence.epipolar_median(cameras)
-        if given < GOOD_PIXELS:
+        median = evidence.epipolar_median(given)
+        best, name = min((evidence.epipolar_median(cameras), name) for name, cameras in others.items())
+        if median < GOOD_PIXELS or best > median / CLEARLY_BETTER:
             return []
-        medians = {name: evidence.epipolar_median(changed) for name, changed in read.items()}
-        best = min(medians, key=medians.__getitem__)
-        if medians[best] < given / CLEARLY_BETTER:
-            return [f"{best} (matches lie {given:.1f} pixels off their epipolar lines, {medians[best]:.1f} then)"]
-        return []
+        return [f"{name} (matches lie {median:.1f} pixels off their epipolar lines, {best:.1f} then)"]
     if evidence.hull is None or evidence.hull.coverage > GOOD_COVERAGE:
         return []
-    hulls = {name: carve(evidence.scene, changed, evidence.hull_views) for name, changed in read.items()}
-    coverage = {name: hull.coverage for name, hull in hulls.items() if hull is not None}
-    best = max(coverage, key=coverage.__getitem__)
-    if 1 - coverage[best] < (1 - evidence.hull.coverage) / CLEARLY_BETTER:
-        return [f"{best} (the hull covers {evidence.hull.coverage:.0%} of the masks, {coverage[best]:.0%} then)"]
-    return [f"the masks disagree with the cameras: their hull covers {evidence.hull.coverage:.0%} of them"]
+    coverage = evidence.hull.coverage
+    best, name = max((evidence.hull_by(cameras).coverage, name) for name, cameras in others.items())
+    if 1 - best < (1 - coverage) / CLEARLY_BETTER:
+        return [f"{name} (the hull covers {coverage:.0%} of the masks, {best:.0%} then)"]
+    return [f"the masks disagree with the cameras: their hull covers {coverage:.0%} of them"]
 
 
 def focal_factor(evidence: Evidence) -> list[str]:
     """Matches that fit another focal length far better, or none at all."""
-    cameras = evidence.scene.cameras()
     if not evidence.has_matches:
         return []
+    given = evidence.cameras
     medians = {}
-    for step in range(-6, 7):
-        factor = 2 ** (step / 2)
-        zoom = torch.tensor([[factor, factor, 1.0], [factor, factor, 1.0], [1.0, 1.0, 1.0]])
-        medians[factor] = evidence.epipolar_median(Cameras(cameras.poses, cameras.intrinsics * zoom, cameras.sizes))
-    best = min(medians, key=medians.__getitem__)
-    given = medians[1.0]
-    if medians[best] < given / BETTER_FOCAL:
+    for factor in (2 ** (step / 2) for step in range(-6, 7)):
+        intrinsics = given.intrinsics.clone()
+        intrinsics[:, :2, :2] *= factor
+        medians[factor] = evidence.epipolar_median(Cameras(given.poses, intrinsics, given.sizes))
+    best, median = min(medians, key=medians.__getitem__), medians[1.0]
+    if medians[best] < median / BETTER_FOCAL:
         return [
             f"focal length in the wrong unit: {best:.2g} times as long, matches lie {medians[best]:.1f} pixels off "
-            f"their epipolar lines, {given:.1f} as it is"
+            f"their epipolar lines, {median:.1f} as it is"
         ]
-    if given < GOOD_PIXELS:
+    if median < GOOD_PIXELS:
         return []
-    return [f"photos disagree with the cameras: matches lie {given:.1f} pixels off their epipolar lines"]
+    return [f"photos disagree with the cameras: matches lie {median:.1f} pixels off their epipolar lines"]
+
+
+def own_lenses(evidence: Evidence) -> list[str]:
+    """Sparse points that lie where a lens of each photo's own would show them, and not where the cameras do."""
+    errors = reprojection_errors(evidence.observations)
+    if not len(errors) or float(errors.mean()) < GOOD_SPARSE_PIXELS:
+        return []
+    views = zip(evidence.observations, evidence.cameras.intrinsics, strict=True)
+    given = float(errors.mean())
+    own = float(torch.cat([_own_lens_errors(view, intrinsics) for view, intrinsics in views]).mean())
+    if own > OWN_LENS_ERROR * given:
+        return []
+    return [
+        f"photos have lenses that the cameras leave out: sparse points lie {given:.2f} pixels off, {own:.2f} with a "
+        "focal length and a distortion for each photo; read the COLMAP model itself if there is one (dataset=colmap)"
+    ]
+
+
+def _own_lens_errors(view: Observations, intrinsics: Float[Tensor, "3 3"]) -> Float[Tensor, "point"]:
+    """Reprojection errors that remain, in pixels, after a zoom and a radial distortion are fitted to one view."""
+    seen, expected = view.seen - intrinsics[:2, 2], view.projected - intrinsics[:2, 2]
+    if len(seen) >= FEWEST_LENS_POINTS:
+        squared_radius = (expected / intrinsics[0, 0]).square().sum(dim=-1, keepdim=True)
+        terms = torch.stack([expected, expected * squared_radius], dim=-1)
+        fitted = torch.linalg.lstsq(terms.reshape(-1, 2), seen.reshape(-1, 1)).solution
+        expected = (terms @ fitted)[..., 0]
+    return (expected - seen).norm(dim=-1)
 
 
 def near_far(evidence: Evidence) -> list[str]:
     """Points of the scene in front of near or behind far."""
-    scene, found = evidence.scene, scene_depths(evidence)
-    if not len(found):
+    scene, depths = evidence.scene, evidence.landmarks[1].numpy()
+    if not len(depths):
         return []
-    low, high = found.quantile(torch.tensor([0.01, 0.99], dtype=torch.float64)).tolist()
-    warnings = []
-    for name, bound, share in (
-        ("near", scene.near, float((found < scene.near).double().mean())),
-        ("far", scene.far, float((found > scene.far).double().mean())),
-    ):
-        if share > CUT_SHARE:
-            warnings.append(
-                f"{name} cuts the scene: {share:.0%} of its points lie beyond {name} = {bound:.4g}; "
-                f"they are {low:.4g} to {high:.4g} deep"
-            )
-    return warnings
-
-
-def scene_depths(evidence: Evidence) -> Float[Tensor, "observation"]:
-    """Depths, in the views that saw them, of sparse, carved or triangulated points, whichever there are."""
-    cameras = evidence.scene.cameras()
-    if evidence.sparse is not None:
-        seen = zip(range(len(cameras.poses)), evidence.sparse.indices, strict=True)
-        found = torch.cat([depths(cameras[[view]], evidence.sparse.positions[index])[0] for view, index in seen])
-    elif evidence.hull is not None:
-        found = depths(cameras[evidence.hull_views], evidence.hull.points).flatten()
-    else:
-        triangulated = triangulate_inliers(evidence)
-        pairs = zip(triangulated.views, triangulated.points, strict=True)
-        each = [depths(cameras[list(views)], point[None])[:, 0] for views, point in pairs]
-        found = torch.cat([torch.empty(0, dtype=torch.float64), *each])
-    # Quantiles of a hull need no more than this.
-    return found[:: -(-len(found) // 1_000_000) or 1]
+    low, high = np.quantile(depths, [0.01, 0.99])
+    cut = (("near", scene.near, (depths < scene.near).mean()), ("far", scene.far, (depths > scene.far).mean()))
+    return [
+        f"{name} cuts the scene: {share:.0%} of its points lie beyond {name} = {bound:.4g}; "
+        f"they are {low:.4g} to {high:.4g} deep"
+        for name, bound, share in cut
+        if share > CUT_SHARE
+    ]
 
 
 def overlap(scene: Scene) -> list[str]:
-    """Views whose scene range is hardly seen by any other view."""
-    best = view_overlaps(scene)
-    if float(best.median()) >= MIN_OVERLAP:
+    """Views that hardly any other view overlaps."""
+    typical = float(view_overlaps(scene).median())
+    if typical >= MIN_OVERLAP:
         return []
     return [
-        f"views do not overlap: the best neighbour of a typical view sees {float(best.median()):.0%} of what lies "
-        "between its near and far"
+        f"views do not overlap: the best neighbour of a typical view sees {typical:.0%} of what lies between its near "
+        "and far"
     ]
 
 
 def view_overlaps(scene: Scene) -> Float[Tensor, "view"]:
     """For up to 24 views: the largest share of their frustum, near to far, that one other view sees."""
-    step = -(-scene.num_views // 24)
-    cameras = scene.cameras()[::step]
-    count = len(cameras.poses)
+    cameras = scene.cameras()[spread(scene.num_views, OVERLAP_VIEWS)]
     grid = torch.cartesian_prod(torch.linspace(0.1, 0.9, 6), torch.linspace(0.1, 0.9, 6))
-    bounds = torch.tensor([scene.near, scene.far]).expand(count, 2)
-    rays = rays_through_pixels(cameras, grid * cameras.sizes[:, None], bounds[:, 0], bounds[:, 1])
+    near, far = torch.tensor([scene.near, scene.far]).expand(len(cameras.poses), 2).unbind(-1)
+    rays = rays_through_pixels(cameras, grid * cameras.sizes[:, None], near, far)
     t = torch.linspace(scene.near, scene.far, 10)
-    points = (rays.origins[:, :, None] + t[:, None] * rays.directions[:, :, None]).reshape(count, -1, 3)
-    local = world_to_camera(cameras.poses[:, None], points[None])
-    pixels = project(cameras.intrinsics[:, None], local)
+    points = (rays.origins[:, :, None] + t[:, None] * rays.directions[:, :, None]).flatten(1, 2)
+    pixels, depths = projected(cameras[:, None], points[None])
     inside = (pixels >= 0).all(dim=-1) & (pixels < cameras.sizes[:, None, None]).all(dim=-1)
-    seen = inside & (local[..., 2] > scene.near) & (local[..., 2] < scene.far)
+    seen = inside & (depths > scene.near) & (depths < scene.far)
     return seen.double().mean(dim=-1).fill_diagonal_(0).max(dim=0).values

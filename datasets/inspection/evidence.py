@@ -1,36 +1,74 @@
-"""What a scene's photos say about its cameras: matches, sparse points and the mask hull, gathered once."""
+"""What a scene's photos say about its cameras: matches, sparse points and the hull of its masks."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from datasets.inspection.epipolar import depths, epipolar_distances, pixel_directions, reprojection_errors, triangulate
-from datasets.inspection.hull import Hull, carve
+from datasets.inspection.epipolar import epipolar_distances, pixel_rays, projected, triangulate
+from datasets.inspection.hull import Hull, Mask, carve
 from datasets.inspection.matching import Matches, choose_pairs, match_scene
 from pixelnerf.scenes.scene import Scene, SparsePoints
+from pixelnerf.tools.spacing import spread
 from pixelnerf.types import Cameras
 
 # Fewer matches say nothing: plain or tiny photos have only wrong ones.
 MIN_MATCHES = 30
 # A match farther from its epipolar line than this, in pixels, is taken for a wrong match.
 INLIER_PIXELS = 3.0
-# Rays that cross under a smaller angle, in degrees, leave the depth open.
+# Rays that cross at a smaller angle, in degrees, leave the depth open.
 MIN_ANGLE = 1.0
-HULL_VIEWS = 12
+MASKED_VIEWS = 12
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Points in one or two views: pixels where these saw them, pixels where the cameras project them, and depths."""
+
+    points: Float[Tensor, "point 3"]
+    seen: Float[Tensor, "*view point 2"]
+    projected: Float[Tensor, "*view point 2"]
+    depths: Float[Tensor, "*view point"]
+
+
+def reprojection_errors(observations: list[Observations]) -> Float[Tensor, "observation"]:
+    """How far, in pixels, points project from where they were seen."""
+    return _joined([(one.projected - one.seen).norm(dim=-1) for one in observations])
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """`matches` of a few pairs of views, `sparse` points that came with the cameras, `hull` of `hull_views`' masks."""
+    """All that is known about one scene. What follows from it is in float64, and computed once.
+
+    Attributes:
+        scene: whose cameras are in question.
+        matches: of a few pairs of views.
+        sparse: points that came with the cameras, if any did.
+        masks: of a few views, by view; none of them is empty.
+    """
 
     scene: Scene
     matches: list[Matches]
     sparse: SparsePoints | None
-    hull_views: list[int]
-    hull: Hull | None
+    masks: dict[int, Mask]
+
+    @cached_property
+    def cameras(self) -> Cameras:
+        """The scene's, in float64."""
+        cameras = self.scene.cameras()
+        return Cameras(cameras.poses.double(), cameras.intrinsics.double(), cameras.sizes)
+
+    @cached_property
+    def hull(self) -> Hull | None:
+        """Of the masks, if there are any."""
+        return self.hull_by(self.cameras) if self.masks else None
+
+    def hull_by(self, cameras: Cameras) -> Hull:
+        """The hull if these were the scene's cameras."""
+        return carve(cameras[list(self.masks)], list(self.masks.values()))
 
     @property
     def has_matches(self) -> bool:
@@ -38,68 +76,66 @@ class Evidence:
         return sum(match.pixels.shape[1] for match in self.matches) >= MIN_MATCHES
 
     def epipolar_median(self, cameras: Cameras) -> float:
-        """Median distance from epipolar lines, in pixels, with cameras in place of the scene's own.
+        """Median distance of matches from epipolar lines, in pixels, if these were the scene's cameras.
 
         Points behind a camera count as if they were a photo's diagonal away.
         """
-        found = [torch.empty(0, dtype=torch.float64)]
+        distances = []
         for match in self.matches:
             pair = cameras[list(match.views)]
-            distance = epipolar_distances(pair, match.pixels)
-            behind = (depths(pair, triangulate(pair, match.pixels)) <= 0).any(dim=0)
-            found.append(torch.where(behind, pair.sizes[0].double().norm(), distance))
-        return float(torch.cat(found).median())
+            behind = (projected(pair, triangulate(pair, match.pixels))[1] <= 0).any(dim=0)
+            diagonal = pair.sizes[0].double().norm()
+            distances.append(torch.where(behind, diagonal, epipolar_distances(pair, match.pixels)))
+        return float(torch.cat(distances).median())
+
+    @cached_property
+    def triangulated(self) -> list[Observations]:
+        """Points of each pair's matches that agree with the cameras, lie in front of them, and have a safe angle."""
+        found = []
+        for match in self.matches:
+            pair = self.cameras[list(match.views)]
+            points = triangulate(pair, match.pixels)
+            pixels, depths = projected(pair, points)
+            first, second = pixel_rays(pair, match.pixels).directions
+            inlying = epipolar_distances(pair, match.pixels) < INLIER_PIXELS
+            crossing = (first * second).sum(dim=-1) < math.cos(math.radians(MIN_ANGLE))
+            kept = inlying & crossing & (depths > 0).all(dim=0)
+            found.append(Observations(points[kept], match.pixels[:, kept], pixels[:, kept], depths[:, kept]))
+        return found
+
+    @cached_property
+    def observations(self) -> list[Observations]:
+        """Each view's of the sparse points; empty if there are no such points."""
+        if self.sparse is None:
+            return []
+        views = zip(self.sparse.pixels, self.sparse.indices, strict=True)
+        seen = [(pixels.double(), self.sparse.positions[indices].double()) for pixels, indices in views]
+        return [
+            Observations(points, pixels, *projected(self.cameras[view], points))
+            for view, (pixels, points) in enumerate(seen)
+        ]
+
+    @cached_property
+    def landmarks(self) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "observation"]]:
+        """Points of the scene, and their depths in the views that saw them.
+
+        They are those that came with the cameras, else of the hull, else triangulated.
+        """
+        if self.sparse is not None:
+            return self.sparse.positions.double(), _joined([view.depths for view in self.observations])
+        if self.hull is not None and len(self.hull.points):
+            return self.hull.points, projected(self.cameras[list(self.masks)], self.hull.points)[1].flatten()
+        points = _joined([pair.points for pair in self.triangulated]).reshape(-1, 3)
+        return points, _joined([pair.depths for pair in self.triangulated])
 
 
-@dataclass(frozen=True)
-class Triangulated:
-    """Points from inlying matches, the pair of views that saw each, and its mean reprojection error in pixels."""
-
-    points: Float[Tensor, "point 3"]
-    views: list[tuple[int, int]]
-    errors: Float[Tensor, "point"]
+def _joined(values: list[Tensor]) -> Float[Tensor, "number"]:
+    return torch.cat([torch.empty(0, dtype=torch.float64), *(value.flatten() for value in values)])
 
 
 def gather(scene: Scene, pairs: int) -> Evidence:
     """Decodes the photos and masks of some views and finds what they have in common."""
-    cameras = scene.cameras()
-    views = np.unique(np.linspace(0, scene.num_views - 1, HULL_VIEWS).round().astype(int)).tolist()
-    one_size = [view for view in views if torch.equal(cameras.sizes[view], cameras.sizes[views[0]])]
-    return Evidence(
-        scene,
-        match_scene(scene, choose_pairs(cameras, pairs)),
-        scene.sparse_points(),
-        one_size,
-        carve(scene, cameras, one_size),
-    )
-
-
-def triangulate_inliers(evidence: Evidence) -> Triangulated:
-    """The points of matches that agree with the cameras, lie in front of them, and have a safe angle."""
-    points, views, errors = [torch.empty(0, 3, dtype=torch.float64)], [], [torch.empty(0, dtype=torch.float64)]
-    for match in evidence.matches:
-        pair = evidence.scene.cameras()[list(match.views)]
-        found = triangulate(pair, match.pixels)
-        (first, second), _ = pixel_directions(pair, match.pixels)
-        kept = (
-            (epipolar_distances(pair, match.pixels) < INLIER_PIXELS)
-            & (depths(pair, found) > 0).all(dim=0)
-            & ((first * second).sum(dim=-1) < np.cos(np.deg2rad(MIN_ANGLE)))
-        )
-        points.append(found[kept])
-        errors.append(reprojection_errors(pair, found, match.pixels).mean(dim=0)[kept])
-        views += [match.views] * int(kept.sum())
-    return Triangulated(torch.cat(points), views, torch.cat(errors))
-
-
-def sparse_errors(evidence: Evidence) -> Float[Tensor, "observation"] | None:
-    """Reprojection errors, in pixels, of the sparse points that came with the cameras."""
-    sparse = evidence.sparse
-    if sparse is None:
-        return None
-    cameras = evidence.scene.cameras()
-    errors = [
-        reprojection_errors(cameras[[view]], sparse.positions[seen].double(), pixels.double())[0]
-        for view, (seen, pixels) in enumerate(zip(sparse.indices, sparse.pixels, strict=True))
-    ]
-    return torch.cat(errors)
+    views = spread(scene.num_views, MASKED_VIEWS)
+    masks = {view: mask[0] for view in views if (mask := scene.masks([view])) is not None and mask.any()}
+    matches = match_scene(scene, choose_pairs(scene.cameras(), pairs))
+    return Evidence(scene, matches, scene.sparse_points(), masks if len(masks) == len(views) else {})

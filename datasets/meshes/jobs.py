@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -34,43 +34,33 @@ def run_jobs(function: Callable[[Job], Any], jobs: Sequence[Job], workers: int, 
             return results
         pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"))
         try:
-            with _single_threaded_children(), _interrupts_left_to_the_parent():
+            with _quiet_children():
                 futures = [pool.submit(function, job) for job in jobs]
-            pending: set[Future] = set(futures)
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                    bar.advance()
+            for future in as_completed(futures):
+                future.result()
+                bar.advance()
             return [future.result() for future in futures]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
-def _interrupts_left_to_the_parent() -> Iterator[None]:
-    """Processes begun in this block ignore Ctrl-C: the parent answers it, and they finish the object at hand."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # other threads may not change how signals are answered, and do not get Ctrl-C either
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _quiet_children() -> Iterator[None]:
+    """Processes begun in this block leave Ctrl-C to the parent, and finish the object at hand, each in one thread.
 
-
-@contextmanager
-def _single_threaded_children() -> Iterator[None]:
-    """Processes are the parallelism; linear algebra threads on top would fight for the same cores."""
+    Processes are the parallelism; linear algebra threads on top would fight for the same cores.
+    """
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
+    before = {name: os.environ[name] for name in names if name in os.environ}
     os.environ.update(dict.fromkeys(names, "1"))
+    # Other threads may not change how signals are answered, and do not get Ctrl-C either.
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler)
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update(before)

@@ -1,12 +1,13 @@
 """From a mesh file with its materials, textures and colours to a surface for the ray caster."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import trimesh
 import trimesh.visual
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 from PIL import Image
 from trimesh import Trimesh
@@ -19,7 +20,7 @@ _UNPAINTED = (0.75, 0.75, 0.75)
 
 
 def load_surface(path: Path, z_up: bool = False) -> Surface:
-    """Reads an OBJ, PLY, GLB, glTF, OFF or STL file. Units and place are the file's; `z_up` turns its z to our y.
+    """Reads an OBJ, PLY, GLB, glTF, OFF or STL file. Units and position are the file's; `z_up` turns its z to our y.
 
     Transparency is not rendered: what is not wholly transparent is opaque.
 
@@ -30,12 +31,15 @@ def load_surface(path: Path, z_up: bool = False) -> Surface:
     resolver = _NeighbourResolver(path)
     try:
         scene = trimesh.load_scene(path, resolver=resolver, process=False)
-        # Textures are decoded here, on first use.
-        parts = [(_placed(scene, node), _paint(_geometry(scene, node))) for node in scene.graph.nodes_geometry]
+        nodes = [scene.graph[node] for node in scene.graph.nodes_geometry]
+        meshes = [(scene.geometry[name], transform) for transform, name in nodes]
+        # Textures are decoded here, on first use. Geometry without faces is no Trimesh.
+        parts = [(_placed(mesh, frame), _paint(mesh)) for mesh, frame in meshes if isinstance(mesh, Trimesh)]
     except UserError:
         raise
     except Exception as error:  # a parser fed with a broken file may raise anything
-        raise UserError(f"cannot read the mesh '{path}': {type(error).__name__}: {_first_line(error)}") from None
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise UserError(f"cannot read the mesh '{path}': {type(error).__name__}: {reason}") from None
     if resolver.missing:
         raise UserError(f"'{resolver.missing[0]}', named by the mesh '{path}', is not in or beside its folder")
     triangles = np.concatenate([part for part, _ in parts]) if parts else np.zeros((0, 3, 3))
@@ -78,32 +82,17 @@ class _NeighbourResolver(Resolver):
         return [path.name for path in self._folder.iterdir()]
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no reason given"])[0]
-
-
-def _geometry(scene: trimesh.Scene, node: str) -> Trimesh:
-    return cast(Trimesh, scene.geometry[scene.graph[node][1]])
-
-
-def _placed(scene: trimesh.Scene, node: str) -> Float[ndarray, "face 3 3"]:
-    """The triangles of a node in the scene's frame; geometry without faces has none."""
-    mesh, transform = _geometry(scene, node), scene.graph[node][0]
-    if not isinstance(mesh, Trimesh):
-        return np.zeros((0, 3, 3))
-    vertices = mesh.vertices @ transform[:3, :3].T + transform[:3, 3]
+def _placed(mesh: Trimesh, frame: Float[ndarray, "4 4"]) -> Float[ndarray, "face 3 3"]:
+    vertices = mesh.vertices @ frame[:3, :3].T + frame[:3, 3]
     return np.asarray(vertices)[mesh.faces]
 
 
 def _paint(mesh: Trimesh) -> Paint:
-    if not isinstance(mesh, Trimesh):
-        return Paint.plain(np.zeros((0, 3)))
     visual: Any = mesh.visual
     if isinstance(visual, trimesh.visual.TextureVisuals):
         return _material_paint(mesh, visual)
     if visual.kind == "vertex":
-        colors = np.asarray(visual.vertex_colors)[mesh.faces, :3] / 255.0
-        return Paint(colors, np.zeros((len(colors), 3, 2)), np.full(len(colors), -1))
+        return Paint.plain(np.asarray(visual.vertex_colors)[mesh.faces, :3] / 255.0)
     if visual.kind == "face":
         return Paint.plain(np.asarray(visual.face_colors)[:, :3] / 255.0)
     return Paint.plain(np.tile(_UNPAINTED, (len(mesh.faces), 1)))
@@ -111,22 +100,21 @@ def _paint(mesh: Trimesh) -> Paint:
 
 def _material_paint(mesh: Trimesh, visual: Any) -> Paint:
     """Diffuse (or base) colour, times the vertex colours and the texture where there are any."""
-    count = len(mesh.faces)
     material = visual.material
     factor = getattr(material, "baseColorFactor", getattr(material, "diffuse", None))
     image = getattr(material, "baseColorTexture", getattr(material, "image", None))
     base = np.ones(3) if factor is None else np.asarray(factor)[:3] / 255.0
     if factor is None and image is None:
         base = np.array(_UNPAINTED)
-    colors = np.tile(base, (count, 3, 1))
+    paint = Paint.plain(np.tile(base, (len(mesh.faces), 1)))
     vertex_colors = visual.vertex_attributes.get("color")
     if vertex_colors is not None:
         scale = 255.0 if np.issubdtype(vertex_colors.dtype, np.integer) else 1.0
-        colors = colors * (vertex_colors[mesh.faces, :3] / scale)
+        paint = replace(paint, colors=paint.colors * (vertex_colors[mesh.faces, :3] / scale))
     if image is None or visual.uv is None or len(visual.uv) != len(mesh.vertices):
-        return Paint(colors, np.zeros((count, 3, 2)), np.full(count, -1))
+        return paint
     uvs = np.nan_to_num(np.asarray(visual.uv)[mesh.faces, :2])
-    return Paint(colors, uvs, np.zeros(count, dtype=int), (_texels(image),))
+    return Paint(paint.colors, uvs, np.zeros(len(uvs), dtype=int), (_texels(image),))
 
 
 def _texels(image: Image.Image) -> Float[ndarray, "height width 3"]:
@@ -137,14 +125,9 @@ def _texels(image: Image.Image) -> Float[ndarray, "height width 3"]:
 
 
 def _joined(paints: list[Paint]) -> Paint:
-    first_texture: Int[ndarray, " part"] = np.cumsum([0] + [len(paint.textures) for paint in paints])
-    indices = [
-        np.where(paint.texture_index >= 0, paint.texture_index + first, -1)
-        for paint, first in zip(paints, first_texture, strict=False)
-    ]
-    return Paint(
-        np.concatenate([paint.colors for paint in paints]),
-        np.concatenate([paint.uvs for paint in paints]),
-        np.concatenate(indices),
-        [texture for paint in paints for texture in paint.textures],
-    )
+    textures = [texture for paint in paints for texture in paint.textures]
+    starts = np.cumsum([0, *(len(paint.textures) for paint in paints[:-1])])
+    parts = zip((paint.texture_index for paint in paints), starts, strict=True)
+    indices = [np.where(index < 0, -1, index + start) for index, start in parts]
+    colors = np.concatenate([paint.colors for paint in paints])
+    return Paint(colors, np.concatenate([paint.uvs for paint in paints]), np.concatenate(indices), textures)

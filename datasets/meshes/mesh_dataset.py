@@ -1,4 +1,4 @@
-"""A folder of meshes to a data set of their renders, in the NMR or the SRN layout.
+"""Renders a folder of meshes to a data set in the NMR or the SRN layout.
 
 An object's views are a function of the configuration, its name and its mesh, so neither the number of workers nor an
 interruption changes a byte.
@@ -68,7 +68,7 @@ class RenderConfig(Config):
 
 @dataclass(frozen=True)
 class RenderReport:
-    """What came of it: number of objects, and a line for each mesh that was left out."""
+    """How many objects were rendered, and a line for each mesh that was left out."""
 
     rendered: int
     skipped: tuple[str, ...]
@@ -85,6 +85,10 @@ class _Job:
         if self.config.layout == "srn":
             return self.config.root / f"{self.mesh.category}_{self.split}" / self.mesh.name
         return self.config.root / self.mesh.category / self.mesh.name
+
+    def generator(self, purpose: str) -> np.random.Generator:
+        name = f"{self.mesh.category}/{self.mesh.name}/{purpose}"
+        return np.random.default_rng([self.config.seed, zlib.crc32(name.encode())])
 
 
 def render_meshes(config: RenderConfig) -> RenderReport:
@@ -122,7 +126,7 @@ def _jobs(config: RenderConfig) -> list[_Job]:
 
 
 def _render(job: _Job) -> str | None:
-    """Writes one object; the line that says why not, if its mesh is broken and such meshes are skipped."""
+    """Writes one object; returns why not if its mesh is broken and such meshes are skipped."""
     try:
         surface = load_surface(job.mesh.path, z_up=job.config.up == "z")
     except UserError as error:
@@ -130,13 +134,14 @@ def _render(job: _Job) -> str | None:
             raise UserError(f"{error}; on_error = skip leaves such meshes out") from None
         return str(error)
     caster = RayCaster(_placed(surface, job.config.normalize))
-    rig = _rig(job)
-    views = caster.render(rig, job.config.size)
-    depths = caster.depth(rig, job.config.size) if job.config.depth else None
+    rig, size = _rig(job), job.config.size
+    views = caster.render(rig, size)
+    if job.config.depth:
+        views = replace(views, depths=caster.depth(rig, size))
     if job.config.layout == "srn":
-        srn_writer.write_object(job.folder, views, rig, depths)
+        srn_writer.write_object(job.folder, views, rig)
     else:
-        nmr_writer.write_object(job.folder, views, nmr_writer.camera_archive(rig), depths)
+        nmr_writer.write_object(job.folder, views, nmr_writer.camera_archive(rig))
     return None
 
 
@@ -158,12 +163,7 @@ def _rig(job: _Job) -> Rig:
     if distribution == "spiral":
         return spiral(views, config.distance, focal)
     lowest = -90.0 if distribution == "sphere" else 0.0
-    return on_sphere(views, lowest, config.distance, focal, _generator(config, job.mesh, "views"))
-
-
-def _generator(config: RenderConfig, mesh: MeshFile, purpose: str) -> np.random.Generator:
-    name = f"{mesh.category}/{mesh.name}/{purpose}"
-    return np.random.default_rng([config.seed, zlib.crc32(name.encode())])
+    return on_sphere(views, lowest, config.distance, focal, job.generator("views"))
 
 
 def _write_nmr_lists(config: RenderConfig, jobs: Sequence[_Job]) -> None:
@@ -172,8 +172,6 @@ def _write_nmr_lists(config: RenderConfig, jobs: Sequence[_Job]) -> None:
         members = [job for job in jobs if job.mesh.category == category]
         splits = {split: [job.mesh.name for job in members if job.split == split] for split in SPLITS}
         nmr_writer.write_lists(config.root / category, "softras", splits)
-    rows = []
-    for job in jobs:
-        view = int(_generator(config, job.mesh, "input").integers(len(_rig(job).poses)))
-        rows.append((job.mesh.category, job.mesh.name, view))
+    views = [int(job.generator("input").integers(len(_rig(job).poses))) for job in jobs]
+    rows = [(job.mesh.category, job.mesh.name, view) for job, view in zip(jobs, views, strict=True)]
     nmr_writer.write_view_list(config.root / "src_dvr.txt", sorted(rows))

@@ -10,9 +10,8 @@ import numpy as np
 
 from pixelnerf.errors import UserError
 
-SUFFIXES = (".obj", ".ply", ".glb", ".gltf", ".off", ".stl")
+_SUFFIXES = (".obj", ".ply", ".glb", ".gltf", ".off", ".stl")
 SPLITS = ("train", "val", "test")
-_SHAPENET_TAIL = ("models", "model_normalized")
 
 
 @dataclass(frozen=True, order=True)
@@ -32,24 +31,23 @@ def find_meshes(root: Path) -> list[MeshFile]:
     path, joined by "_", the name.
 
     Raises:
-        UserError: there is no such folder, no mesh in it, or two meshes of one name.
+        UserError: there is no such folder, no mesh in it, or two meshes would get the same name.
     """
     if not root.is_dir():
         raise UserError(f"no folder '{root}'")
-    meshes = sorted(_named(root, path) for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+    meshes = sorted(_named(root, path) for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES)
     if not meshes:
-        raise UserError(f"no mesh ({', '.join(SUFFIXES)}) in '{root}'")
+        raise UserError(f"no mesh ({', '.join(_SUFFIXES)}) in '{root}'")
     for first, second in pairwise(meshes):
         if (first.category, first.name) == (second.category, second.name):
-            raise UserError(f"'{first.path}' and '{second.path}' would get one name: rename or remove one")
+            raise UserError(f"'{first.path}' and '{second.path}' would get the same name: rename or remove one")
     return meshes
 
 
 def _named(root: Path, path: Path) -> MeshFile:
     parts = path.relative_to(root).with_suffix("").parts
-    category = parts[0] if len(parts) > 1 else "objects"
-    words = parts[1:] if len(parts) > 1 else parts
-    if len(words) > len(_SHAPENET_TAIL) and words[-2:] == _SHAPENET_TAIL:
+    category, words = (parts[0], parts[1:]) if len(parts) > 1 else ("objects", parts)
+    if len(words) > 2 and words[-2:] == ("models", "model_normalized"):
         words = words[:-2]
     return MeshFile(category, "_".join(words), path)
 
@@ -64,10 +62,6 @@ def split_names(
     """
     shuffled = np.random.default_rng([seed, zlib.crc32(category.encode())]).permutation(sorted(names)).tolist()
     least = 1 if len(names) >= 3 else 0
-    test = max(round(shares[2] * len(names)), least if shares[2] > 0 else 0)
-    val = max(round(shares[1] * len(names)), least if shares[1] > 0 else 0)
-    return {
-        "train": sorted(shuffled[test + val :]),
-        "val": sorted(shuffled[test : test + val]),
-        "test": sorted(shuffled[:test]),
-    }
+    val, test = (max(round(share * len(names)), least if share > 0 else 0) for share in shares[1:])
+    dealt = {"train": shuffled[test + val :], "val": shuffled[test : test + val], "test": shuffled[:test]}
+    return {split: sorted(members) for split, members in dealt.items()}

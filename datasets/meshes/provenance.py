@@ -17,12 +17,13 @@ def read_provenance(path: Path) -> dict[str, Any] | None:
     """
     try:
         values = json.loads(path.read_text())
+        problem = "not a JSON object"
     except FileNotFoundError:
         return None
     except (ValueError, OSError) as error:
-        raise UserError(f"cannot read '{path}': {error}; delete its folder to generate it again") from None
+        values, problem = None, error
     if not isinstance(values, dict):
-        raise UserError(f"'{path}' is not a provenance file; delete its folder to generate it again")
+        raise UserError(f"cannot read '{path}': {problem}; delete its folder to generate it again")
     return values
 
 
@@ -42,12 +43,10 @@ def prepare_folder(path: Path, values: Mapping[str, Any], fixed_keys: Sequence[s
     present = read_provenance(path)
     if present is None and any(root.iterdir()):
         raise UserError(f"'{root}' is not empty and holds no {path.name}; choose another folder")
-    for key in fixed_keys if present is not None else ():
+    for key in fixed_keys:
         if present is not None and present.get(key) != values[key]:
-            raise UserError(
-                f"'{root}' holds data with {key} = {present.get(key)}, not {values[key]}; "
-                "delete it or choose another folder"
-            )
+            mismatch = f"{key} = {present.get(key)}, not {values[key]}"
+            raise UserError(f"'{root}' holds data with {mismatch}; delete it or choose another folder")
     for folder in [root, *(entry for entry in root.iterdir() if entry.is_dir())]:
         remove_partial(folder)
     write_provenance(path, values)

@@ -4,7 +4,9 @@ A pixel is the mean of rays through the cells of a 3x3 grid. Five of them (corne
 they agree, which is inside faces and in the background, they stand for all nine.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from embreex.mesh_construction import TriangleMesh
@@ -26,22 +28,22 @@ _PIXELS_PER_BATCH = 400_000
 
 @dataclass(frozen=True)
 class Views:
-    """What cameras see: colours on white, and where more than half of a pixel is covered."""
+    """What cameras see: colours on white, where more than half of a pixel is covered, and depths if asked for."""
 
     images: UInt8[ndarray, "view size size 3"]
     masks: Bool[ndarray, "view size size"]
+    depths: Float32[ndarray, "view size size"] | None = None
 
 
-@dataclass(frozen=True)
-class _Pixels:
+class _Pixels(NamedTuple):
     """Some pixels of a rig's square views."""
 
     view: Int[ndarray, " pixel"]
     row: Int[ndarray, " pixel"]
     column: Int[ndarray, " pixel"]
 
-    def __getitem__(self, chosen: ndarray | slice) -> "_Pixels":
-        return _Pixels(self.view[chosen], self.row[chosen], self.column[chosen])
+    def chosen(self, which: ndarray | slice) -> "_Pixels":
+        return _Pixels(self.view[which], self.row[which], self.column[which])
 
 
 class RayCaster:
@@ -57,22 +59,18 @@ class RayCaster:
         """Square views of `size` pixels."""
         images = np.full((len(rig.poses), size, size, 3), 255, dtype=np.uint8)
         masks = np.zeros((len(rig.poses), size, size), dtype=bool)
-        pixels = self._pixels_in_reach(rig, size)
-        for start in range(0, len(pixels.view), _PIXELS_PER_BATCH):
-            batch = pixels[start : start + _PIXELS_PER_BATCH]
-            colors, coverage = self._antialiased(rig, batch, size)
-            images[batch.view, batch.row, batch.column] = np.round(colors * 255)
-            masks[batch.view, batch.row, batch.column] = coverage > 0.5
+        for pixels in self._batches(rig, size):
+            colors, coverage = self._antialiased(rig, pixels, size)
+            images[pixels] = np.round(colors * 255)
+            masks[pixels] = coverage > 0.5
         return Views(images, masks)
 
     def depth(self, rig: Rig, size: int) -> Float32[ndarray, "view size size"]:
-        """Distance along the optical axis at each pixel's centre; 0 where there is nothing."""
+        """Distance along the optical axis at each pixel's centre; 0 where no ray hits."""
         depth = np.zeros((len(rig.poses), size, size), dtype=np.float32)
-        pixels = self._pixels_in_reach(rig, size)
-        for start in range(0, len(pixels.view), _PIXELS_PER_BATCH):
-            batch = pixels[start : start + _PIXELS_PER_BATCH]
-            found = self._intersect(*_rays(rig, batch, np.zeros((1, 2)), size))
-            depth[batch.view, batch.row, batch.column] = np.where(found["primID"] >= 0, found["tfar"], 0.0)
+        for pixels in self._batches(rig, size):
+            found = self._intersect(*_rays(rig, pixels, np.zeros((1, 2)), size))
+            depth[pixels] = np.where(found["primID"] >= 0, found["tfar"], 0.0)
         return depth
 
     def _antialiased(
@@ -82,7 +80,7 @@ class RayCaster:
         colors, hits = self._trace(rig, pixels, _FIRST_OFFSETS, size)
         differs = (np.ptp(colors, axis=0) > _AGREEMENT).any(axis=-1) | (hits.any(axis=0) != hits.all(axis=0))
         mean, coverage = colors.mean(axis=0), hits.mean(axis=0)
-        others, other_hits = self._trace(rig, pixels[differs], _OTHER_OFFSETS, size)
+        others, other_hits = self._trace(rig, pixels.chosen(differs), _OTHER_OFFSETS, size)
         mean[differs] = (5 * mean[differs] + others.sum(axis=0)) / 9
         coverage[differs] = (5 * coverage[differs] + other_hits.sum(axis=0)) / 9
         return mean, coverage
@@ -107,8 +105,8 @@ class RayCaster:
     def _intersect(self, origins: Float32[ndarray, "ray 3"], directions: Float32[ndarray, "ray 3"]) -> dict:
         return self._scene.run(origins, directions, query="INTERSECT", output=1)
 
-    def _pixels_in_reach(self, rig: Rig, size: int) -> _Pixels:
-        """The pixels inside the bounding rectangle of any triangle in each view: all that a ray can hit."""
+    def _batches(self, rig: Rig, size: int) -> Iterator[_Pixels]:
+        """Batches of the pixels in the bounding rectangle of any triangle in each view: all that a ray can hit."""
         reach = np.ones((len(rig.poses), size, size), dtype=bool)
         for view, pose in enumerate(rig.poses.astype(np.float32)):
             x, y, depth = pose[:3, :3].T @ (self._points - pose[:3, 3]).T
@@ -116,7 +114,9 @@ class RayCaster:
                 columns = _span((x / depth * rig.focal).reshape(-1, 3), size)
                 rows = _span((y / depth * rig.focal).reshape(-1, 3), size)
                 reach[view] = _union_of_rectangles(rows, columns, size)
-        return _Pixels(*np.nonzero(reach))
+        pixels = _Pixels(*np.nonzero(reach))
+        for start in range(0, len(pixels.view), _PIXELS_PER_BATCH):
+            yield pixels.chosen(slice(start, start + _PIXELS_PER_BATCH))
 
 
 def _span(corners: Float32[ndarray, "face 3"], size: int) -> tuple[Int[ndarray, " face"], Int[ndarray, " face"]]:

@@ -2,25 +2,21 @@
 
 `<category>_<split>/<object>/rgb/%06d.png`, `pose/%06d.txt` (16 numbers: camera-to-world, OpenCV axes), and
 `intrinsics.txt`, whose first line is "focal cx cy 0." in pixels and whose last line is "height width". Beside them this
-program writes `mask/%06d.png`.
+program writes `mask/%06d.png` and, where asked for, `depth/%06d.npy`.
 """
 
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
-from numpy import ndarray
 
-from datasets.meshes.image_sequence import write_depths, write_pngs
+from datasets.meshes.nmr_writer import write_views
 from datasets.meshes.raycast import Views
 from datasets.meshes.rig import Rig
 from pixelnerf.tools.files import folder_written_whole
 
-_DIGITS = 6
 
-
-def write_object(folder: Path, views: Views, rig: Rig, depths: Float32[ndarray, "view size size"] | None) -> None:
-    """Writes one object's folder, whole or not at all; `depths`, along the optical axis, go to `depth/%06d.npy`."""
+def write_object(folder: Path, views: Views, rig: Rig) -> None:
+    """Writes one object's folder, whole or not at all."""
     size = views.images.shape[1]
     with folder_written_whole(folder) as partial:
         (partial / "intrinsics.txt").write_text(
@@ -29,8 +25,5 @@ def write_object(folder: Path, views: Views, rig: Rig, depths: Float32[ndarray, 
         (partial / "pose").mkdir()
         for view, pose in enumerate(rig.poses):
             numbers = " ".join(f"{number:.9g}" for number in np.asarray(pose).reshape(-1) + 0.0)
-            (partial / "pose" / f"{view:0{_DIGITS}d}.txt").write_text(f"{numbers}\n")
-        write_pngs(partial / "rgb", views.images, _DIGITS)
-        write_pngs(partial / "mask", views.masks.astype(np.uint8) * 255, _DIGITS)
-        if depths is not None:
-            write_depths(partial / "depth", depths, _DIGITS)
+            (partial / "pose" / f"{view:06d}.txt").write_text(f"{numbers}\n")
+        write_views(partial, "rgb", views, digits=6)

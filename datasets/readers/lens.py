@@ -1,4 +1,4 @@
-"""Lenses that bend straight lines, and the photos that they would have taken without."""
+"""Distorting lenses, and the photos that a pinhole camera would have taken instead."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,9 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 
 from pixelnerf.errors import UserError
@@ -16,25 +15,25 @@ from pixelnerf.errors import UserError
 Distortion = Callable[[Float[np.ndarray, "point 2"]], Float[np.ndarray, "point 2"]]
 """Where a lens shows points of the plane z = 1 (OpenCV axes), on that plane."""
 
-# A photo's middle is shrunk and magnified by no more than this to fill the frame.
+# Zooms that are tried to fill the frame: below 1 they shrink the middle of the photo, above 1 they magnify it.
 SMALLEST_ZOOM, LARGEST_ZOOM = 0.7, 2.0
-# Border points per side, and steps from the middle to each, at which a zoom is checked.
+# A zoom is checked at so many points along each side of the border, and so many steps from the centre to each.
 BORDER_POINTS, RADIAL_STEPS = 33, 65
 
 
 @dataclass(frozen=True)
 class Lens:
-    """The camera of a photo, and the pinhole camera that takes its place.
+    """A photo's camera, and the pinhole camera that replaces it.
 
     The pinhole has the photo's size and principal point, and the smallest focal length at which it sees nothing that
     the photo does not show. Without distortion it is the camera itself.
 
     Attributes:
         photo: its file.
-        distortion: what the lens does; None if it keeps lines straight.
+        distortion: of the lens; None if it keeps lines straight.
         intrinsics: the camera's, for a photo of `size`.
         size: (width, height) in pixels.
-        pixel_center: where the intrinsics have the centre of the first pixel.
+        pixel_center: where the first pixel's centre lies in the coordinates of the intrinsics, 0.5 or 0.
     """
 
     photo: Path
@@ -68,21 +67,14 @@ class Lens:
     def straightened(
         self, image: UInt8[np.ndarray, "height width channel"]
     ) -> UInt8[np.ndarray, "height width channel"]:
-        """What the pinhole sees, by bicubic interpolation in a photo of `size`."""
+        """What the pinhole sees of an RGB or RGBA photo of `size`, by bicubic interpolation."""
         if self.distortion is None:
             return image
         width, height = self.size
-        columns, rows = np.meshgrid(np.arange(width), np.arange(height))
-        sources = self._sources(self.straight, np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(np.float64))
-        grid = 2 * sources / (np.array(self.size) - 1) - 1
-        seen = F.grid_sample(
-            torch.from_numpy(image).permute(2, 0, 1)[None].float(),
-            torch.from_numpy(grid.astype(np.float32)).reshape(1, height, width, 2),
-            mode="bicubic",
-            padding_mode="border",
-            align_corners=True,
-        )
-        return seen[0].permute(1, 2, 0).round_().clamp_(0, 255).to(torch.uint8).numpy()
+        pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1, dtype=np.float64)
+        sources = self._sources(self.straight, pixels.reshape(-1, 2))
+        columns, rows = sources.T.astype(np.float32).reshape(2, height, width)
+        return cv2.remap(image, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
     def _zoomed(self, zoom: float) -> Float[np.ndarray, "3 3"]:
         straight = self.intrinsics.copy()
@@ -92,33 +84,34 @@ class Lens:
     def _sources(
         self, straight: Float[np.ndarray, "3 3"], pixels: Float[np.ndarray, "point 2"]
     ) -> Float[np.ndarray, "point 2"]:
-        """Where in the photo a pinhole's pixels are found, both counted from 0 at the first pixel's centre."""
+        """The photo's pixels that a pinhole's pixels show; both count from 0 at the first pixel's centre."""
         assert self.distortion is not None
         points = (pixels + self.pixel_center - straight[:2, 2]) / np.diag(straight)[:2]
         return self.distortion(points) * np.diag(self.intrinsics)[:2] + self.intrinsics[:2, 2] - self.pixel_center
 
     def _fits(self, zoom: float) -> bool:
-        """Whether all that the zoomed pinhole sees is in the photo, and shown once."""
-        last = np.array(self.size, np.float64) - 1
+        """Whether the photo shows everything that the zoomed pinhole sees, once."""
+        last = np.array(self.size) - 1
         side = np.linspace(0, 1, BORDER_POINTS)
-        border = last * np.concatenate(
-            [np.stack(pair, axis=-1) for x in (0 * side, 0 * side + 1) for pair in ((x, side), (side, x))]
-        )
-        middle = self.intrinsics[:2, 2] - self.pixel_center
+        grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+        border = last * grid[((grid == 0) | (grid == 1)).any(axis=-1)]
+        center = self.intrinsics[:2, 2] - self.pixel_center
         steps = np.linspace(0, 1, RADIAL_STEPS)[:, None, None]
-        found = self._sources(self._zoomed(zoom), (middle + steps * (border - middle)).reshape(-1, 2))
-        found = found.reshape(RADIAL_STEPS, -1, 2)
-        inside = (found[-1] >= -1e-3).all() and (found[-1] <= last + 1e-3).all()
-        # Polynomials turn round somewhere outside of the photo that they were fitted to.
-        outward = np.diff(np.linalg.norm(found - middle, axis=-1), axis=0) > 0
+        sources = self._sources(self._zoomed(zoom), (center + steps * (border - center)).reshape(-1, 2))
+        sources = sources.reshape(RADIAL_STEPS, -1, 2)
+        inside = (sources[-1] >= -1e-3).all() and (sources[-1] <= last + 1e-3).all()
+        # Outside the photo that it was fitted to, a polynomial may turn back and show things twice.
+        outward = np.diff(np.linalg.norm(sources - center, axis=-1), axis=0) > 0
         return bool(inside and outward.all())
 
 
 def brown_distortion(values: Mapping[str, Any]) -> Distortion | None:
-    """OpenCV's radial and tangential distortion (Brown 1966), as nerfstudio has it; None if there is none.
+    """OpenCV's radial and tangential distortion (Brown 1966) with nerfstudio's k4; None if all numbers are 0.
+
+    `cv2.projectPoints` has no such term: its k4 to k6 are those of a denominator.
 
     Args:
-        values: k1 to k4 of the radius' square, and p1, p2; 0 where missing.
+        values: k1 to k4 of the squared radius, and p1, p2; missing ones are 0.
     """
     k1, k2, k3, k4, p1, p2 = _numbers(values, "k1", "k2", "k3", "k4", "p1", "p2")
     if not any((k1, k2, k3, k4, p1, p2)):
@@ -143,19 +136,10 @@ def fisheye_distortion(values: Mapping[str, Any]) -> Distortion:
     """OpenCV's fisheye (Kannala and Brandt 2006): radii are angles, times a polynomial of their squares.
 
     Args:
-        values: k1 to k4; 0 where missing.
+        values: k1 to k4; missing ones are 0.
     """
-    k1, k2, k3, k4 = _numbers(values, "k1", "k2", "k3", "k4")
-
-    def distortion(points: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
-        radius = np.linalg.norm(points, axis=-1, keepdims=True)
-        angle = np.arctan(radius)
-        square = angle**2
-        bent = angle * (1 + square * (k1 + square * (k2 + square * (k3 + square * k4))))
-        # The quotient tends to 1 in the middle.
-        return points * np.divide(bent, radius, out=np.ones_like(radius), where=radius > 0)
-
-    return distortion
+    coefficients = np.array(_numbers(values, "k1", "k2", "k3", "k4"))
+    return lambda points: cv2.fisheye.distortPoints(points[None], np.eye(3), coefficients)[0]
 
 
 def _numbers(values: Mapping[str, Any], *names: str) -> tuple[float, ...]:

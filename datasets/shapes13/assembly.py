@@ -1,6 +1,5 @@
 """Painted parts put together into one object of ShapeNet's size."""
 
-from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -8,11 +7,9 @@ from jaxtyping import Float
 from numpy import ndarray
 from trimesh import Trimesh
 
-from datasets.shapes13.palette import Color
 from datasets.shapes13.parts import mirrored
 
-Livery: TypeAlias = Callable[[Float[ndarray, "face 3"]], Float[ndarray, "face 3"]]
-"""Face colours from face centres."""
+Color: TypeAlias = tuple[float, float, float]
 PaintedPart: TypeAlias = tuple[Trimesh, Float[ndarray, "face 3"]]
 """A part and its face colours."""
 
@@ -21,37 +18,24 @@ class Assembly:
     """Collects painted parts; `build` returns them as one mesh."""
 
     def __init__(self) -> None:
-        self._parts: list[PaintedPart] = []
+        self.parts: list[PaintedPart] = []
 
-    def add(self, mesh: Trimesh, color: Color | Livery, mirror: bool = False) -> None:
-        """Adds a part in one colour or in a livery; with `mirror`, also its copy across x = 0."""
-        centers = mesh.vertices[mesh.faces].mean(axis=1)
-        colors = color(centers) if callable(color) else np.tile(color, (len(centers), 1))
-        self._parts.append((mesh, colors))
-        if mirror:
-            self._parts.append((mirrored(mesh), colors))
+    def add(self, mesh: Trimesh, colors: Color | Float[ndarray, "face 3"], mirror: bool = False) -> None:
+        """Adds a part in one colour, or in one a face; with `mirror`, also its copy across x = 0."""
+        painted = np.broadcast_to(colors, (len(mesh.faces), 3))
+        self.parts += [(copy, painted) for copy in ([mesh, mirrored(mesh)] if mirror else [mesh])]
 
-    def add_painted(self, mesh: Trimesh, colors: Float[ndarray, "face 3"]) -> None:
-        """Adds a part with face colours of its own."""
-        self._parts.append((mesh, colors))
-
-    @property
-    def parts(self) -> Sequence[PaintedPart]:
-        """What was added so far."""
-        return self._parts
+    def pair(self, mesh: Trimesh, color: Color) -> None:
+        """Adds a part and its copy across x = 0."""
+        self.add(mesh, color, mirror=True)
 
     def build(self) -> Trimesh:
         """One mesh with face colours, centred at the origin, its longest side 1 long (as in the NMR renders)."""
-        offsets = np.cumsum([0] + [len(mesh.vertices) for mesh, _ in self._parts])
-        vertices = np.concatenate([mesh.vertices for mesh, _ in self._parts])
-        faces = np.concatenate([mesh.faces + offset for (mesh, _), offset in zip(self._parts, offsets, strict=False)])
-        colors = np.concatenate([colors for _, colors in self._parts])
+        meshes, colors = zip(*self.parts, strict=True)
+        offsets = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes[:-1])])
+        vertices = np.concatenate([mesh.vertices for mesh in meshes])
+        faces = np.concatenate([mesh.faces + offset for mesh, offset in zip(meshes, offsets, strict=True)])
         low, high = vertices.min(axis=0), vertices.max(axis=0)
         vertices = (vertices - (low + high) / 2) / (high - low).max()
-        rgba = np.round(np.concatenate([colors, np.ones((len(colors), 1))], axis=1) * 255).astype(np.uint8)
+        rgba = np.round(np.insert(np.concatenate(colors), 3, 1.0, axis=1) * 255).astype(np.uint8)
         return Trimesh(vertices, faces, face_colors=rgba, process=False)
-
-
-def striped(axis: int, edges: tuple[float, ...], colors: tuple[Color, ...]) -> Livery:
-    """Bands of colour along an axis; `edges` are the places where one colour ends and the next begins."""
-    return lambda centers: np.asarray(colors)[np.searchsorted(edges, centers[:, axis])]

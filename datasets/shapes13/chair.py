@@ -2,11 +2,11 @@
 
 import numpy as np
 from numpy.random import Generator
+from trimesh import Trimesh
 
 from datasets.shapes13.assembly import Assembly
-from datasets.shapes13.chair_parts import Plan, add_arms, add_back, add_legs, add_seat, draw_plan, hoop
-from datasets.shapes13.draws import chance, pick
-from datasets.shapes13.palette import dark, metal
+from datasets.shapes13.chair_parts import Plan, add_arms, add_back, add_legs, add_seat, draw_plan
+from datasets.shapes13.draws import any_of, chance, dark, metal, pick
 from datasets.shapes13.parts import bars, box, cushion, cylinder, loft, revolve, rod, sweep, turned
 
 
@@ -28,30 +28,23 @@ def _framed(chair: Assembly, plan: Plan, rng: Generator) -> None:
 
 def _office(chair: Assembly, plan: Plan, rng: Generator) -> None:
     """A swivel chair on a star base or on a plate."""
+    width, depth, seat, rear = plan.width, plan.depth, plan.seat, plan.depth / 2
     thickness = rng.uniform(0.05, 0.11)
-    chair.add(
-        cushion((plan.width, thickness, plan.depth), (0, plan.seat - thickness / 2, 0), rng.uniform(0.2, 0.5)), plan.pad
-    )
-    column = plan.frame if chance(0.3, rng) else pick([metal, dark], rng)(rng)
-    chair.add(cylinder(0.03, plan.seat - 0.08, (0, plan.seat / 2, 0)), column)
+    chair.add(cushion((width, thickness, depth), (0, seat - thickness / 2, 0), rng.uniform(0.2, 0.5)), plan.pad)
+    column = plan.frame if chance(0.3, rng) else any_of(rng, metal, dark)
+    chair.add(cylinder(0.03, seat - 0.08, (0, seat / 2, 0)), column)
     if chance(0.75, rng):
-        count, reach = pick([4, 5, 5, 6], rng), plan.width * rng.uniform(0.48, 0.6)
+        count, reach = pick([4, 5, 5, 6], rng), width * rng.uniform(0.48, 0.6)
         for angle in np.arange(count) * (2 * np.pi / count) + 0.3:
-            foot = (reach * np.cos(angle), 0.055, reach * np.sin(angle))
-            chair.add(rod((0, 0.1, 0), foot, 0.025, 0.016), column)
-            chair.add(cylinder(0.035, 0.035, (foot[0], 0.035, foot[2]), "x", sections=10), dark(rng))
+            x, z = reach * np.cos(angle), reach * np.sin(angle)
+            chair.add(rod((0, 0.1, 0), (x, 0.055, z), 0.025, 0.016), column)
+            chair.add(cylinder(0.035, 0.035, (x, 0.035, z), "x", sections=10), dark(rng))
     else:
         chair.add(revolve([(0, 0), (0.26, 0), (0.26, 0.015), (0.04, 0.05), (0, 0.05)]), column)
     height, lift = plan.back * rng.uniform(0.75, 1.1), rng.uniform(0.02, 0.14)
-    back = cushion(
-        (plan.width * rng.uniform(0.75, 1.0), height, 0.07), (0, plan.seat + lift + height / 2, plan.depth / 2)
-    )
-    chair.add(turned(back, plan.recline, "x", (0, plan.seat, plan.depth / 2)), plan.accent)
-    spine = [
-        (0, plan.seat - 0.06, 0.1),
-        (0, plan.seat - 0.06, plan.depth / 2 + 0.05),
-        (0, plan.seat + lift + 0.15, plan.depth / 2 + 0.05),
-    ]
+    back = cushion((width * rng.uniform(0.75, 1.0), height, 0.07), (0, seat + lift + height / 2, rear))
+    chair.add(turned(back, plan.recline, "x", (0, seat, rear)), plan.accent)
+    spine = [(0, seat - 0.06, 0.1), (0, seat - 0.06, rear + 0.05), (0, seat + lift + 0.15, rear + 0.05)]
     chair.add(sweep(spine, 0.025), column)
     if chance(0.65, rng):
         add_arms(chair, plan, rng)
@@ -64,139 +57,96 @@ def _club(chair: Assembly, plan: Plan, rng: Generator) -> None:
     roundness = rng.uniform(0.08, 0.4)
     chair.add(box((width, seat * 0.65 - low, depth), (0, (seat * 0.65 + low) / 2, 0)), plan.pad)
     chair.add(cushion((width - 2 * arm, seat * 0.42, depth * 0.92), (0, seat * 0.82, -0.03), 0.3), plan.accent)
-    arm_height = seat + rng.uniform(0.08, 0.22)
-    chair.add(
-        cushion((arm, arm_height - low, depth), (width / 2 - arm / 2, (arm_height + low) / 2, 0), roundness),
-        plan.pad,
-        mirror=True,
-    )
-    height = seat + plan.back * 0.9
-    back = cushion((width, height - low, 0.16), (0, (height + low) / 2, depth / 2 - 0.06), roundness)
+    top = seat + rng.uniform(0.08, 0.22)
+    chair.pair(cushion((arm, top - low, depth), (width / 2 - arm / 2, (top + low) / 2, 0), roundness), plan.pad)
+    top = seat + plan.back * 0.9
+    back = cushion((width, top - low, 0.16), (0, (top + low) / 2, depth / 2 - 0.06), roundness)
     chair.add(turned(back, plan.recline, "x", (0, low, depth / 2)), plan.pad)
     if chance(0.4, rng):
-        chair.add(
-            cushion((width - 2.2 * arm, plan.back * 0.7, 0.1), (0, seat + plan.back * 0.4, depth / 2 - 0.14)),
-            plan.accent,
-        )
+        middle = (0, seat + plan.back * 0.4, depth / 2 - 0.14)
+        chair.add(cushion((width - 2.2 * arm, plan.back * 0.7, 0.1), middle), plan.accent)
     if low > 0.05:
         for z in (-depth / 2 + 0.06, depth / 2 - 0.06):
-            chair.add(
-                cylinder(0.018, low + 0.02, (width / 2 - 0.06, low / 2, z), end_radius=0.03), plan.frame, mirror=True
-            )
+            chair.pair(cylinder(0.018, low + 0.02, (width / 2 - 0.06, low / 2, z), end_radius=0.03), plan.frame)
 
 
 def _shell(chair: Assembly, plan: Plan, rng: Generator) -> None:
     """One moulded surface that is seat and back, on legs or a pedestal."""
-    turns = np.linspace(0, 1, 14)
+    width, depth, seat = plan.width, plan.depth, plan.seat
+    share = np.linspace(0, 1, 14)
     height = plan.back * rng.uniform(0.7, 1.1)
-    z = np.interp(
-        turns,
-        [0, 0.45, 0.62, 1],
-        [-plan.depth / 2, plan.depth * 0.36, plan.depth * 0.5, plan.depth * 0.5 + height * 0.2],
-    )
-    y = plan.seat + np.interp(turns, [0, 0.08, 0.45, 0.62, 1], [-0.03, 0.0, -0.02, 0.1, height])
-    half = (
-        plan.width
-        / 2
-        * np.interp(turns, [0, 0.15, 0.5, 0.8, 1], [0.8, 1, 1, rng.uniform(0.8, 1.05), rng.uniform(0.4, 0.9)])
-    )
+    z = np.interp(share, [0, 0.45, 0.62, 1], [-depth / 2, depth * 0.36, depth * 0.5, depth * 0.5 + height * 0.2])
+    y = seat + np.interp(share, [0, 0.08, 0.45, 0.62, 1], [-0.03, 0.0, -0.02, 0.1, height])
+    widths = [0.8, 1, 1, rng.uniform(0.8, 1.05), rng.uniform(0.4, 0.9)]
+    half = width / 2 * np.interp(share, [0, 0.15, 0.5, 0.8, 1], widths)[:, None]
     across = np.linspace(-1, 1, 9)
-    curl = rng.uniform(0.0, 0.16) * np.interp(turns, [0, 0.3, 0.6, 1], [0.3, 1, 1.2, 0.4])
+    curl = rng.uniform(0.0, 0.16) * np.interp(share, [0, 0.3, 0.6, 1], [0.3, 1, 1.2, 0.4])
     bend = np.abs(across) ** 2.5
     tangent = np.stack([np.gradient(y), np.gradient(z)])
     tangent /= np.linalg.norm(tangent, axis=0)
     up, out = tangent[1], -tangent[0]  # towards the sitter
-    surface = np.stack(
-        [
-            half[:, None] * across,
-            y[:, None] + (curl * up)[:, None] * bend,
-            z[:, None] + (curl * out)[:, None] * bend,
-        ],
-        axis=-1,
-    )
-    normal = np.stack([np.zeros(14), up, out], axis=-1)[:, None] * 0.025
-    chair.add(loft(np.concatenate([surface - normal, surface[:, ::-1]], axis=1)), plan.pad)
+    upward, outward = ((curl * direction)[:, None] * bend for direction in (up, out))
+    inside = np.stack([half * across, y[:, None] + upward, z[:, None] + outward])
+    outside = inside - np.stack([np.zeros(14), up, out])[..., None] * 0.025
+    chair.add(loft(*np.concatenate([outside, inside[..., ::-1]], axis=-1)), plan.pad)
     if chance(0.3, rng):
-        chair.add(cushion((plan.width * 0.8, 0.05, plan.depth * 0.75), (0, plan.seat + 0.01, -0.03), 0.4), plan.accent)
+        chair.add(cushion((width * 0.8, 0.05, depth * 0.75), (0, seat + 0.01, -0.03), 0.4), plan.accent)
     base = pick(["legs", "pedestal", "rods"], rng)
     if base == "pedestal":
-        chair.add(
-            revolve(
-                [
-                    (0, 0),
-                    (0.24, 0),
-                    (0.2, 0.02),
-                    (0.035, 0.08),
-                    (0.03, plan.seat - 0.06),
-                    (0.1, plan.seat - 0.02),
-                    (0, plan.seat - 0.02),
-                ]
-            ),
-            plan.frame,
-        )
+        foot = [(0, 0), (0.24, 0), (0.2, 0.02), (0.035, 0.08)]
+        chair.add(revolve([*foot, (0.03, seat - 0.06), (0.1, seat - 0.02), (0, seat - 0.02)]), plan.frame)
         return
     radius, reach = (0.022, 1.0) if base == "legs" else (0.01, 1.1)
-    for z in (-1, 1):
-        foot = (plan.width / 2 * reach * 0.9, 0, z * plan.depth / 2 * reach)
-        chair.add(
-            rod((plan.width * 0.22, plan.seat - 0.03, z * plan.depth * 0.2), foot, radius), plan.frame, mirror=True
-        )
+    for side in (-1, 1):
+        foot = (width / 2 * reach * 0.9, 0, side * depth / 2 * reach)
+        chair.pair(rod((width * 0.22, seat - 0.03, side * depth * 0.2), foot, radius), plan.frame)
 
 
 def _stool(chair: Assembly, plan: Plan, rng: Generator) -> None:
     """High, with a round or square seat, and no back or a low one."""
     seat, radius = plan.seat * rng.uniform(1.2, 1.8), plan.width * 0.38
     if chance(0.6, rng):
-        chair.add(
-            revolve(
-                [(0, -0.03), (radius, -0.03), (radius * 1.05, 0.0), (radius * 0.95, 0.035), (0, 0.045)], (0, seat, 0)
-            ),
-            plan.pad,
-        )
+        rim = [(radius, -0.03), (radius * 1.05, 0.0), (radius * 0.95, 0.035)]
+        chair.add(revolve([(0, -0.03), *rim, (0, 0.045)], (0, seat, 0)), plan.pad)
     else:
         chair.add(cushion((radius * 2, 0.07, radius * 2), (0, seat, 0), 0.2), plan.pad)
     if chance(0.4, rng):
         chair.add(cylinder(0.025, seat, (0, seat / 2, 0)), plan.frame)
         chair.add(revolve([(0, 0), (radius, 0), (radius, 0.012), (0.03, 0.05), (0, 0.05)]), plan.frame)
-        chair.add(hoop(radius * 0.7, seat * 0.35, 0.01), plan.frame)
+        chair.add(_foot_ring(radius * 0.7, seat * 0.35, 16), plan.frame)
     else:
-        for z in (-1, 1):
-            foot = (radius * 0.95, 0, z * radius * 0.95)
-            chair.add(rod((radius * 0.6, seat - 0.02, z * radius * 0.6), foot, 0.018), plan.frame, mirror=True)
-        chair.add(hoop(radius * 1.1, seat * 0.35, 0.01, square=True), plan.frame)
+        for side in (-1, 1):
+            foot = (radius * 0.95, 0, side * radius * 0.95)
+            chair.pair(rod((radius * 0.6, seat - 0.02, side * radius * 0.6), foot, 0.018), plan.frame)
+        chair.add(_foot_ring(radius * 1.1, seat * 0.35, 4), plan.frame)
     if chance(0.5, rng):
-        height = rng.uniform(0.15, 0.3)
+        height, x = rng.uniform(0.15, 0.3), radius * 0.5
         chair.add(cushion((radius * 1.7, height, 0.04), (0, seat + 0.06 + height / 2, radius)), plan.accent)
-        chair.add(
-            rod((radius * 0.5, seat, radius * 0.9), (radius * 0.5, seat + height * 0.8, radius), 0.012),
-            plan.frame,
-            mirror=True,
-        )
+        chair.pair(rod((x, seat, radius * 0.9), (x, seat + height * 0.8, radius), 0.012), plan.frame)
+
+
+def _foot_ring(radius: float, height: float, corners: int) -> Trimesh:
+    angles = np.arange(corners + 1) * (2 * np.pi / corners) + np.pi / 4
+    path = np.stack([radius * np.cos(angles), np.full(corners + 1, height), radius * np.sin(angles)], axis=-1)
+    return sweep(path, 0.01, 6)
 
 
 def _cantilever(chair: Assembly, plan: Plan, rng: Generator) -> None:
     """A bent tube that carries the seat from the front only, or runners under four posts."""
-    side, front, rear = plan.width / 2, -plan.depth / 2, plan.depth / 2
-    radius = rng.uniform(0.011, 0.02)
-    top = plan.seat + plan.back
+    side, front, rear, seat = plan.width / 2, -plan.depth / 2, plan.depth / 2, plan.seat
+    radius, top = rng.uniform(0.011, 0.02), plan.seat + plan.back
     lean = np.tan(np.radians(plan.recline)) * plan.back
-    rail = [
-        (side, 0.015, rear),
-        (side, 0.015, front),
-        (side, plan.seat, front - 0.01),
-        (side, plan.seat, rear),
-        (side, top, rear + lean),
-    ]
+    path = [(0.015, rear), (0.015, front), (seat, front - 0.01), (seat, rear), (top, rear + lean)]
     if chance(0.35, rng):
-        chair.add(rod((side, 0.015, rear), (side, plan.seat, rear), radius), plan.frame, mirror=True)
-    chair.add(bars(rail, radius), plan.frame, mirror=True)
+        chair.pair(rod((side, 0.015, rear), (side, seat, rear), radius), plan.frame)
+    chair.pair(bars([(side, y, z) for y, z in path], radius), plan.frame)
     chair.add(rod((-side, 0.015, rear), (side, 0.015, rear), radius), plan.frame)
     thickness = rng.uniform(0.02, 0.07)
-    chair.add(cushion((plan.width, thickness, plan.depth), (0, plan.seat + thickness / 3, 0), 0.2), plan.pad)
+    chair.add(cushion((plan.width, thickness, plan.depth), (0, seat + thickness / 3, 0), 0.2), plan.pad)
     height = plan.back * rng.uniform(0.4, 0.9)
     back = cushion((plan.width, height, thickness * 0.8), (0, top - height / 2, rear), 0.2)
-    chair.add(turned(back, plan.recline, "x", (0, plan.seat, rear)), plan.accent)
+    chair.add(turned(back, plan.recline, "x", (0, seat, rear)), plan.accent)
     if chance(0.5, rng):
-        arm = plan.seat + rng.uniform(0.16, 0.24)
-        chair.add(rod((side, arm, front * 0.6), (side, arm, rear), radius * 1.4), plan.accent, mirror=True)
-        chair.add(rod((side, plan.seat, front * 0.6), (side, arm, front * 0.6), radius), plan.frame, mirror=True)
+        arm, z = seat + rng.uniform(0.16, 0.24), front * 0.6
+        chair.pair(rod((side, arm, z), (side, arm, rear), radius * 1.4), plan.accent)
+        chair.pair(rod((side, seat, z), (side, arm, z), radius), plan.frame)

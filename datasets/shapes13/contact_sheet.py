@@ -1,4 +1,4 @@
-"""One picture of the whole data set, for a person to judge."""
+"""One picture of the whole data set, to judge by eye."""
 
 import io
 from collections.abc import Mapping
@@ -28,14 +28,9 @@ def write_contact_sheet(root: Path, synsets: Mapping[str, str]) -> None:
 
 
 def _row(category: str, folder: Path) -> UInt8[ndarray, "height width 3"]:
-    folders = sorted(path for path in folder.iterdir() if path.is_dir())
-    pictures = [_shown_view(folder) for folder in folders[:_OBJECTS_A_ROW]]
+    folders = sorted(path for path in folder.iterdir() if path.is_dir())[:_OBJECTS_A_ROW]
+    views = [sorted((folder / "image").iterdir()) for folder in folders]
+    pictures = [np.asarray(Image.open(paths[round(_SHOWN_TURN * len(paths)) % len(paths)])) for paths in views]
     label = Image.new("RGB", (_LABEL_WIDTH, len(pictures[0])), "white")
     ImageDraw.Draw(label).text((6, len(pictures[0]) // 2 - 6), category, fill="black")
     return np.concatenate([np.asarray(label), *pictures], axis=1)
-
-
-def _shown_view(folder: Path) -> UInt8[ndarray, "size size 3"]:
-    views = sorted((folder / "image").iterdir())
-    with Image.open(views[round(_SHOWN_TURN * len(views)) % len(views)]) as picture:
-        return np.asarray(picture)

@@ -1,11 +1,17 @@
-"""Random decisions of a designer."""
+"""What a designer draws at random: one of several options, and colours (RGB in [0, 1]) of materials."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+import colorsys
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
 
+import numpy as np
 from numpy.random import Generator
 
+from datasets.shapes13.assembly import Color
+
 Option = TypeVar("Option")
+Material: TypeAlias = Callable[[Generator], Color]
+_Bounds: TypeAlias = tuple[float, float]
 
 
 def chance(probability: float, rng: Generator) -> bool:
@@ -16,3 +22,58 @@ def chance(probability: float, rng: Generator) -> bool:
 def pick(options: Sequence[Option], rng: Generator, weights: Sequence[float] | None = None) -> Option:
     """One of the options; the weights sum to 1."""
     return options[int(rng.choice(len(options), p=weights))]
+
+
+def any_of(rng: Generator, *materials: Material) -> Color:
+    """A colour of one of the materials."""
+    return pick(materials, rng)(rng)
+
+
+def _hsv(hue: _Bounds, saturation: _Bounds, value: _Bounds) -> Material:
+    """Colours whose hue, saturation and value lie between two bounds each."""
+    return lambda rng: colorsys.hsv_to_rgb(rng.uniform(*hue), rng.uniform(*saturation), rng.uniform(*value))
+
+
+_ANY, _NEUTRAL = (0.0, 1.0), (0.0, 0.06)
+dark = _hsv(_ANY, _NEUTRAL, (0.06, 0.24))  # rubber, black plastic, dark leather
+steel = _hsv(_ANY, _NEUTRAL, (0.35, 0.75))  # bare and dull
+light = _hsv(_ANY, _NEUTRAL, (0.80, 0.97))  # white plastic, lacquer, paper
+wood = _hsv((0.03, 0.11), (0.35, 0.75), (0.28, 0.88))  # from maple to walnut and mahogany
+vivid = _hsv(_ANY, (0.65, 1.0), (0.5, 0.95))  # saturated paint of any hue
+_polished = _hsv((0.55, 0.65), (0.0, 0.1), (0.4, 0.82))
+_brass = _hsv((0.06, 0.13), (0.4, 0.65), (0.55, 0.8))
+_pastel = _hsv(_ANY, (0.25, 0.7), (0.3, 0.9))
+_cloth = _hsv(_ANY, (0.1, 0.7), (0.2, 0.9))
+
+
+def grey(low: float, high: float, rng: Generator) -> Color:
+    """A neutral tone with a trace of hue."""
+    return _hsv(_ANY, _NEUTRAL, (low, high))(rng)
+
+
+def metal(rng: Generator) -> Color:
+    """Steel and aluminium; now and then brass or copper."""
+    return _brass(rng) if chance(0.12, rng) else _polished(rng)
+
+
+def paint(rng: Generator) -> Color:
+    """Body paint: any hue, or white, silver, grey, black."""
+    kind = rng.uniform()
+    return grey(0.08, 0.95, rng) if kind < 0.3 else vivid(rng) if kind < 0.75 else _pastel(rng)
+
+
+def fabric(rng: Generator) -> Color:
+    """Cloth and leather: any hue, mostly muted."""
+    return paint(rng) if chance(0.25, rng) else _cloth(rng)
+
+
+def glass(rng: Generator) -> Color:
+    """Windows: near black, smoked blue, or pale cyan."""
+    hue, saturation = rng.uniform(0.5, 0.63), rng.uniform(0.15, 0.55)
+    return colorsys.hsv_to_rgb(hue, saturation, rng.choice([0.12, 0.25, 0.45, 0.75]))
+
+
+def shaded(color: Color, factor: float) -> Color:
+    """The same hue, darker or lighter."""
+    red, green, blue = np.clip(np.asarray(color) * factor, 0, 1)
+    return float(red), float(green), float(blue)

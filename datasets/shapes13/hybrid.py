@@ -1,12 +1,13 @@
 """Objects of no category: parts of airplanes, cars and chairs, stretched, turned, painted and put together anew.
 
 A model that trains on three categories alone sees them everywhere. These objects are made of the same parts, so nothing
-of another category enters the training data, but their shapes cannot be known by heart.
+of another category enters the training data, but their shapes cannot be memorised.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -18,24 +19,23 @@ from datasets.shapes13.airplane import airplane
 from datasets.shapes13.assembly import Assembly, PaintedPart
 from datasets.shapes13.car import car
 from datasets.shapes13.chair import chair
-from datasets.shapes13.draws import chance, pick
-from datasets.shapes13.lathe import spun
-from datasets.shapes13.palette import fabric, light, metal, paint, wood
+from datasets.shapes13.draws import chance, fabric, light, metal, paint, pick, wood
+from datasets.shapes13.parts import revolve
 
-_DONORS: Sequence[Callable[[Assembly, Generator], None]] = (airplane, car, chair)
-_PAINTS = (paint, paint, fabric, metal, wood, light)
-_MOST_STRETCH = 2.5
+Turn: TypeAlias = Float[ndarray, "3 3"]
+
 _QUARTER_TURNS = [
     turn
     for order in permutations(range(3))
     for signs in product((-1.0, 1.0), repeat=3)
     if np.linalg.det(turn := np.eye(3)[list(order)] * np.array(signs)[:, None]) > 0
 ]
+_RINGS, _SECTIONS, _WALL = 14, 24, 0.06
 
 
 @dataclass(frozen=True)
-class _Place:
-    """The box that a piece fills: its centre and its sizes along x, y and z."""
+class _Box:
+    """What a piece fills: its centre and its sizes along x, y and z."""
 
     center: Float[ndarray, "3"]
     size: Float[ndarray, "3"]
@@ -49,129 +49,109 @@ def hybrid(assembly: Assembly, rng: Generator) -> None:
 
 def _stretched(assembly: Assembly, rng: Generator) -> None:
     """A whole object, each of its axes in another scale, perhaps lying on its side."""
-    frame = _stretch(rng) @ _turn(rng)
-    for mesh, colors in _repainted(_donor(rng), rng):
-        assembly.add_painted(_transformed(mesh, frame), colors)
+    frame = np.diag(2.5 ** rng.uniform(-1, 1, 3)) @ _turn(rng)
+    for mesh, colors in _donor(rng):
+        assembly.add(Trimesh(mesh.vertices @ frame.T, mesh.faces, process=False), colors)
 
 
 def _joined(assembly: Assembly, rng: Generator) -> None:
     """Two objects, the second on a side of the first."""
-    first, second = ([*_repainted(_donor(rng), rng)] for _ in range(2))
-    ground = _Place(np.zeros(3), _sizes(rng))
+    first, second = _donor(rng), _donor(rng)
+    ground = _Box(np.zeros(3), _log_uniform(0.12, 1.0, rng, 3))
     beside = _attached(ground, ground.size * rng.uniform(0.3, 1.0, 3), int(rng.integers(3)), rng)
-    for parts, place in ((first, ground), (second, beside)):
-        _fill(assembly, parts, place, _turn(rng))
+    _fill(assembly, first, ground, _turn(rng))
+    _fill(assembly, second, beside, _turn(rng))
 
 
 def _stacked(assembly: Assembly, rng: Generator) -> None:
     """Pieces on top of each other, mostly as wide as deep: columns, towers."""
-    _pile(assembly, _pieces(rng), 1.0 if chance(0.6, rng) else rng.uniform(0.3, 1.0), _turn, rng)
+    _pile(assembly, _donor(rng) + _donor(rng), 1.0 if chance(0.6, rng) else rng.uniform(0.3, 1.0), _turn, rng)
 
 
 def _spun(assembly: Assembly, rng: Generator) -> None:
     """Round pieces on top of each other, the same from all sides: what a lathe makes of the parts' outlines.
 
-    Few parts of the three categories are round about the vertical, and what never was seen round is not thought so.
+    Few parts of the three categories are round about the vertical, and a model does not guess what it never saw.
     """
-    pieces = [spun(mesh, colors, _turn(rng), hollow=chance(0.3, rng)) for mesh, colors in _pieces(rng)]
+    pieces = [spun(mesh, colors, _turn(rng), hollow=chance(0.3, rng)) for mesh, colors in _donor(rng) + _donor(rng)]
     _pile(assembly, pieces, 1.0, _upright, rng)
 
 
 def _pile(
-    assembly: Assembly,
-    pieces: Sequence[PaintedPart],
-    depth: float,
-    turn: Callable[[Generator], Float[ndarray, "3 3"]],
-    rng: Generator,
+    assembly: Assembly, pieces: Sequence[PaintedPart], depth: float, turn: Callable[[Generator], Turn], rng: Generator
 ) -> None:
     height = 0.0
     for _ in range(rng.integers(1, 6)):
-        width, rise = np.exp(rng.uniform(np.log(0.08), 0.0)), np.exp(rng.uniform(np.log(0.08), np.log(0.8)))
-        place = _Place(np.array([0, height + rise / 2, 0]), np.array([width, rise, width * depth]))
-        _fill(assembly, [pick(pieces, rng)], place, turn(rng))
+        width, rise = _log_uniform(0.08, 1.0, rng), _log_uniform(0.08, 0.8, rng)
+        box = _Box(np.array([0, height + rise / 2, 0]), np.array([width, rise, width * depth]))
+        _fill(assembly, [pick(pieces, rng)], box, turn(rng))
         height += rise * rng.uniform(0.85, 1.0)
 
 
 def _grown(assembly: Assembly, rng: Generator) -> None:
-    """A body, and further pieces on the sides of what is there: alone, in pairs, or at four corners."""
-    pieces = _pieces(rng)
-    places = [_Place(np.zeros(3), _sizes(rng))]
-    _fill(assembly, [pick(pieces, rng)], places[0], _turn(rng))
+    """A body with pieces attached to its sides, and to theirs: singly, in pairs, or at four corners."""
+    pieces = _donor(rng) + _donor(rng)
+    boxes = [_Box(np.zeros(3), _log_uniform(0.12, 1.0, rng, 3))]
+    _fill(assembly, [pick(pieces, rng)], boxes[0], _turn(rng))
     for _ in range(rng.integers(1, 8)):
-        host, axis = pick(places, rng, _shares(places)), int(rng.integers(3))
-        size = host.size * np.exp(rng.uniform(np.log(0.08), 0.0, 3))
+        sizes = np.array([box.size.prod() ** (1 / 3) for box in boxes])
+        host, axis = pick(boxes, rng, list(sizes / sizes.sum())), int(rng.integers(3))
+        size = host.size * _log_uniform(0.08, 1.0, rng, 3)
         if chance(0.35, rng):
             size[axis] = rng.uniform(0.01, 0.06)  # a panel, a screen, a door
-        place = _attached(host, size, axis, rng)
+        box = _attached(host, size, axis, rng)
         piece, turn = pick(pieces, rng), _turn(rng)
-        for copy in _copies(place, host, axis, rng):
+        for copy in _copies(box, host, axis, rng):
             _fill(assembly, [piece], copy, turn)
-            places.append(copy)
+            boxes.append(copy)
 
 
-def _donor(rng: Generator) -> Sequence[PaintedPart]:
-    source = Assembly()
-    pick(_DONORS, rng)(source, rng)
-    return source.parts
-
-
-def _pieces(rng: Generator) -> Sequence[PaintedPart]:
-    return [*_repainted(_donor(rng), rng), *_repainted(_donor(rng), rng)]
-
-
-def _repainted(parts: Sequence[PaintedPart], rng: Generator) -> Sequence[PaintedPart]:
-    """The same parts; those of one colour keep one colour, mostly a new one."""
+def _donor(rng: Generator) -> list[PaintedPart]:
+    """The parts of an object; those of one colour keep one colour, mostly a new one."""
+    donor = Assembly()
+    pick([airplane, car, chair], rng)(donor, rng)
     if chance(0.15, rng):
-        return parts
-    old, index = np.unique(np.concatenate([colors for _, colors in parts]), axis=0, return_inverse=True)
-    new = np.where(rng.uniform(size=(len(old), 1)) < 0.85, [pick(_PAINTS, rng)(rng) for _ in old], old)
-    painted = np.split(new[index.reshape(-1)], np.cumsum([len(colors) for _, colors in parts])[:-1])
-    return [(mesh, colors) for (mesh, _), colors in zip(parts, painted, strict=True)]
+        return donor.parts
+    meshes, colors = zip(*donor.parts, strict=True)
+    old, index = np.unique(np.concatenate(colors), axis=0, return_inverse=True)
+    paints = (paint, paint, fabric, metal, wood, light)
+    new = np.where(rng.uniform(size=(len(old), 1)) < 0.85, [pick(paints, rng)(rng) for _ in old], old)
+    painted = np.split(new[index.reshape(-1)], np.cumsum([len(part) for part in colors])[:-1])
+    return list(zip(meshes, painted, strict=True))
 
 
-def _fill(assembly: Assembly, parts: Sequence[PaintedPart], place: _Place, turn: Float[ndarray, "3 3"]) -> None:
-    """Adds the parts turned, then stretched together to fill a place."""
+def _fill(assembly: Assembly, parts: Sequence[PaintedPart], box: _Box, turn: Turn) -> None:
+    """Adds the parts turned, then stretched together to fill a box."""
     corners = np.concatenate([mesh.vertices @ turn.T for mesh, _ in parts])
     low, high = corners.min(axis=0), corners.max(axis=0)
-    scale = place.size / np.maximum(high - low, 1e-6)
+    scale = box.size / np.maximum(high - low, 1e-6)
     for mesh, colors in parts:
-        centered = (mesh.vertices @ turn.T - (low + high) / 2) * scale
-        assembly.add_painted(Trimesh(centered + place.center, mesh.faces, process=False), colors)
+        vertices = (mesh.vertices @ turn.T - (low + high) / 2) * scale + box.center
+        assembly.add(Trimesh(vertices, mesh.faces, process=False), colors)
 
 
-def _attached(host: _Place, size: Float[ndarray, "3"], axis: int, rng: Generator) -> _Place:
-    """A place on a side of the host along the axis, in the middle of it or anywhere within."""
+def _attached(host: _Box, size: Float[ndarray, "3"], axis: int, rng: Generator) -> _Box:
+    """A box on a side of the host along the axis, in the middle of it or anywhere within."""
     center = host.center + rng.uniform(-1, 1, 3) * rng.integers(0, 2, 3) * (host.size - size) / 2
     sunk = rng.uniform(0.0, 0.3)
     center[axis] = host.center[axis] + rng.choice([-1, 1]) * (host.size[axis] / 2 + size[axis] * (0.5 - sunk))
-    return _Place(center, size)
+    return _Box(center, size)
 
 
-def _copies(place: _Place, host: _Place, axis: int, rng: Generator) -> Sequence[_Place]:
-    """The place alone, or also mirrored in the host's middle along one or both of the other axes."""
-    mirrors = [other for other in range(3) if other != axis and chance(0.45, rng)]
-    copies = [place]
-    for mirror in mirrors:
+def _copies(box: _Box, host: _Box, axis: int, rng: Generator) -> Sequence[_Box]:
+    """The box alone, or also mirrored in the host's middle along one or both of the other axes."""
+    copies = [box]
+    for mirror in [other for other in range(3) if other != axis and chance(0.45, rng)]:
         flip = np.where(np.arange(3) == mirror, -1.0, 1.0)
-        copies += [_Place(host.center + (copy.center - host.center) * flip, copy.size) for copy in copies]
+        copies += [_Box(host.center + (copy.center - host.center) * flip, copy.size) for copy in copies]
     return copies
 
 
-def _sizes(rng: Generator) -> Float[ndarray, "3"]:
-    return np.exp(rng.uniform(np.log(0.12), 0.0, 3))
+def _log_uniform(low: float, high: float, rng: Generator, count: int | None = None) -> ndarray:
+    return np.exp(rng.uniform(np.log(low), np.log(high), count))
 
 
-def _shares(places: Sequence[_Place]) -> Sequence[float]:
-    """Larger places are likelier hosts."""
-    sizes = np.array([place.size.prod() ** (1 / 3) for place in places])
-    return list(sizes / sizes.sum())
-
-
-def _stretch(rng: Generator) -> Float[ndarray, "3 3"]:
-    return np.diag(_MOST_STRETCH ** rng.uniform(-1, 1, 3))
-
-
-def _turn(rng: Generator) -> Float[ndarray, "3 3"]:
+def _turn(rng: Generator) -> Turn:
     """Quarter turns; one in five is then turned about the vertical by any angle."""
     turn = pick(_QUARTER_TURNS, rng) if chance(0.6, rng) else np.eye(3)
     if chance(0.8, rng):
@@ -181,11 +161,41 @@ def _turn(rng: Generator) -> Float[ndarray, "3 3"]:
     return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]]) @ turn
 
 
-def _upright(rng: Generator) -> Float[ndarray, "3 3"]:
+def _upright(rng: Generator) -> Turn:
     """As it is, or upside down."""
     flip = rng.choice([-1.0, 1.0])
     return np.diag([1.0, flip, flip])
 
 
-def _transformed(mesh: Trimesh, frame: Float[ndarray, "3 3"]) -> Trimesh:
-    return Trimesh(mesh.vertices @ frame.T, mesh.faces, process=False)
+def spun(mesh: Trimesh, colors: Float[ndarray, "face 3"], turn: Turn, hollow: bool = False) -> PaintedPart:
+    """A part, turned, then spun about the vertical through its middle; a hollow one is a thin wall, open at both ends.
+
+    At each height the radius is the farthest that the part reaches there, and the colour that of its nearest face.
+    """
+    vertices = mesh.vertices @ turn.T
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    vertices = (vertices - (low + high) / 2) / max(float((high - low).max()), 1e-6)
+    bottom, top = vertices[:, 1].min(), vertices[:, 1].max()
+    # A flat part is a disc; its ends lie a little inside, where edges cross them.
+    heights = bottom + (top - bottom) * np.linspace(0.005, 0.995, _RINGS)
+    radii = np.maximum(_reach(vertices[mesh.edges_unique], heights), 0.01)
+    outside = list(zip(radii, heights, strict=True))
+    if hollow:
+        inside = list(zip(np.maximum(radii - _WALL, radii / 2), heights, strict=True))
+        profile = [*outside, *inside[::-1], outside[0]]
+    else:
+        profile = [(0.0, heights[0]), *outside, (0.0, heights[-1])]
+    round_part = revolve(profile, sections=_SECTIONS)
+    face_heights = vertices[mesh.faces].mean(axis=1)[:, 1]
+    wanted = round_part.triangles_center[:, 1]
+    return round_part, colors[np.abs(wanted[:, None] - face_heights).argmin(axis=1)]
+
+
+def _reach(edges: Float[ndarray, "edge 2 3"], heights: Float[ndarray, " ring"]) -> Float[ndarray, " ring"]:
+    """The largest distance from the vertical axis where the surface crosses each height: it lies on an edge."""
+    start, end = edges[:, 0], edges[:, 1]
+    rise = end[:, 1] - start[:, 1]
+    share = (heights[:, None] - start[:, 1]) / np.where(rise == 0, np.inf, rise)
+    crosses = (share >= 0) & (share <= 1) & (rise != 0)
+    points = start + share[..., None] * (end - start)
+    return np.where(crosses, np.hypot(points[..., 0], points[..., 2]), 0.0).max(axis=1)

@@ -3,16 +3,15 @@
 import numpy as np
 from numpy.random import Generator
 
-from datasets.shapes13.assembly import Assembly
-from datasets.shapes13.draws import chance, pick
-from datasets.shapes13.palette import Color, dark, fabric, light, metal, paint, vivid, wood
+from datasets.shapes13.assembly import Assembly, Color
+from datasets.shapes13.draws import any_of, chance, dark, fabric, light, metal, paint, pick, vivid, wood
 from datasets.shapes13.parts import cylinder, ellipsoid, revolve, rod, sweep, turned
 
 
 def lamp(assembly: Assembly, rng: Generator) -> None:
     """One lamp of a random layout."""
-    stand = pick([metal, metal, dark, wood, paint, light], rng)(rng)
-    shade = pick([light, light, fabric, vivid, paint, dark], rng)(rng)
+    stand = any_of(rng, metal, metal, dark, wood, paint, light)
+    shade = any_of(rng, light, light, fabric, vivid, paint, dark)
     layout = pick([_table_lamp, _floor_lamp, _desk_lamp, _arc_lamp, _pendant], rng, (0.36, 0.24, 0.16, 0.08, 0.16))
     layout(assembly, stand, shade, rng)
 
@@ -25,8 +24,7 @@ def _shade(lamp: Assembly, low: float, height: float, radius: float, color: Colo
         return
     top = radius * {"cone": rng.uniform(0.3, 0.7), "drum": 1.0, "bell": 0.35}[kind]
     share = np.linspace(0, 1, 6)
-    bend = {"cone": share, "drum": share, "bell": share**0.5}[kind]
-    outer = radius + (top - radius) * bend
+    outer = radius + (top - radius) * (share**0.5 if kind == "bell" else share)
     outside = list(zip(outer, low + share * height, strict=True))
     inside = [(r - 0.008, y) for r, y in outside[::-1]]
     lamp.add(revolve([*outside, *inside, outside[0]], sections=28), color)
@@ -35,27 +33,23 @@ def _shade(lamp: Assembly, low: float, height: float, radius: float, color: Colo
 
 
 def _table_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> None:
-    height, body = rng.uniform(0.4, 0.6), rng.uniform(0.04, 0.17)
-    foot = rng.uniform(0.12, 0.2)
+    height, body, foot = rng.uniform(0.4, 0.6), rng.uniform(0.04, 0.17), rng.uniform(0.12, 0.2)
     kind = pick(["vase", "ball", "column", "bottle", "stack"], rng)
     if kind == "stack":
         lamp.add(cylinder(foot, 0.03, (0, 0.015, 0), sections=24), stand)
         for y in np.linspace(0.1, height - 0.05, pick([2, 3, 4], rng)):
-            lamp.add(
-                ellipsoid((body * 0.7, 0.07, body * 0.7), (0, float(y), 0)), paint(rng) if chance(0.3, rng) else stand
-            )
+            lamp.add(ellipsoid((body * 0.7, 0.07, body * 0.7), (0, y, 0)), paint(rng) if chance(0.3, rng) else stand)
         lamp.add(cylinder(0.015, height, (0, height / 2, 0), sections=8), stand)
     else:
         share = np.linspace(0, 1, 12)
-        wave = {
+        bulge = {
             "vase": np.sin(np.pi * np.clip(share * 1.15, 0, 1)) ** 0.7,
             "ball": np.sqrt(np.clip(1 - (2.2 * share - 1.1) ** 2, 0, 1)),
             "column": np.full(12, 0.35),
             "bottle": np.where(share < 0.55, 1.0, np.clip(1 - (share - 0.55) * 2.6, 0.2, 1)),
         }[kind]
-        radii = 0.018 + body * wave
-        profile = [(foot, 0.0), (foot, 0.025), *zip(radii, 0.03 + share * (height - 0.03), strict=True)]
-        lamp.add(revolve([(0, 0), *profile, (0, height)], sections=24), stand)
+        profile = zip(0.018 + body * bulge, 0.03 + share * (height - 0.03), strict=True)
+        lamp.add(revolve([(0, 0), (foot, 0.0), (foot, 0.025), *profile, (0, height)], sections=24), stand)
     lamp.add(cylinder(0.012, 0.2, (0, height + 0.08, 0), sections=8), metal(rng))
     _shade(lamp, height + 0.02, rng.uniform(0.25, 0.42), rng.uniform(0.2, 0.36), shade, rng)
 
@@ -69,15 +63,8 @@ def _floor_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> N
         lamp.add(revolve([(0, 0), (0.13, 0), (0.12, 0.02), (0.02, 0.035), (0, 0.035)], sections=24), stand)
         lamp.add(cylinder(radius, height, (0, height / 2, 0), sections=10), stand)
     if chance(0.3, rng):
-        bowl = [
-            (0.0, height),
-            (0.1, height + 0.02),
-            (0.17, height + 0.1),
-            (0.165, height + 0.1),
-            (0.09, height + 0.03),
-            (0.0, height + 0.02),
-        ]
-        lamp.add(revolve(bowl, sections=28), shade)
+        bowl = [(0.0, 0.0), (0.1, 0.02), (0.17, 0.1), (0.165, 0.1), (0.09, 0.03), (0.0, 0.02)]
+        lamp.add(revolve([(r, height + y) for r, y in bowl], sections=28), shade)
     else:
         _shade(lamp, height - 0.02, rng.uniform(0.15, 0.26), rng.uniform(0.11, 0.2), shade, rng)
 
@@ -91,32 +78,19 @@ def _desk_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> No
     lamp.add(rod(elbow, head, radius), stand)
     lamp.add(ellipsoid((radius * 2, radius * 2, radius * 2), elbow), dark(rng))
     size = rng.uniform(0.1, 0.16)
-    hood = [
-        (0.05, 0.06),
-        (0.06, -0.02),
-        (size, -0.16),
-        (size * 0.92, -0.16),
-        (0.05, -0.02),
-        (0, -0.02),
-        (0, 0.06),
-        (0.05, 0.06),
-    ]
-    mesh = revolve(hood[::-1], sections=24)
-    mesh.apply_translation(head)
-    lamp.add(turned(mesh, rng.uniform(10, 50), "x", head), shade)
+    inside = [(0.05, 0.06), (0, 0.06), (0, -0.02), (0.05, -0.02), (size * 0.92, -0.16)]
+    hood = revolve([*inside, (size, -0.16), (0.06, -0.02), (0.05, 0.06)], head, sections=24)
+    lamp.add(turned(hood, rng.uniform(10, 50), "x", head), shade)
 
 
 def _arc_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> None:
     reach, height = rng.uniform(0.45, 0.65), rng.uniform(0.75, 0.95)
     turn = np.linspace(0, np.pi * 0.9, 12)
-    path = np.stack(
-        [np.zeros(12), height * np.sin(turn * 0.62) / np.sin(np.pi * 0.5), -reach * (1 - np.cos(turn)) / 2], axis=-1
-    )
-    lamp.add(sweep(path, 0.014), stand)
+    y, z = height * np.sin(turn * 0.62) / np.sin(np.pi * 0.5), -reach * (1 - np.cos(turn)) / 2
+    lamp.add(sweep(np.stack([np.zeros(12), y, z], axis=-1), 0.014), stand)
     lamp.add(cylinder(0.15, 0.05, (0, 0.025, 0), sections=24), stand)
-    end = path[-1]
-    bowl = [(0.0, 0.1), (0.08, 0.08), (0.15, 0.0), (0.14, 0.0), (0.07, 0.07), (0.0, 0.09)]
-    lamp.add(revolve(bowl[::-1], (0, end[1] - 0.08, end[2]), sections=24), shade)
+    bowl = [(0.0, 0.09), (0.07, 0.07), (0.14, 0.0), (0.15, 0.0), (0.08, 0.08), (0.0, 0.1)]
+    lamp.add(revolve(bowl, (0, y[-1] - 0.08, z[-1]), sections=24), shade)
 
 
 def _pendant(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> None:

@@ -10,67 +10,54 @@ from typing import Literal, TypeAlias, cast
 
 import numpy as np
 import trimesh
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from trimesh import Trimesh
 
 Point: TypeAlias = Sequence[float] | ndarray
+Path: TypeAlias = Sequence[Point] | ndarray
 Axis: TypeAlias = Literal["x", "y", "z"]
-
-_AXES: dict[str, tuple[int, int, int]] = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}
 
 
 def box(size: Point, center: Point, top: tuple[float, float] = (1.0, 1.0), lean: Point = (0.0, 0.0)) -> Trimesh:
     """A block; its upper face is scaled by `top` along x and z, and moved by `lean` along x and z."""
     mesh = trimesh.creation.box(size)
-    vertices = mesh.vertices.copy()
-    upper = vertices[:, 1] > 0
-    vertices[upper] *= (top[0], 1.0, top[1])
-    vertices[upper] += (lean[0], 0.0, lean[1])
-    return Trimesh(vertices + np.asarray(center), mesh.faces, process=False)
+    upper = mesh.vertices[:, 1:2] > 0
+    scale, shift = np.where(upper, (top[0], 1.0, top[1]), 1.0), np.where(upper, (lean[0], 0.0, lean[1]), 0.0)
+    return Trimesh(mesh.vertices * scale + shift + center, mesh.faces, process=False)
 
 
 def cushion(size: Point, center: Point, squareness: float = 0.35) -> Trimesh:
     """A padded block: a superellipsoid, from a block (0) to an ellipsoid (1)."""
-    latitudes = np.linspace(-np.pi / 2, np.pi / 2, 11)
+    latitudes = np.linspace(-np.pi / 2, np.pi / 2, 11)[:, None]
     longitudes = np.linspace(0, 2 * np.pi, 20, endpoint=False) + np.pi / 20
 
     def power(values: ndarray) -> ndarray:
         return np.sign(values) * np.abs(values) ** squareness
 
-    across, up = power(np.cos(latitudes)), power(np.sin(latitudes))
-    rings = np.stack(
-        np.broadcast_arrays(
-            across[:, None] * power(np.cos(longitudes)), up[:, None], across[:, None] * power(np.sin(-longitudes))
-        ),
-        axis=-1,
-    )
-    return loft(rings * (np.asarray(size) / 2) + np.asarray(center))
+    across = power(np.cos(latitudes))
+    unit = across * power(np.cos(longitudes)), power(np.sin(latitudes)), across * power(np.sin(-longitudes))
+    return loft(*(axis * (length / 2) + middle for axis, length, middle in zip(unit, size, center, strict=True)))
 
 
 def ellipsoid(radii: Point, center: Point) -> Trimesh:
     """A sphere stretched along the axes."""
     mesh = trimesh.creation.icosphere(subdivisions=2)
-    return Trimesh(mesh.vertices * np.asarray(radii) + np.asarray(center), mesh.faces, process=False)
+    return Trimesh(mesh.vertices * radii + center, mesh.faces, process=False)
 
 
 def cylinder(
     radius: float, length: float, center: Point, axis: Axis = "y", end_radius: float | None = None, sections: int = 16
 ) -> Trimesh:
     """A cylinder, or a cone's frustum with `end_radius` at its positive end."""
-    end = radius if end_radius is None else end_radius
-    return revolve(
-        [(0, -length / 2), (radius, -length / 2), (end, length / 2), (0, length / 2)], center, axis, sections
-    )
+    end, half = radius if end_radius is None else end_radius, length / 2
+    return revolve([(0, -half), (radius, -half), (end, half), (0, half)], center, axis, sections)
 
 
-def revolve(
-    profile: Sequence[tuple[float, float]], center: Point = (0, 0, 0), axis: Axis = "y", sections: int = 20
-) -> Trimesh:
+def revolve(profile: Path, center: Point = (0, 0, 0), axis: Axis = "y", sections: int = 20) -> Trimesh:
     """A surface of revolution: `profile` lists (radius, height along the axis), from the lower end up."""
     mesh = trimesh.creation.revolve(np.asarray(profile, dtype=float), sections=sections)
-    order = np.argsort(_AXES[axis])
-    return Trimesh(mesh.vertices[:, order] + np.asarray(center), mesh.faces, process=False)
+    return Trimesh(np.roll(mesh.vertices, "zxy".index(axis), axis=1) + center, mesh.faces, process=False)
 
 
 def rod(start: Point, end: Point, radius: float, end_radius: float | None = None, sections: int = 8) -> Trimesh:
@@ -78,13 +65,13 @@ def rod(start: Point, end: Point, radius: float, end_radius: float | None = None
     return sweep([start, end], [radius, radius if end_radius is None else end_radius], sections)
 
 
-def bars(path: Sequence[Point], radius: float, sections: int = 8) -> Trimesh:
+def bars(path: Path, radius: float, sections: int = 8) -> Trimesh:
     """Straight round bars from each point of a path to the next: a frame with sharp corners."""
     rods = [rod(start, end, radius, sections=sections) for start, end in pairwise(path)]
     return cast(Trimesh, trimesh.util.concatenate(rods))
 
 
-def sweep(path: Sequence[Point] | ndarray, radius: float | Sequence[float], sections: int = 8) -> Trimesh:
+def sweep(path: Path, radius: float | Sequence[float], sections: int = 8) -> Trimesh:
     """A round tube along a polyline; the radius may change from point to point."""
     points = np.asarray(path, dtype=float)
     radii = np.broadcast_to(np.asarray(radius, dtype=float), len(points))
@@ -104,30 +91,32 @@ def sweep(path: Sequence[Point] | ndarray, radius: float | Sequence[float], sect
         side /= length
         other = np.cross(tangent, side)
         rings.append(point + size * (np.cos(angles)[:, None] * side + np.sin(angles)[:, None] * other))
-    return loft(np.stack(rings))
+    return loft(*np.moveaxis(np.stack(rings), -1, 0))
 
 
-def loft(rings: Float[ndarray, "ring point 3"]) -> Trimesh:
+def loft(x: ndarray, y: ndarray, z: ndarray) -> Trimesh:
     """A skin over rings of equally many points, closed by fans at both ends.
 
-    Seen against the direction in which the rings advance, their points run counter-clockwise.
+    The coordinates broadcast to one array with axes (ring, point). Seen against the direction in which the rings
+    advance, their points run counter-clockwise.
     """
+    rings = np.stack(np.broadcast_arrays(x, y, z), axis=-1)
     count, around = rings.shape[:2]
     index = np.arange(count * around).reshape(count, around)
     low, high = index[:-1], index[1:]
     next_low, next_high = np.roll(low, -1, axis=1), np.roll(high, -1, axis=1)
-    first, last = count * around, count * around + 1
-    faces = [
-        np.stack([low, next_low, next_high], axis=-1).reshape(-1, 3),
-        np.stack([low, next_high, high], axis=-1).reshape(-1, 3),
-        np.stack([np.full(around, first), np.roll(index[0], -1), index[0]], axis=-1),
-        np.stack([np.full(around, last), index[-1], np.roll(index[-1], -1)], axis=-1),
-    ]
+    first, last = index.size, index.size + 1
+    skin = _triangles(low, next_low, next_high), _triangles(low, next_high, high)
+    fans = _triangles(first, next_low[0], low[0]), _triangles(last, high[-1], next_high[-1])
     vertices = np.concatenate([rings.reshape(-1, 3), rings[:1].mean(axis=1), rings[-1:].mean(axis=1)])
-    return Trimesh(vertices, np.concatenate(faces), process=False)
+    return Trimesh(vertices, np.concatenate([*skin, *fans]), process=False)
 
 
-def extrude(outline: Sequence[tuple[float, float]], thickness: float, axis: Axis, offset: float = 0.0) -> Trimesh:
+def _triangles(*corners: Int[ndarray, "..."] | int) -> Int[ndarray, "face 3"]:
+    return np.stack(np.broadcast_arrays(*corners), axis=-1).reshape(-1, 3)
+
+
+def extrude(outline: Path, thickness: float, axis: Axis, offset: float = 0.0) -> Trimesh:
     """A simple polygon given thickness along an axis, centred on `offset`.
 
     The outline's coordinates are (z, y) for axis x (a side view), (x, z) for y (a plan), (x, y) for z (a front view).
@@ -138,16 +127,9 @@ def extrude(outline: Sequence[tuple[float, float]], thickness: float, axis: Axis
         flat = flat[::-1]
     count = len(flat)
     caps = np.asarray(_ear_clip(flat))
-    low = np.arange(count)
-    high, next_low = low + count, np.roll(low, -1)
-    faces = np.concatenate(
-        [
-            caps[:, ::-1],
-            caps + count,
-            np.stack([low, next_low, next_low + count], axis=-1),
-            np.stack([low, next_low + count, high], axis=-1),
-        ]
-    )
+    low, next_low = np.arange(count), np.roll(np.arange(count), -1)
+    sides = _triangles(low, next_low, next_low + count), _triangles(low, next_low + count, low + count)
+    faces = np.concatenate([caps[:, ::-1], caps + count, *sides])
     depth = np.repeat([-thickness / 2, thickness / 2], count) + offset
     first, second = np.tile(flat, (2, 1)).T
     columns = {"x": (depth, second, first), "y": (first, depth, second), "z": (first, second, depth)}[axis]
@@ -190,7 +172,7 @@ def turned(mesh: Trimesh, degrees: float, axis: Axis, about: Point = (0, 0, 0)) 
 
 def moved(mesh: Trimesh, offset: Point) -> Trimesh:
     """A translated copy."""
-    return Trimesh(mesh.vertices + np.asarray(offset), mesh.faces, process=False)
+    return Trimesh(mesh.vertices + offset, mesh.faces, process=False)
 
 
 def mirrored(mesh: Trimesh) -> Trimesh:
@@ -198,17 +180,14 @@ def mirrored(mesh: Trimesh) -> Trimesh:
     return Trimesh(mesh.vertices * (-1, 1, 1), mesh.faces[:, ::-1], process=False)
 
 
-def wing(
-    root: tuple[float, float], tip: tuple[float, float], span: float, rise: float, thickness: float, height: float
-) -> Trimesh:
+def wing(root: Point, tip: Point, span: float, rise: float, thickness: float, height: float) -> Trimesh:
     """A tapered wing from x = 0 to x = span; `root` and `tip` are the (leading, trailing) edges' z.
 
     `rise` is the tip's height over the root, `thickness` is relative to the chord.
     """
-    outline = np.array([(0.0, 0.0), (0.25, 0.5), (0.6, 0.4), (1.0, 0.0), (0.6, -0.25), (0.25, -0.35)])
-    rings = []
-    for x, (lead, trail), y in ((0.0, root, height), (span, tip, height + rise)):
-        chord = trail - lead
-        z, up = lead + chord * outline[:, 0], y + chord * thickness * outline[:, 1]
-        rings.append(np.stack([np.full(6, x), up, z], axis=-1))
-    return loft(np.stack(rings))
+    along = np.array([0.0, 0.25, 0.6, 1.0, 0.6, 0.25])
+    above = np.array([0.0, 0.5, 0.4, 0.0, -0.25, -0.35])
+    lead, trail = np.array([root, tip]).T[:, :, None]
+    chord = trail - lead
+    x, y = np.array([[0.0], [span]]), np.array([[height], [height + rise]])
+    return loft(x, y + chord * thickness * above, lead + chord * along)

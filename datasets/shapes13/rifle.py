@@ -3,156 +3,119 @@
 import numpy as np
 from numpy.random import Generator
 
-from datasets.shapes13.assembly import Assembly
-from datasets.shapes13.draws import chance, pick
-from datasets.shapes13.palette import Color, dark, grey, metal, paint, wood
+from datasets.shapes13.assembly import Assembly, Color
+from datasets.shapes13.draws import any_of, chance, dark, grey, metal, paint, pick, wood
 from datasets.shapes13.parts import bars, box, cylinder, extrude, revolve, rod
 
 
 def rifle(assembly: Assembly, rng: Generator) -> None:
     """One rifle of a random layout."""
     steel = grey(0.1, 0.35, rng) if chance(0.75, rng) else metal(rng)
-    grip = pick([wood, wood, dark, paint, lambda _: steel], rng)(rng)
+    grip = any_of(rng, wood, wood, dark, paint, lambda _: steel)
     layout = pick([_assault, _bolt_action, _bullpup], rng, (0.5, 0.36, 0.14))
     layout(assembly, steel, grip, rng)
 
 
-def _barrel(
-    gun: Assembly, height: float, start: float, length: float, radius: float, color: Color, rng: Generator
-) -> None:
-    gun.add(cylinder(radius, length, (0, height, start - length / 2), "z", sections=10), color)
+def _barrel(gun: Assembly, y: float, start: float, length: float, radius: float, color: Color, rng: Generator) -> None:
+    gun.add(cylinder(radius, length, (0, y, start - length / 2), "z", sections=10), color)
     if chance(0.5, rng):
-        gun.add(cylinder(radius * 1.7, 0.05, (0, height, start - length), "z", sections=10), dark(rng))
-    gun.add(box((0.008, 0.035, 0.02), (0, height + 0.025, start - length * 0.92)), color)
+        gun.add(cylinder(radius * 1.7, 0.05, (0, y, start - length), "z", sections=10), dark(rng))
+    gun.add(box((0.008, 0.035, 0.02), (0, y + 0.025, start - length * 0.92)), color)
 
 
-def _scope(gun: Assembly, height: float, place: float, rng: Generator) -> None:
+def _scope(gun: Assembly, y: float, z: float, rng: Generator) -> None:
     length, radius, color = rng.uniform(0.14, 0.26), rng.uniform(0.012, 0.018), dark(rng)
     profile = [(0, -0.5), (1.7, -0.5), (1.7, -0.3), (1.0, -0.2), (1.0, 0.25), (1.5, 0.35), (1.5, 0.5), (0, 0.5)]
-    tube = [(r * radius, z * length) for r, z in profile]
-    gun.add(revolve(tube, (0, height + 0.035, place), "z", 12), color)
-    for offset in (-0.05, 0.05):
-        gun.add(box((0.015, 0.04, 0.015), (0, height + 0.012, place + offset)), color)
+    gun.add(revolve(np.array(profile) * (radius, length), (0, y + 0.035, z), "z", 12), color)
+    for mount in (z - 0.05, z + 0.05):
+        gun.add(box((0.015, 0.04, 0.015), (0, y + 0.012, mount)), color)
 
 
-def _stock(gun: Assembly, height: float, start: float, end: float, color: Color, rng: Generator) -> None:
+def _stock(gun: Assembly, start: float, end: float, color: Color, rng: Generator) -> None:
     """From the receiver's rear to the shoulder, solid, skeletal or a tube."""
-    drop, butt = rng.uniform(0.0, 0.05), rng.uniform(0.08, 0.13)
-    top, thick = height + 0.01, rng.uniform(0.026, 0.04)
+    drop, butt, thick = rng.uniform(0.0, 0.05), rng.uniform(0.08, 0.13), rng.uniform(0.026, 0.04)
+    top = 0.01
+    rear = top - drop
     kind = pick(["solid", "solid", "skeleton", "tube"], rng)
     if kind == "solid":
-        outline = [
-            (start, top),
-            (end, top - drop),
-            (end, top - drop - butt),
-            (start + 0.05, height - 0.05),
-            (start, height - 0.04),
-        ]
+        outline = [(start, top), (end, rear), (end, rear - butt), (start + 0.05, -0.05), (start, -0.04)]
         gun.add(extrude(outline, thick, "x"), color)
     elif kind == "skeleton":
-        low = top - drop - butt
-        gun.add(rod((0, top - 0.01, start), (0, top - drop - 0.01, end), 0.014, sections=6), color)
-        gun.add(rod((0, height - 0.03, start), (0, low + 0.01, end), 0.012, sections=6), color)
-        gun.add(box((thick, butt + 0.01, 0.02), (0, top - drop - butt / 2, end)), color)
+        gun.add(rod((0, top - 0.01, start), (0, rear - 0.01, end), 0.014, sections=6), color)
+        gun.add(rod((0, -0.03, start), (0, rear - butt + 0.01, end), 0.012, sections=6), color)
+        gun.add(box((thick, butt + 0.01, 0.02), (0, rear - butt / 2, end)), color)
     else:
-        gun.add(cylinder(0.017, end - start, (0, height, (start + end) / 2), "z", sections=8), dark(rng))
-        gun.add(box((thick, butt, 0.11), (0, height - butt * 0.3, end - 0.055), top=(1, 1.2)), color)
+        gun.add(cylinder(0.017, end - start, (0, 0, (start + end) / 2), "z", sections=8), dark(rng))
+        gun.add(box((thick, butt, 0.11), (0, -butt * 0.3, end - 0.055), top=(1, 1.2)), color)
 
 
-def _grip(gun: Assembly, height: float, place: float, color: Color, rng: Generator) -> None:
-    length, rake = rng.uniform(0.09, 0.13), rng.uniform(0.02, 0.05)
-    outline = [
-        (place - 0.02, height),
-        (place + 0.025, height),
-        (place + 0.03 + rake, height - length),
-        (place - 0.01 + rake, height - length),
-    ]
-    gun.add(extrude(outline, 0.03, "x"), color)
-    guard = [(place - 0.08, height), (place - 0.08, height - 0.035), (place - 0.015, height - 0.035)]
-    gun.add(bars([(0, y, z) for z, y in guard], 0.005, 4), dark(rng))
+def _grip(gun: Assembly, y: float, z: float, color: Color, rng: Generator) -> None:
+    low, rake = y - rng.uniform(0.09, 0.13), rng.uniform(0.02, 0.05)
+    gun.add(extrude([(z - 0.02, y), (z + 0.025, y), (z + 0.03 + rake, low), (z - 0.01 + rake, low)], 0.03, "x"), color)
+    gun.add(bars([(0, y, z - 0.08), (0, y - 0.035, z - 0.08), (0, y - 0.035, z - 0.015)], 0.005, 4), dark(rng))
 
 
-def _magazine(gun: Assembly, height: float, place: float, color: Color, rng: Generator) -> None:
-    kind, length, wide = (
-        pick(["curved", "straight", "drum", "short"], rng, (0.4, 0.35, 0.07, 0.18)),
-        rng.uniform(0.13, 0.2),
-        rng.uniform(0.04, 0.06),
-    )
+def _magazine(gun: Assembly, y: float, z: float, color: Color, rng: Generator) -> None:
+    kind = pick(["curved", "straight", "drum", "short"], rng, (0.4, 0.35, 0.07, 0.18))
+    length, wide = rng.uniform(0.13, 0.2), rng.uniform(0.04, 0.06)
     if kind == "drum":
-        gun.add(cylinder(0.07, 0.06, (0, height - 0.07, place), "x", sections=16), color)
+        gun.add(cylinder(0.07, 0.06, (0, y - 0.07, z), "x", sections=16), color)
         return
     length *= 0.45 if kind == "short" else 1.0
     turn = np.linspace(0, 1, 6)
-    front = place - wide / 2 - (0.06 * turn**2 if kind == "curved" else 0.015 * turn)
-    levels = height - length * turn
-    outline = [*zip(front, levels, strict=True), *zip(front[::-1] + wide, levels[::-1], strict=True)]
+    front = z - wide / 2 - (0.06 * turn**2 if kind == "curved" else 0.015 * turn)
+    heights = y - length * turn
+    outline = [*zip(front, heights, strict=True), *zip(front[::-1] + wide, heights[::-1], strict=True)]
     gun.add(extrude(outline, 0.024, "x"), color)
 
 
 def _assault(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> None:
-    height, tall = 0.0, rng.uniform(0.055, 0.085)
-    gun.add(box((0.034, tall, 0.27), (0, height - 0.01, 0.06), top=(0.8, 1)), steel)
-    _barrel(gun, height, -0.05, rng.uniform(0.36, 0.5), rng.uniform(0.008, 0.013), steel, rng)
+    tall = rng.uniform(0.055, 0.085)
+    top, low = -0.01 + tall / 2, -tall / 2
+    gun.add(box((0.034, tall, 0.27), (0, -0.01, 0.06), top=(0.8, 1)), steel)
+    _barrel(gun, 0.0, -0.05, rng.uniform(0.36, 0.5), rng.uniform(0.008, 0.013), steel, rng)
     length = rng.uniform(0.14, 0.24)
     if chance(0.5, rng):
-        gun.add(cylinder(0.027, length, (0, height, -0.08 - length / 2), "z", sections=10), grip)
+        gun.add(cylinder(0.027, length, (0, 0, -0.08 - length / 2), "z", sections=10), grip)
     else:
-        gun.add(box((0.036, 0.05, length), (0, height - 0.004, -0.08 - length / 2)), grip)
-    _stock(gun, height, 0.19, rng.uniform(0.42, 0.5), grip, rng)
-    _grip(gun, height - tall / 2, 0.15, grip if chance(0.5, rng) else dark(rng), rng)
-    _magazine(gun, height - tall / 2, rng.uniform(0.02, 0.06), steel if chance(0.6, rng) else dark(rng), rng)
+        gun.add(box((0.036, 0.05, length), (0, -0.004, -0.08 - length / 2)), grip)
+    _stock(gun, 0.19, rng.uniform(0.42, 0.5), grip, rng)
+    _grip(gun, low, 0.15, grip if chance(0.5, rng) else dark(rng), rng)
+    _magazine(gun, low, rng.uniform(0.02, 0.06), steel if chance(0.6, rng) else dark(rng), rng)
     kind = pick(["scope", "handle", "rail"], rng)
-    top = height - 0.01 + tall / 2
     if kind == "scope":
         _scope(gun, top, 0.06, rng)
     elif kind == "handle":
-        outline = [
-            (-0.02, top),
-            (0.0, top + 0.05),
-            (0.12, top + 0.05),
-            (0.16, top),
-            (0.14, top),
-            (0.11, top + 0.033),
-            (0.01, top + 0.033),
-            (0.0, top),
-        ]
-        gun.add(extrude(outline, 0.016, "x"), dark(rng))
+        outer = [(-0.02, 0.0), (0.0, 0.05), (0.12, 0.05), (0.16, 0.0)]
+        inner = [(0.14, 0.0), (0.11, 0.033), (0.01, 0.033), (0.0, 0.0)]
+        gun.add(extrude([(z, top + y) for z, y in outer + inner], 0.016, "x"), dark(rng))
     else:
         gun.add(box((0.02, 0.015, 0.26), (0, top + 0.005, 0.04)), dark(rng))
     if chance(0.25, rng):
-        gun.add(box((0.025, 0.08, 0.03), (0, height - 0.06, -0.2)), dark(rng))
+        gun.add(box((0.025, 0.08, 0.03), (0, -0.06, -0.2)), dark(rng))
 
 
 def _bolt_action(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> None:
     end, fore = rng.uniform(0.42, 0.5), rng.uniform(-0.3, -0.12)
-    outline = [
-        (fore, 0.0),
-        (0.2, 0.0),
-        (0.26, -0.02),
-        (end, rng.uniform(-0.04, 0.01)),
-        (end, -0.13),
-        (0.28, -0.085),
-        (0.22, -0.1),
-        (0.19, -0.05),
-        (fore, -0.035),
-    ]
-    gun.add(extrude(outline, rng.uniform(0.03, 0.042), "x"), grip)
+    upper = [(fore, 0.0), (0.2, 0.0), (0.26, -0.02), (end, rng.uniform(-0.04, 0.01))]
+    lower = [(end, -0.13), (0.28, -0.085), (0.22, -0.1), (0.19, -0.05), (fore, -0.035)]
+    gun.add(extrude(upper + lower, rng.uniform(0.03, 0.042), "x"), grip)
     gun.add(cylinder(0.019, 0.28, (0, 0.01, 0.07), "z", sections=10), steel)
-    count = pick([1, 1, 1, 2], rng)
+    barrels = pick([1, 1, 1, 2], rng)
     _barrel(gun, 0.012, 0.0, rng.uniform(0.48, 0.62), rng.uniform(0.009, 0.016), steel, rng)
-    if count == 2:
+    if barrels == 2:
         _barrel(gun, -0.014, 0.0, 0.48, 0.012, steel, rng)
         gun.add(cylinder(0.026, 0.12, (0, -0.012, -0.24), "z", sections=10), grip)
     gun.add(rod((0, 0.012, 0.17), (0.06, -0.005, 0.18), 0.006, sections=6), metal(rng))
-    guard = [(0.1, -0.04), (0.11, -0.075), (0.18, -0.075), (0.19, -0.05)]
-    gun.add(bars([(0, y, z) for z, y in guard], 0.005, 4), steel)
+    guard = [(0, -0.04, 0.1), (0, -0.075, 0.11), (0, -0.075, 0.18), (0, -0.05, 0.19)]
+    gun.add(bars(guard, 0.005, 4), steel)
     if chance(0.6, rng):
         _scope(gun, 0.03, 0.06, rng)
     if chance(0.5, rng):
         _magazine(gun, -0.03, 0.04, steel, rng)
     if chance(0.4, rng):
-        for side in (-1, 1):
-            leg = rod((0, -0.01, -0.25), (side * 0.07, -rng.uniform(0.14, 0.2), -0.27), 0.007, sections=6)
+        for x in (-0.07, 0.07):
+            leg = rod((0, -0.01, -0.25), (x, -rng.uniform(0.14, 0.2), -0.27), 0.007, sections=6)
             gun.add(leg, dark(rng))
 
 

@@ -1,203 +1,152 @@
 """Sailing boats, motor boats, cargo and passenger ships, warships and submarines; the bow points to -z."""
 
+from itertools import product
+
 import numpy as np
 from numpy.random import Generator
 from trimesh import Trimesh
 
-from datasets.shapes13.assembly import Assembly, striped
-from datasets.shapes13.draws import chance, pick
-from datasets.shapes13.palette import Color, dark, fabric, glass, grey, light, metal, paint, vivid, wood
+from datasets.shapes13.assembly import Assembly, Color
+from datasets.shapes13.draws import any_of, chance, dark, fabric, glass, grey, light, metal, paint, pick, vivid, wood
 from datasets.shapes13.parts import bars, box, cylinder, extrude, loft, revolve, rod
 
 
 def vessel(assembly: Assembly, rng: Generator) -> None:
     """One vessel of a random layout."""
-    layout = pick(
-        [_sailing_boat, _motor_boat, _cargo_ship, _liner, _warship, _rowing_boat, _submarine],
-        rng,
-        (0.25, 0.2, 0.18, 0.1, 0.15, 0.07, 0.05),
-    )
+    layouts = [_sailing_boat, _motor_boat, _cargo_ship, _liner, _warship, _rowing_boat, _submarine]
+    layout = pick(layouts, rng, (0.25, 0.2, 0.18, 0.1, 0.15, 0.07, 0.05))
     layout(assembly, rng)
 
 
 def _hull(length: float, beam: float, depth: float, sheer: float, stern: float, fullness: float) -> Trimesh:
     """A closed hull, its deck at y = 0 amidships; `sheer` raises the bow, `stern` is the transom's relative width."""
-    share = np.linspace(0, 1, 11)
-    width = np.clip(np.sin(np.pi / 2 * np.clip(share / fullness, 0, 1)) ** 0.7, 0.02, 1) * np.interp(
-        share, [0, 0.7, 1], [1, 1, stern]
-    )
+    share = np.linspace(0, 1, 11)[:, None]
+    width = np.clip(np.sin(np.pi / 2 * np.clip(share / fullness, 0, 1)) ** 0.7, 0.02, 1)
+    width = width * np.interp(share, [0, 0.7, 1], [1, 1, stern])
     deck = sheer * np.clip(1 - share / 0.6, 0, 1) ** 2 + 0.25 * sheer * np.clip(share - 0.6, 0, 1)
     keel = -depth * np.interp(share, [0, 0.12, 0.3, 0.85, 1], [0.35, 0.75, 1, 1, 0.7])
     z = (share - 0.5) * length
     z_low = z + 0.07 * length * np.clip(1 - share / 0.35, 0, 1)
-    x = np.array([0.0, 0.5, 0.82, 1.0, 0.93, -0.93, -1.0, -0.82, -0.5, 0.0])
-    height = np.array([0.0, 0.06, 0.4, 0.97, 1.0, 1.0, 0.97, 0.4, 0.06, 0.0])
-    x, height = x[1:-1], height[1:-1]
-    rings = np.stack(
-        [
-            beam / 2 * width[:, None] * x,
-            keel[:, None] + (deck - keel)[:, None] * height,
-            z_low[:, None] + (z - z_low)[:, None] * height,
-        ],
-        axis=-1,
-    )
-    return loft(rings)
+    across = np.array([0.5, 0.82, 1.0, 0.93, -0.93, -1.0, -0.82, -0.5])
+    up = np.array([0.06, 0.4, 0.97, 1.0, 1.0, 0.97, 0.4, 0.06])
+    return loft(beam / 2 * width * across, keel + (deck - keel) * up, z_low + (z - z_low) * up)
 
 
 def _add_hull(ship: Assembly, mesh: Trimesh, depth: float, hull: Color, deck: Color, rng: Generator) -> None:
     """Paint: antifouling below, maybe a stripe, and the deck on faces that look up."""
     bottom, stripe = pick([(0.5, 0.12, 0.1), dark(rng), paint(rng), hull], rng), vivid(rng)
-    bands = striped(
-        1, (-0.6 * depth, -0.25 * depth, -0.12 * depth), (bottom, hull, stripe if chance(0.4, rng) else hull, hull)
-    )
-    upward = mesh.face_normals[:, 1] > 0.75
-
-    def livery(centers: np.ndarray) -> np.ndarray:
-        colors = np.array(bands(centers), dtype=float)
-        colors[upward] = deck
-        return colors
-
-    ship.add(mesh, livery)
+    stripe = stripe if chance(0.4, rng) else hull
+    height, upward = mesh.triangles_center[:, 1:2], mesh.face_normals[:, 1:2] > 0.75
+    below = [height <= share * depth for share in (-0.6, -0.25, -0.12)]
+    ship.add(mesh, np.select([upward, *below], [deck, bottom, hull, stripe], hull))
 
 
 def _sailing_boat(boat: Assembly, rng: Generator) -> None:
     length, beam, depth = rng.uniform(0.6, 0.9), rng.uniform(0.18, 0.26), rng.uniform(0.09, 0.14)
-    _add_hull(
-        boat,
-        _hull(length, beam, depth, 0.05, 0.6, 0.55),
-        depth,
-        pick([light, paint, wood], rng)(rng),
-        pick([wood, light], rng)(rng),
-        rng,
-    )
+    hull, deck = any_of(rng, light, paint, wood), any_of(rng, wood, light)
+    _add_hull(boat, _hull(length, beam, depth, 0.05, 0.6, 0.55), depth, hull, deck, rng)
     boat.add(box((beam * 0.5, 0.06, length * 0.3), (0, 0.03, 0), top=(0.8, 0.8)), light(rng))
     boat.add(box((beam * 0.505, 0.02, length * 0.2), (0, 0.035, 0), top=(0.9, 1)), glass(rng))
-    spar, masts = pick([metal, wood, light], rng)(rng), pick([1, 1, 2, 3], rng)
+    spar, masts = any_of(rng, metal, wood, light), pick([1, 1, 2, 3], rng)
     height = rng.uniform(0.75, 1.0)
     cloth = light(rng) if chance(0.6, rng) else fabric(rng)
     square = masts > 1 and chance(0.6, rng)
-    for place in np.linspace(-0.28, 0.2, masts) * length if masts > 1 else (-0.08 * length,):
+    for z in np.linspace(-0.28, 0.2, masts) * length if masts > 1 else (-0.08 * length,):
         tall = height * rng.uniform(0.8, 1.0)
-        boat.add(rod((0, 0, place), (0, tall, place), 0.012, 0.006), spar)
+        boat.add(rod((0, 0, z), (0, tall, z), 0.012, 0.006), spar)
         if square:
             for low, high in ((0.2, 0.5), (0.53, 0.78)):
-                wide = beam * rng.uniform(0.7, 1.0) * (1.3 - high)
-                boat.add(
-                    box(
-                        (2 * wide, (high - low) * tall, 0.012), (0, (low + high) / 2 * tall, place - 0.02), top=(0.8, 1)
-                    ),
-                    cloth,
-                )
+                half = beam * rng.uniform(0.7, 1.0) * (1.3 - high)
+                middle = (0, (low + high) / 2 * tall, z - 0.02)
+                boat.add(box((2 * half, (high - low) * tall, 0.012), middle, top=(0.8, 1)), cloth)
         else:
-            reach = min(length / masts * 0.8, 0.48 * length)
-            boat.add(
-                extrude([(place + 0.015, 0.12), (place + reach, 0.13), (place + 0.015, tall * 0.96)], 0.008, "x"), cloth
-            )
-            boat.add(rod((0, 0.11, place), (0, 0.12, place + reach), 0.008), spar)
+            end, luff = z + min(length / masts * 0.8, 0.48 * length), z + 0.015
+            boat.add(extrude([(luff, 0.12), (end, 0.13), (luff, tall * 0.96)], 0.008, "x"), cloth)
+            boat.add(rod((0, 0.11, z), (0, 0.12, end), 0.008), spar)
     if not square:
-        bow = -length / 2 + 0.02
-        boat.add(
-            extrude([(bow, 0.07), (-0.1 * length, 0.1), (-0.1 * length, height * 0.75)], 0.008, "x"),
-            cloth if chance(0.6, rng) else vivid(rng),
-        )
+        bow, luff = -length / 2 + 0.02, -0.1 * length
+        jib = extrude([(bow, 0.07), (luff, 0.1), (luff, height * 0.75)], 0.008, "x")
+        boat.add(jib, cloth if chance(0.6, rng) else vivid(rng))
     if chance(0.4, rng):
         boat.add(box((0.02, 0.13, 0.16), (0, -depth - 0.05, 0)), dark(rng))
 
 
 def _motor_boat(boat: Assembly, rng: Generator) -> None:
     beam, depth, sheer = rng.uniform(0.24, 0.34), rng.uniform(0.11, 0.16), rng.uniform(0.03, 0.08)
-    hull, pane = pick([light, light, paint, vivid], rng)(rng), glass(rng)
-    _add_hull(boat, _hull(1.0, beam, depth, sheer, 0.9, 0.6), depth, hull, pick([light, wood], rng)(rng), rng)
-    top, level = light(rng) if chance(0.7, rng) else hull, 0.0
+    hull, pane = any_of(rng, light, light, paint, vivid), glass(rng)
+    _add_hull(boat, _hull(1.0, beam, depth, sheer, 0.9, 0.6), depth, hull, any_of(rng, light, wood), rng)
+    top, low = light(rng) if chance(0.7, rng) else hull, 0.0
     size = np.array([beam * 0.75, 0.07, rng.uniform(0.35, 0.55)])
     for _ in range(pick([1, 2, 2, 3], rng)):
-        center = (0, level + size[1] / 2, 0.06 + level * 0.5)
-        boat.add(box(size, center, top=(0.9, 0.8), lean=(0, 0.04)), top)
-        boat.add(
-            box(size * (1.01, 0.45, 0.92), (0, center[1] + 0.01, center[2] + 0.005), top=(0.94, 0.9), lean=(0, 0.02)),
-            pane,
-        )
-        level += size[1]
-        size = size * (0.85, 0.9, 0.65)
+        y, z = low + size[1] / 2, 0.06 + low * 0.5
+        boat.add(box(size, (0, y, z), top=(0.9, 0.8), lean=(0, 0.04)), top)
+        windows = box(size * (1.01, 0.45, 0.92), (0, y + 0.01, z + 0.005), top=(0.94, 0.9), lean=(0, 0.02))
+        boat.add(windows, pane)
+        low, size = low + size[1], size * (0.85, 0.9, 0.65)
     if chance(0.6, rng):
-        boat.add(rod((0, level, 0.1), (0, level + 0.1, 0.13), 0.008), metal(rng))
+        boat.add(rod((0, low, 0.1), (0, low + 0.1, 0.13), 0.008), metal(rng))
     if chance(0.5, rng):
         rail = [(0.05, sheer + 0.06, -0.42), (beam * 0.4, 0.07, -0.15), (beam * 0.42, 0.05, 0.1)]
-        boat.add(bars(rail, 0.006, 4), metal(rng), mirror=True)
+        boat.pair(bars(rail, 0.006, 4), metal(rng))
     if chance(0.35, rng):
-        boat.add(box((0.06, 0.12, 0.06), (0, -0.02, 0.52)), dark(rng), mirror=False)
+        boat.add(box((0.06, 0.12, 0.06), (0, -0.02, 0.52)), dark(rng))
 
 
 def _cargo_ship(ship: Assembly, rng: Generator) -> None:
     beam, depth = rng.uniform(0.14, 0.2), rng.uniform(0.07, 0.11)
-    _add_hull(
-        ship,
-        _hull(1.0, beam, depth, 0.03, 0.85, 0.3),
-        depth,
-        paint(rng),
-        pick([grey(0.3, 0.6, rng), (0.4, 0.2, 0.15), (0.2, 0.35, 0.25)], rng),
-        rng,
-    )
+    hull, deck = paint(rng), pick([grey(0.3, 0.6, rng), (0.4, 0.2, 0.15), (0.2, 0.35, 0.25)], rng)
+    _add_hull(ship, _hull(1.0, beam, depth, 0.03, 0.85, 0.3), depth, hull, deck, rng)
     house = light(rng) if chance(0.8, rng) else paint(rng)
-    stern = rng.uniform(0.3, 0.4)
-    _superstructure(ship, beam * 0.8, 0.12, stern, house, rng)
+    _bridge(ship, beam * 0.8, rng.uniform(0.3, 0.4), house, rng)
     if chance(0.6, rng):
         rows, columns = pick([5, 6, 8], rng), pick([2, 3], rng)
         each = 0.62 / rows
-        for row in range(rows):
-            for column in range(columns):
-                high = 0.035 * rng.integers(1, 4)
-                x = (column - (columns - 1) / 2) * beam * 0.85 / columns
-                ship.add(
-                    box((beam * 0.8 / columns, high, each * 0.88), (x, high / 2 + 0.005, -0.38 + (row + 0.5) * each)),
-                    paint(rng),
-                )
+        for row, column in product(range(rows), range(columns)):
+            size = (beam * 0.8 / columns, 0.035 * rng.integers(1, 4), each * 0.88)
+            x, z = (column - (columns - 1) / 2) * beam * 0.85 / columns, -0.38 + (row + 0.5) * each
+            ship.add(box(size, (x, size[1] / 2 + 0.005, z)), paint(rng))
     else:
-        for place in np.linspace(-0.3, 0.15, pick([3, 4, 5], rng)):
-            ship.add(box((beam * 0.6, 0.03, 0.08), (0, 0.012, place)), paint(rng))
-            ship.add(rod((0, 0, place + 0.06), (0, 0.16, place + 0.06), 0.008), metal(rng))
-            ship.add(rod((0, 0.05, place + 0.06), (0, 0.13, place - 0.03), 0.006), metal(rng))
+        for z in np.linspace(-0.3, 0.15, pick([3, 4, 5], rng)):
+            ship.add(box((beam * 0.6, 0.03, 0.08), (0, 0.012, z)), paint(rng))
+            ship.add(rod((0, 0, z + 0.06), (0, 0.16, z + 0.06), 0.008), metal(rng))
+            ship.add(rod((0, 0.05, z + 0.06), (0, 0.13, z - 0.03), 0.006), metal(rng))
 
 
-def _superstructure(ship: Assembly, width: float, length: float, place: float, color: Color, rng: Generator) -> None:
-    decks, level, pane = rng.integers(2, 5), 0.0, glass(rng)
+def _bridge(ship: Assembly, width: float, z: float, color: Color, rng: Generator) -> None:
+    length, decks, low, pane = 0.12, rng.integers(2, 5), 0.0, glass(rng)
     for deck in range(decks):
         scale = 1 - 0.12 * deck
-        ship.add(box((width * scale, 0.035, length * scale), (0, level + 0.0175, place)), color)
-        ship.add(box((width * scale * 1.01, 0.012, length * scale * 1.01), (0, level + 0.02, place)), pane)
-        level += 0.035
-    funnel = vivid(rng)
-    ship.add(cylinder(0.022, 0.08, (0, level + 0.03, place + length * 0.3), end_radius=0.018), funnel)
-    ship.add(cylinder(0.023, 0.02, (0, level + 0.07, place + length * 0.3), end_radius=0.02), dark(rng))
-    ship.add(rod((0, level, place - length * 0.3), (0, level + 0.1, place - length * 0.3), 0.006), metal(rng))
+        ship.add(box((width * scale, 0.035, length * scale), (0, low + 0.0175, z)), color)
+        ship.add(box((width * scale * 1.01, 0.012, length * scale * 1.01), (0, low + 0.02, z)), pane)
+        low += 0.035
+    funnel, mast = z + length * 0.3, z - length * 0.3
+    ship.add(cylinder(0.022, 0.08, (0, low + 0.03, funnel), end_radius=0.018), vivid(rng))
+    ship.add(cylinder(0.023, 0.02, (0, low + 0.07, funnel), end_radius=0.02), dark(rng))
+    ship.add(rod((0, low, mast), (0, low + 0.1, mast), 0.006), metal(rng))
 
 
 def _liner(ship: Assembly, rng: Generator) -> None:
     beam, depth = rng.uniform(0.14, 0.18), rng.uniform(0.08, 0.11)
-    _add_hull(
-        ship, _hull(1.0, beam, depth, 0.03, 0.8, 0.4), depth, pick([light, dark, paint], rng)(rng), wood(rng), rng
-    )
-    level, pane, house = 0.0, glass(rng), light(rng)
+    hull = _hull(1.0, beam, depth, 0.03, 0.8, 0.4)
+    _add_hull(ship, hull, depth, any_of(rng, light, dark, paint), wood(rng), rng)
+    low, pane, house = 0.0, glass(rng), light(rng)
     decks = rng.integers(2, 5)
     for deck in range(decks):
         length = 0.72 - 0.08 * deck
-        ship.add(box((beam * (0.88 - 0.06 * deck), 0.034, length), (0, level + 0.017, 0.03), top=(1, 0.98)), house)
-        ship.add(box((beam * (0.89 - 0.06 * deck), 0.012, length * 0.97), (0, level + 0.02, 0.03)), pane)
-        level += 0.034
+        ship.add(box((beam * (0.88 - 0.06 * deck), 0.034, length), (0, low + 0.017, 0.03), top=(1, 0.98)), house)
+        ship.add(box((beam * (0.89 - 0.06 * deck), 0.012, length * 0.97), (0, low + 0.02, 0.03)), pane)
+        low += 0.034
     funnel, count = vivid(rng), pick([1, 2, 3, 4], rng)
-    for place in np.linspace(-0.12, 0.2, count) if count > 1 else (0.1,):
-        ship.add(cylinder(0.028, 0.1, (0, level + 0.04, place), end_radius=0.024), funnel)
-        ship.add(cylinder(0.027, 0.02, (0, level + 0.09, place)), dark(rng))
-    for place in (-0.36, 0.4):
-        ship.add(rod((0, 0, place), (0, 0.2, place), 0.006), metal(rng))
+    for z in np.linspace(-0.12, 0.2, count) if count > 1 else (0.1,):
+        ship.add(cylinder(0.028, 0.1, (0, low + 0.04, z), end_radius=0.024), funnel)
+        ship.add(cylinder(0.027, 0.02, (0, low + 0.09, z)), dark(rng))
+    for z in (-0.36, 0.4):
+        ship.add(rod((0, 0, z), (0, 0.2, z), 0.006), metal(rng))
 
 
 def _warship(ship: Assembly, rng: Generator) -> None:
-    beam, depth, hull = (
-        rng.uniform(0.1, 0.15),
-        rng.uniform(0.05, 0.08),
-        grey(0.35, 0.65, rng) if chance(0.7, rng) else paint(rng),
-    )
+    beam, depth = rng.uniform(0.1, 0.15), rng.uniform(0.05, 0.08)
+    hull = grey(0.35, 0.65, rng) if chance(0.7, rng) else paint(rng)
     carrier = chance(0.2, rng)
     _add_hull(ship, _hull(1.0, beam, depth, 0.03, 0.75, 0.5), depth, hull, grey(0.3, 0.6, rng), rng)
     if carrier:
@@ -207,17 +156,14 @@ def _warship(ship: Assembly, rng: Generator) -> None:
         ship.add(box((0.04, 0.1, 0.14), (0.085, 0.1, 0.08), top=(0.8, 0.7)), hull)
         ship.add(rod((0.085, 0.15, 0.08), (0.085, 0.22, 0.08), 0.006), metal(rng))
         return
-    turret = hull if chance(0.6, rng) else grey(0.25, 0.6, rng)
-    for place, side in ((-0.3, -1), (-0.2, -1), (0.3, 1))[: pick([2, 3], rng)]:
-        raised = 0.025 if place == -0.2 else 0.0
-        ship.add(box((beam * 0.45, 0.035, 0.07), (0, 0.02 + raised, place), top=(0.8, 0.8)), turret)
+    color = hull if chance(0.6, rng) else grey(0.25, 0.6, rng)
+    for z, y, reach in ((-0.3, 0.0, -0.1), (-0.2, 0.025, -0.1), (0.3, 0.0, 0.1))[: pick([2, 3], rng)]:
+        ship.add(box((beam * 0.45, 0.035, 0.07), (0, 0.02 + y, z), top=(0.8, 0.8)), color)
         for x in (-0.012, 0.012):
-            ship.add(
-                rod((x, 0.03 + raised, place), (x, 0.04 + raised, place + side * 0.1), 0.006, sections=6), dark(rng)
-            )
+            ship.add(rod((x, 0.03 + y, z), (x, 0.04 + y, z + reach), 0.006, sections=6), dark(rng))
     height = 0.0
-    for size in (rng.uniform(0.3, 0.4), 0.2, 0.1):
-        ship.add(box((beam * 0.6, 0.05, size), (0, height + 0.025, 0.03), top=(0.85, 0.85)), hull)
+    for length in (rng.uniform(0.3, 0.4), 0.2, 0.1):
+        ship.add(box((beam * 0.6, 0.05, length), (0, height + 0.025, 0.03), top=(0.85, 0.85)), hull)
         height += 0.05
     ship.add(rod((0, height, 0), (0, height + 0.12, 0), 0.01, 0.005), hull)
     ship.add(cylinder(0.025, 0.08, (0, 0.11, 0.13), end_radius=0.02), dark(rng))
@@ -226,23 +172,23 @@ def _warship(ship: Assembly, rng: Generator) -> None:
 
 def _rowing_boat(boat: Assembly, rng: Generator) -> None:
     beam, depth = rng.uniform(0.26, 0.36), rng.uniform(0.12, 0.18)
-    hull, inside = pick([wood, paint, vivid], rng)(rng), pick([wood, light], rng)(rng)
+    hull, inside = any_of(rng, wood, paint, vivid), any_of(rng, wood, light)
     _add_hull(boat, _hull(0.95, beam, depth, 0.06, pick([0.15, 0.7], rng), 0.5), depth, hull, inside, rng)
     rail = wood(rng)
-    for place in np.linspace(-0.15, 0.3, pick([2, 3], rng)):
-        boat.add(box((beam * 0.95, 0.018, 0.08), (0, 0.02, place)), rail)
+    for z in np.linspace(-0.15, 0.3, pick([2, 3], rng)):
+        boat.add(box((beam * 0.95, 0.018, 0.08), (0, 0.02, z)), rail)
     if chance(0.7, rng):
-        boat.add(rod((beam * 0.42, 0.03, 0.05), (beam * 1.3, -0.04, -0.1), 0.009), rail, mirror=True)
-        boat.add(box((0.09, 0.01, 0.04), (beam * 1.3, -0.04, -0.1)), rail, mirror=True)
+        blade = (beam * 1.3, -0.04, -0.1)
+        boat.pair(rod((beam * 0.42, 0.03, 0.05), blade, 0.009), rail)
+        boat.pair(box((0.09, 0.01, 0.04), blade), rail)
 
 
 def _submarine(boat: Assembly, rng: Generator) -> None:
     radius, hull = rng.uniform(0.05, 0.08), dark(rng) if chance(0.6, rng) else paint(rng)
     share = np.linspace(0, 1, 14)
-    shape = (
-        np.sqrt(np.clip(1 - np.clip(1 - share / 0.15, 0, 1) ** 2, 0, 1)) * np.clip((1 - share) / 0.35, 0.0, 1) ** 0.6
-    )
-    boat.add(revolve(list(zip(radius * shape, share - 0.5, strict=True)), axis="z"), hull)
+    bow, stern = np.clip(1 - share / 0.15, 0, 1), np.clip((1 - share) / 0.35, 0.0, 1)
+    shape = np.sqrt(np.clip(1 - bow**2, 0, 1)) * stern**0.6
+    boat.add(revolve(np.stack([radius * shape, share - 0.5], axis=-1), axis="z"), hull)
     boat.add(box((radius * 0.5, radius * 1.4, 0.16), (0, radius * 1.3, -0.1), top=(0.8, 0.85)), hull)
     boat.add(rod((0, radius * 2, -0.1), (0, radius * 3, -0.1), 0.007), metal(rng))
     boat.add(box((radius * 3, 0.012, 0.06), (0, radius * 1.5, -0.1)), hull)

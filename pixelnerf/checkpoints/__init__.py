@@ -1,1 +1,1 @@
-"""Checkpoints: ours, shared files, and those of the original programs."""
+"""Checkpoints: ours, shared weights, and those of the original programs."""

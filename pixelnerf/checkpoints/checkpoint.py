@@ -1,4 +1,4 @@
-"""Checkpoints, read without unpickling: models and refiners with the whole configuration that they carry."""
+"""Checkpoints, read without unpickling: models and refiners with their whole configuration."""
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from pixelnerf.refine.refiner import Refiner
 
 NET_PREFIX = "net."
 Section = Literal["model", "refiner"]
-"""Where a checkpoint's configuration says what was trained."""
-# Where the start weights came from does not matter to a run that goes on.
+"""The section of a checkpoint's configuration for what was trained."""
+# The origin of initial weights does not matter to a resumed run.
 ORIGIN = ("pretrained", "weights")
-# What a new run may choose anew of the renderer.
+# Renderer settings that a new run is free to change.
 SAMPLING = ("coarse_samples", "placement", "spacing")
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A net in evaluation mode, the whole configuration it was trained with as plain values, and its training step."""
+    """A net in evaluation mode, its whole training configuration as plain values, and its training step."""
 
     net: Net
     config: dict[str, Any]
@@ -37,7 +37,7 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class LoadedRefiner:
-    """A refiner in evaluation mode, its own configuration, and the whole one that it was trained with."""
+    """A refiner in evaluation mode, its own configuration, and its whole training configuration."""
 
     refiner: Refiner
     own: RefinerConfig
@@ -49,7 +49,7 @@ class _RefinerSection(Config):
 
 
 def load_checkpoint(path: Path) -> LoadedModel:
-    """Reads a `.ckpt` of a training run or a shared `.safetensors`; the averaged weights where there are such.
+    """Reads a `.ckpt` of a training run or a shared `.safetensors`; averaged weights if it has them.
 
     Raises:
         UserError: the file is missing, damaged, not one of ours, or its weights do not fit its configuration.
@@ -61,10 +61,10 @@ def load_checkpoint(path: Path) -> LoadedModel:
 
 
 def load_refiner(path: Path) -> LoadedRefiner:
-    """Reads a refiner's `.ckpt` or `.safetensors`, as `load_checkpoint` does a model's.
+    """Reads a refiner's `.ckpt` or `.safetensors`, like `load_checkpoint`.
 
     Raises:
-        UserError: the file is missing, damaged, no refiner, or its weights do not fit its configuration.
+        UserError: the file is missing, damaged, not a refiner, or its weights do not fit its configuration.
     """
     config, state, _ = _read(Path(path), "refiner")
     own = parse_config(_RefinerSection, {"refiner": config["refiner"]}, f"{path}: ").refiner
@@ -74,7 +74,7 @@ def load_refiner(path: Path) -> LoadedRefiner:
 
 
 def check_resumable(path: Path, section: Section, ours: Config) -> None:
-    """Makes sure before training starts that a checkpoint is there and is of this model or refiner.
+    """Checks, before training starts, that a checkpoint exists and is of this model or refiner.
 
     Raises:
         UserError: it is not; the message names the first difference.
@@ -86,10 +86,10 @@ def check_resumable(path: Path, section: Section, ours: Config) -> None:
 
 
 def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> None:
-    """Fills a net with the weights of a checkpoint or a shared file, to train on from them.
+    """Fills a net with the weights of a checkpoint or a shared file, as the start of a new run.
 
-    How many samples a ray has and where they lie may be different: weights do not depend on it, and few samples are
-    enough for a young field.
+    The number and placement of samples can differ: weights do not depend on them, and few samples are enough early in
+    training.
 
     Raises:
         UserError: as `load_checkpoint`, or it is of another model; the message names the first difference.
@@ -127,7 +127,7 @@ def _fill(path: Path, net: nn.Module, state: dict[str, Tensor]) -> None:
         net.load_state_dict(state)
     except RuntimeError as error:
         detail = " ".join(str(error).split())[:160]
-        raise UserError(f"{path} holds other weights than its configuration says: {detail}") from None
+        raise UserError(f"{path} holds weights that do not fit its configuration: {detail}") from None
 
 
 def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:

@@ -1,6 +1,6 @@
-"""Flax checkpoints (msgpack) as named arrays, without Flax: a tree of maps whose leaves are arrays.
+"""Reading Flax checkpoints (msgpack) without Flax: a tree of maps whose leaves are arrays.
 
-Flax packs an array as msgpack's extension type 1, a scalar as type 3: both hold (shape, name of the type, bytes).
+Flax packs arrays as msgpack extension type 1 and scalars as type 3; both hold (shape, dtype name, bytes).
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 from pixelnerf.errors import UserError
 
 ARRAY, SCALAR = 1, 3
-"""Flax's codes of msgpack extensions."""
+"""Flax's msgpack extension types."""
 
 NUMBER_TYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool")
 
@@ -23,14 +23,14 @@ def read_flax_file(path: Path) -> dict[str, Any]:
     """The tree of a Flax checkpoint. Nothing in the file is executed.
 
     Raises:
-        UserError: the file is missing, damaged, not msgpack, or holds other things than arrays.
+        UserError: the file is missing, damaged, not msgpack, or holds anything but arrays.
     """
     if not path.is_file():
         raise UserError(f"no such weights file: {path}")
 
     def unpack_extension(code: int, data: bytes) -> np.ndarray:
         if code not in (ARRAY, SCALAR):
-            raise UserError(f"{path} holds a msgpack extension of type {code}, which no array of Flax has")
+            raise UserError(f"{path} holds a msgpack extension of type {code}, which Flax does not use for arrays")
         return _array(data)
 
     try:
@@ -41,12 +41,12 @@ def read_flax_file(path: Path) -> dict[str, Any]:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise UserError(f"{path} is not a readable Flax checkpoint: {reason}") from None
     if not isinstance(tree, dict):
-        raise UserError(f"{path} is not a Flax checkpoint: it holds a {type(tree).__name__} instead of named values")
+        raise UserError(f"{path} is not a Flax checkpoint: it holds a {type(tree).__name__}, not named values")
     return tree
 
 
 def named_arrays(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The leaves of a tree by their paths, such as "MLP_0/Dense_0/kernel"."""
+    """The leaves of a tree by path, such as "MLP_0/Dense_0/kernel"."""
     leaves: dict[str, Any] = {}
     for name, value in tree.items():
         leaves |= named_arrays(value, f"{prefix}{name}/") if isinstance(value, Mapping) else {f"{prefix}{name}": value}

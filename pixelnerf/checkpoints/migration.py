@@ -1,4 +1,4 @@
-"""Configurations of older checkpoints in today's words, so that a renamed key never makes a file unreadable."""
+"""Migrates configurations of older checkpoints, so that a renamed key never makes a file unreadable."""
 
 import copy
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def migrated(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A checkpoint's configuration with the keys that today's program reads; what is current already stays."""
+    """A checkpoint's configuration with today's keys; current ones stay."""
     result = copy.deepcopy(dict(config))
     dataset = result.get("dataset")
     if isinstance(dataset, dict):
@@ -33,5 +33,5 @@ def _migrate_dataset(dataset: dict[str, Any]) -> None:
         if "generator" in dataset:
             dataset["generator"]["synsets"] = {"hybrid": "00000000", **categories}
     if dataset.get("name") in ("colmap", "transforms"):
-        # They were in their files' own worlds before there was a choice.
+        # Before this option existed, they stayed in their files' own world frames.
         dataset.setdefault("scale_world", False)

@@ -1,4 +1,4 @@
-"""The importer of checkpoints of the original mip-NeRF: its one MLP becomes ours, every tensor accounted for."""
+"""Imports checkpoints of the original mip-NeRF: its one MLP becomes ours, every tensor accounted for."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +16,10 @@ from pixelnerf.model.mlp import MlpFieldConfig
 from pixelnerf.model.net import Net
 
 RENDERER_CHANGES = {"blender": {}, "multiblender": {}, "llff": {"frustum": "cylinder"}}
-"""The original's configurations, and what they change in the renderer of `conf/model/mipnerf.yaml`."""
+"""The original's configurations, and their changes to the renderer of `conf/model/mipnerf.yaml`."""
 
 PARAMETER_PATHS = (("params",), ("optimizer", "target", "params"), ("target", "params"))
-"""Where the parameters lie: on their own, in a whole training state, in an optimiser's state."""
+"""Where the parameters are: at the top, in a whole training state, in an optimiser's state."""
 
 MODULE = "MLP_0"
 
@@ -31,7 +31,7 @@ def model_of_configuration(values: Mapping[str, Any], configuration: str) -> Mod
 
 
 def convert_tree(tree: Mapping[str, Any], net: Net, source: str) -> dict[str, Tensor]:
-    """The state dict of `net`, a model of `model_of_configuration`, from the tree of a Flax checkpoint, its `source`.
+    """The state dict of `net` (from `model_of_configuration`) from a Flax checkpoint's tree; `source` is its file.
 
     The original orders encodings by frequency and then coordinate, and its kernels multiply from the right.
 
@@ -56,17 +56,17 @@ def convert_tree(tree: Mapping[str, Any], net: Net, source: str) -> dict[str, Te
 
 
 def input_columns(degrees: int, raw_inputs: int) -> Int[Tensor, "feature"]:
-    """For each feature of our encoding of three coordinates the original's column.
+    """For each feature of our encoding of three coordinates, the original's column.
 
-    Both have raw inputs, sines, cosines; within a block theirs go by frequency and then coordinate, ours by coordinate
-    and then frequency.
+    Both are ordered raw inputs, sines, cosines; within a block, theirs by frequency then coordinate, ours by coordinate
+    then frequency.
     """
     block = torch.arange(3 * degrees).view(degrees, 3).T.flatten()
     return torch.cat([torch.arange(raw_inputs), raw_inputs + block, raw_inputs + 3 * degrees + block])
 
 
 def _reorder_last(state: dict[str, Tensor], name: str, columns: Int[Tensor, "feature"]) -> None:
-    """Brings the last columns of a layer's weight, which an encoding enters by, into our order."""
+    """Reorders the last columns of a layer's weight, those of an encoding, into our order."""
     weight = state[name]
     first = weight.shape[1] - len(columns)
     state[name] = torch.cat([weight[:, :first], weight[:, first + columns]], dim=1)
@@ -80,11 +80,11 @@ def _parameters(tree: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         if isinstance(node, Mapping):
             return node
     paths = ", ".join("/".join(path) for path in PARAMETER_PATHS)
-    raise UserError(f"{source} has no parameters where Flax puts them ({paths}); it has {', '.join(sorted(tree))}")
+    raise UserError(f"{source} has no parameters where Flax puts them ({paths}); found: {', '.join(sorted(tree))}")
 
 
 def _original_names(net: Net) -> dict[str, str]:
-    """The original's name of each of our tensors: it numbers its layers in the order of their use."""
+    """The original's name for each of our tensors; it numbers layers in order of use."""
     depth = _field_config(net).depth
     layers = [*(f"layers.{layer}" for layer in range(depth)), "density", "bottleneck", "direction", "color"]
     parts = {"weight": "kernel", "bias": "bias"}

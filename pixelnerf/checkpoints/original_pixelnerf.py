@@ -1,4 +1,4 @@
-"""The importer of checkpoints of the original pixelNeRF: its state dict becomes ours, every tensor accounted for."""
+"""Imports checkpoints of the original pixelNeRF: its state dict becomes ours, every tensor accounted for."""
 
 import math
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from pixelnerf.model.field import ResidualFieldConfig
 from pixelnerf.model.net import Net, PhotoNet
 
 FIRST_POOL = {"sn64": False, "srn": True, "dtu": True, "multi_obj": True}
-"""The only difference between the original's experiments that the network sees."""
+"""The only difference between the original's experiments that affects the network."""
 
 CUT_OFF = ("encoder.model.layer4.", "encoder.model.fc.")
-"""The original keeps these layers of its ResNet and never runs them."""
+"""ResNet layers that the original keeps but never runs."""
 
 PASSES = ("mlp_coarse", "mlp_fine")
 FREQUENCIES, FIRST_FREQUENCY = 6, 1.5
 FLIP = torch.tensor([1.0, -1.0, -1.0])
-"""OpenGL camera axes (x right, y up, z backward) in OpenCV's."""
+"""OpenGL camera axes (x right, y up, z backward) to OpenCV's."""
 
 
 def model_of_experiment(values: Mapping[str, Any], experiment: str) -> ModelConfig:
@@ -32,16 +32,16 @@ def model_of_experiment(values: Mapping[str, Any], experiment: str) -> ModelConf
 
 
 def convert_state(original: Mapping[str, Tensor], net: Net, source: str) -> dict[str, Tensor]:
-    """The state dict of `net`, a model of `model_of_experiment`, from the original's; `source` is its file.
+    """The state dict of `net` (from `model_of_experiment`) from the original's; `source` is its file.
 
-    The original encodes positions and directions in OpenGL axes and orders the features otherwise, which here becomes
-    signs and an order of the first layer's columns.
+    The original encodes positions and directions in OpenGL axes and orders features differently, which becomes signs
+    and a permutation of the first layer's columns.
 
     Raises:
         UserError: tensors are missing, left over, or of another shape; the message lists them.
     """
     if not isinstance(net, PhotoNet):
-        raise TypeError(f"'{net.config.name}' reads no photos, as every model of the original does")
+        raise TypeError(f"'{net.config.name}' reads no photos, but all of the original's models do")
     _check(original, _original_shapes(net), source)
     converted = {
         name.replace("encoder.model.", "encoder.backbone."): tensor
@@ -69,10 +69,10 @@ def convert_state(original: Mapping[str, Tensor], net: Net, source: str) -> dict
 
 
 def input_columns() -> tuple[Tensor, Tensor]:
-    """For each of our 42 input features the original's column, and its sign.
+    """For each of our 42 input features, the original's column and its sign.
 
     Theirs: position (3), for each frequency sine (3) and cosine (3), direction (3). Ours: position (3), sines by
-    coordinate and then frequency (18), cosines likewise (18), direction (3).
+    coordinate then frequency (18), cosines likewise (18), direction (3).
     """
     coordinates = torch.arange(3)
     waves = 3 + 6 * torch.arange(FREQUENCIES) + coordinates[:, None]
@@ -82,7 +82,7 @@ def input_columns() -> tuple[Tensor, Tensor]:
 
 
 def _original_shapes(net: PhotoNet) -> dict[str, tuple[int, ...]]:
-    """The names and shapes of the original's tensors, without those that it never uses."""
+    """Names and shapes of the original's tensors, without the unused ones."""
     config = _field_config(net)
     shapes: dict[str, tuple[int, ...]] = {
         f"encoder.model.{name}": tuple(tensor.shape) for name, tensor in net.encoder.backbone.state_dict().items()
@@ -112,7 +112,7 @@ def _check(original: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...
     phases = torch.tensor([0.0, math.pi / 2]).repeat(FREQUENCIES)
     for name, constants in (("code._freqs", frequencies), ("code._phases", phases)):
         if not torch.allclose(original[name].flatten(), constants):
-            raise UserError(f"{source} encodes positions otherwise than the original pixelNeRF: {name}")
+            raise UserError(f"{source} does not encode positions like the original pixelNeRF: {name} differs")
 
 
 def _field_config(net: PhotoNet) -> ResidualFieldConfig:

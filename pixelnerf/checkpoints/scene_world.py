@@ -1,4 +1,4 @@
-"""Whether a model of one place is asked about it in the world that it was trained in."""
+"""Checks that a model of one scene is rendered in the world frame it was trained in."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,24 +9,24 @@ from pixelnerf.errors import UserError
 
 
 def check_world(path: Path, model: LoadedModel, dataset: Mapping[str, Any]) -> None:
-    """Compares what decides on a capture's axes, origin and unit with what it was in training.
+    """Compares the options that determine a capture's axes, origin and unit with those in training.
 
-    Models that render from photos know no world, and datasets without `scale_world` have but one. `dataset` is a
-    reader's configuration as plain values.
+    Models that render from photos depend on no world frame, and datasets without `scale_world` have only one. `dataset`
+    is a reader's configuration as plain values.
 
     Raises:
-        UserError: they differ; the message says how the dataset was read in training.
+        UserError: they differ; the message has the options used in training.
     """
     trained = model.config.get("dataset") or {}
     if "scale_world" not in dataset or "scale_world" not in trained or model.net.reads_photos:
         return
     theirs, ours = _world(trained), _world(dataset)
     if theirs != ours:
-        raise UserError(f"{path} is a model of a place in another world: evaluate it with {' '.join(theirs)}")
+        raise UserError(f"{path} was trained in another world frame: evaluate it with {' '.join(theirs)}")
 
 
 def _world(dataset: Mapping[str, Any]) -> list[str]:
-    """The options that decide on it; in the files' own world the others do not count."""
+    """The options that determine the world frame; in the files' own frame the others do not matter."""
     name = dataset["name"]
     if not dataset["scale_world"]:
         return [f"dataset={name}", "dataset.scale_world=false"]

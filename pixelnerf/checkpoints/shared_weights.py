@@ -1,4 +1,4 @@
-"""Weights to share: one safetensors file with the configuration inside and a hash over both."""
+"""Shared weights: one safetensors file with the configuration inside and a hash over both."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from pixelnerf.checkpoints.migration import migrated
 from pixelnerf.errors import UserError
 from pixelnerf.tools.files import file_written_whole
 
-# Places on the disk of whoever trained say nothing to anyone else: these are left out, others cut to their last part.
+# Paths on the trainer's disk mean nothing to anyone else: these keys are dropped, other paths cut to their last part.
 _PRIVATE = ("run_dir", "resume", "start_from")
 
 
@@ -39,7 +39,7 @@ def read_shared(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:
     """The configuration, the weights and the training step of a shared file.
 
     Raises:
-        UserError: the file is unreadable, not one of ours, or not as it was written.
+        UserError: the file is unreadable, not one of ours, or damaged.
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
@@ -48,9 +48,9 @@ def read_shared(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:
     except (safetensors.SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a readable safetensors file: {error}") from None
     if "config" not in metadata:
-        raise UserError(f"{path} carries no configuration, so it is not a checkpoint of this program")
+        raise UserError(f"{path} has no configuration inside, so it is not a checkpoint of this program")
     if metadata.get("sha256") != _digest(state, metadata["config"]):
-        raise UserError(f"{path} is damaged: its weights are not those it was written with; fetch it again")
+        raise UserError(f"{path} is damaged: its content does not match its hash; download it again")
     return migrated(json.loads(metadata["config"])), state, int(metadata.get("step", 0))
 
 
@@ -68,7 +68,7 @@ def _stored(path: Path, name: str, tensor: Tensor, half: bool) -> Tensor:
         return tensor
     stored = tensor.to(torch.float16)
     if not torch.isfinite(stored).all():
-        raise UserError(f"cannot write {path} in half precision: {name} holds a value that float16 cannot")
+        raise UserError(f"cannot write {path} in half precision: {name} holds a value outside float16's range")
     return stored
 
 

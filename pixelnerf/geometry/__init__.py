@@ -4,9 +4,6 @@ Frames: OpenCV camera axes (x right, y down, z forward), camera-to-world poses. 
 [0, width] x [0, height], so the first pixel's centre is (0.5, 0.5). A point on a ray is `origin + t * direction`;
 N samples of a ray are the intervals between N + 1 `edges`, which are values of t.
 
-Matrix products are written as sums of products, because `matmul` obeys autocast and TF32, and a position rounded to
-their 8 or 11 bits is off by pixels. Half-precision densities and colours are therefore safe: they meet float32 here.
-
-cameras: world to camera to pixel, and the projection's Jacobian; rays: cones through pixels; frustum: a cone's
-intervals as Gaussians; encoding: positional encodings; sampling: where to put the intervals; volume: compositing.
+Matrix products are written as sums of products: `matmul` obeys autocast and TF32, and a position rounded to their 8 or
+11 bits is off by pixels. So half-precision densities and colours are safe: they meet float32 here.
 """

@@ -1,12 +1,12 @@
-"""Pinhole cameras: from world to camera frame to pixels, and the cameras' own placement."""
+"""Pinhole cameras: world to camera frame to pixels, and poses that look at a target."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Depth is never taken below this share of a point's distance (L1): a view within 0.06 degrees of the camera plane.
+# Depth is floored at this share of a point's distance (L1), which is 0.06 degrees off the camera plane.
 GRAZING_DEPTH = 1e-3
-# Keeps the camera's own centre, where every share of the distance is zero, from dividing by zero.
+# Avoids division by zero at the camera's own centre, where any share of the distance is zero.
 SMALLEST_DEPTH = 1e-12
 
 
@@ -31,8 +31,8 @@ def project(
 ) -> Float[Tensor, "*#batch point 2"]:
     """Pixel coordinates of points given in the camera frame.
 
-    Value and gradient are finite everywhere. At and behind the camera plane the depth is replaced by a small positive
-    one, so the result is far off the image in about the right direction; callers tell those points by their z.
+    Value and gradient are finite everywhere. At and behind the camera plane a small positive depth is used instead, so
+    the result is far off the image in about the right direction; callers recognise those points by their z.
     """
     focal_x, skew, focal_y, center_x, center_y = _pinhole(intrinsics)
     x, y, _ = points.unbind(-1)
@@ -43,7 +43,7 @@ def project(
 def projection_jacobian(
     intrinsics: Float[Tensor, "*#batch 3 3"], points: Float[Tensor, "*#batch point 3"]
 ) -> Float[Tensor, "*#batch point 2 3"]:
-    """Derivative of `project` by the point, in pixels per unit of length; finite everywhere, as `project` is."""
+    """Derivative of `project` with respect to the point, in pixels per unit of length; finite everywhere."""
     focal_x, skew, focal_y, _, _ = _pinhole(intrinsics)
     x, y, _ = points.unbind(-1)
     inverse = 1 / _safe_depth(points)
@@ -55,10 +55,10 @@ def projection_jacobian(
 def look_at(
     position: Float[Tensor, "*#batch 3"], target: Float[Tensor, "*#batch 3"], up: Float[Tensor, "*#batch 3"]
 ) -> Float[Tensor, "*#batch 4 4"]:
-    """The camera-to-world pose of a camera at `position` that sees `target` in its centre and `up` upward.
+    """The camera-to-world pose of a camera at `position` with `target` at the image centre and `up` upward.
 
     Raises:
-        ValueError: position and target coincide, or the view is along `up`.
+        ValueError: position and target coincide, or the viewing direction is along `up`.
     """
     position, target, up = torch.broadcast_tensors(position, target, up)
     forward = target - position
@@ -73,12 +73,12 @@ def look_at(
 
 
 def _pinhole(intrinsics: Float[Tensor, "*batch 3 3"]) -> tuple[Float[Tensor, "*batch 1"], ...]:
-    """Focal length in x, skew, focal length in y, principal point's x and y, ready to broadcast over points."""
+    """Focal x, skew, focal y, principal point x and y, ready to broadcast over points."""
     entries = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2))
     return tuple(intrinsics[..., row, column, None] for row, column in entries)
 
 
 def _safe_depth(points: Float[Tensor, "*batch point 3"]) -> Float[Tensor, "*batch point"]:
-    """The depth z in front of the camera, else a small positive depth in proportion to the point's distance."""
+    """The depth z in front of the camera, else a small positive depth proportional to the point's distance."""
     floor = (GRAZING_DEPTH * points.detach().abs().sum(dim=-1)).clamp_min(SMALLEST_DEPTH)
     return torch.maximum(points[..., 2], floor)

@@ -3,8 +3,8 @@
 Features are ordered sine block, cosine block; within a block by coordinate, then by frequency. The frequencies are
 scale * 2^k for min_degree <= k < max_degree: NeRF has scale 1 and 10 degrees, pixelNeRF scale 1.5 and 6 degrees.
 
-These are the largest tensors outside the networks, and fresh memory costs more than the arithmetic: hence the
-operations in place, on temporaries whose values no gradient needs.
+These are the largest tensors outside the networks, and allocating them costs more than the arithmetic: hence the
+in-place operations, on temporaries whose values no gradient needs.
 """
 
 import math
@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 # Phases are folded to less than fifty turns, because sines of large numbers are slow. The fold is mip-NeRF's: its
-# rounding moves the sine by up to 3e-5, and with any other fold our features would differ from the original's by that.
+# rounding moves the sine by up to 3e-5, and any other fold would differ from the original's features by that much.
 FOLD = 100 * math.pi
-# Below exp(-40), zero next to any other feature, products become denormal, on which a CPU spends 100 times as long.
+# exp(-40) is zero next to any other feature; smaller products become denormal, which are 100 times slower on a CPU.
 SMALLEST_EXPONENT = -40.0
 
 
@@ -25,7 +25,7 @@ def positional_encoding(
 ) -> Float[Tensor, "*batch feature"]:
     """Sines and cosines of the coordinates at each frequency (NeRF, equation 4).
 
-    For example the point (0.5,) at degrees 0 to 2 becomes (sin 0.5, sin 1, cos 0.5, cos 1).
+    For example, the point (0.5,) at degrees 0 to 2 becomes (sin 0.5, sin 1, cos 0.5, cos 1).
     """
     phases = _phases(points, min_degree, max_degree, scale)
     return torch.cat([phases.sin(), phases.cos()], dim=-1)

@@ -1,4 +1,4 @@
-"""Intervals of a cone, a cylinder or a line as Gaussians (mip-NeRF, section 3.1 and its supplement).
+"""Intervals of cones, cylinders and lines as Gaussians (mip-NeRF, section 3.1 and its supplement).
 
 Covariances stay factored, axial * d d^T + radial * I (see `Gaussians`): moving to another frame rotates d alone.
 """
@@ -18,7 +18,7 @@ def conical_frustums(rays: Rays, edges: Float[Tensor, "*batch ray edge"]) -> Gau
         variance of t   = h^2 / 3 - 4/15 q^2 (12 m^2 - h^2)
         radial variance = r^2 (m^2 / 4 + h^2 (5/12 - 4/15 q)),
     which, unlike differences of fifth powers of t, loses no digits for short or distant intervals. The covariance is
-    its equation 8.
+    equation 8.
 
     Args:
         rays: cones.
@@ -29,7 +29,7 @@ def conical_frustums(rays: Rays, edges: Float[Tensor, "*batch ray edge"]) -> Gau
     half_squared = ((right - left) / 2).square()
     middle_squared = middle.square()
     denominator = 3 * middle_squared + half_squared
-    # Only an empty interval at the apex has a zero denominator, and there h = 0 too.
+    # The denominator is zero only for an empty interval at the apex, where h = 0 too.
     ratio = half_squared / denominator.clamp_min(torch.finfo(edges.dtype).tiny)
     distance = middle * (1 + 2 * ratio)
     distance_variance = half_squared / 3 - (4 / 15) * ratio.square() * (12 * middle_squared - half_squared)
@@ -45,7 +45,7 @@ def cylindrical_frustums(rays: Rays, edges: Float[Tensor, "*batch ray edge"]) ->
 
 
 def point_samples(rays: Rays, edges: Float[Tensor, "*batch ray edge"]) -> Gaussians:
-    """Points without size at the intervals' left edges (the original NeRF)."""
+    """Points at the intervals' left edges (the original NeRF)."""
     distance = edges[..., :-1]
     nothing = torch.zeros_like(distance)
     return Gaussians(_points(rays, distance), rays.directions, nothing, nothing)
@@ -54,7 +54,7 @@ def point_samples(rays: Rays, edges: Float[Tensor, "*batch ray edge"]) -> Gaussi
 def covariance_diagonal(gaussians: Gaussians) -> Float[Tensor, "*batch ray sample 3"]:
     """Variances along the axes of the frame, never negative (mip-NeRF, equation 16)."""
     squares = gaussians.directions[..., None, :].square()
-    # Rounding can leave a flat Gaussian's variance just below zero, which a high frequency would blow up.
+    # Rounding can leave a flat Gaussian's variance just below zero, which high frequencies would amplify.
     return (gaussians.axial[..., None] * squares + gaussians.radial[..., None]).clamp_min(0)
 
 

@@ -1,7 +1,7 @@
 """Normalised device coordinates for forward-facing scenes (NeRF, appendix C; mip-NeRF, section 5 on LLFF).
 
-The world must lie in the mean camera's frame (OpenCV axes), and all of the scene beyond depth 1. A point (x, y, z)
-becomes (s_x x / z, s_y y / z, 1 - 2 / z): depth 1 becomes -1, infinity +1, and lines stay lines.
+The world frame must be the mean camera's (OpenCV axes), with the whole scene beyond depth 1. A point (x, y, z) becomes
+(s_x x / z, s_y y / z, 1 - 2 / z): depth 1 becomes -1, infinity +1, and lines stay lines.
 """
 
 import torch
@@ -12,18 +12,18 @@ from pixelnerf.types import Rays
 
 
 def to_ndc(rays: Rays, scale: Float[Tensor, "*#batch 2"]) -> Rays:
-    """Rays in normalised device coordinates, to be read with near = 0 (depth 1) and far = 1 (infinity).
+    """Rays in normalised device coordinates, with near = 0 (depth 1) and far = 1 (infinity).
 
-    The new t of a point at a depth is 1 - 1 / depth. Cones become cylinders, since a pixel's width is the same at all
-    depths: the radius is that of a pixel on the plane at depth 1, for cameras that look along the mean camera's axis.
+    A point's new t is 1 - 1 / depth. Cones become cylinders, since a pixel has the same width at all depths: the radius
+    is that of a pixel on the plane at depth 1, for cameras that look along the mean camera's axis.
 
     Args:
-        rays: in the mean camera's frame, with directions of unit z in their own camera's.
-        scale: (s_x, s_y) = (2 f / width, 2 f / height), which brings the mean camera's photo to [-1, 1].
+        rays: in the mean camera's frame, with directions of unit z in their own camera's frame.
+        scale: (s_x, s_y) = (2 f / width, 2 f / height), which maps the mean camera's image to [-1, 1].
     """
     origin, direction = rays.origins, rays.directions
     slopes = direction[..., :2] / direction[..., 2:]
-    # Where the ray passes depth 1.
+    # Where the ray crosses depth 1.
     start = origin[..., :2] + (1 - origin[..., 2:]) * slopes
     depth_shift = torch.full_like(origin[..., 2:], 2.0)
     return Rays(
@@ -36,6 +36,6 @@ def to_ndc(rays: Rays, scale: Float[Tensor, "*#batch 2"]) -> Rays:
 
 
 def from_ndc(points: Float[Tensor, "*batch 3"], scale: Float[Tensor, "2"]) -> Float[Tensor, "*batch 3"]:
-    """Points in normalised device coordinates back in the mean camera's frame; depths end at a million."""
+    """Points in normalised device coordinates back in the mean camera's frame; depths are capped at a million."""
     depth = 2 / (1 - points[..., 2:]).clamp_min(2e-6)
     return torch.cat([points[..., :2] * depth / scale, depth], dim=-1)

@@ -14,7 +14,7 @@ RADIUS_PER_PIXEL_WIDTH = 2 / math.sqrt(12)
 
 
 def pixel_centers(width: int, height: int) -> Float[Tensor, "pixel 2"]:
-    """(x, y) of all pixels' centres, row by row: (0.5, 0.5), (1.5, 0.5), ..."""
+    """(x, y) of all pixel centres, row by row: (0.5, 0.5), (1.5, 0.5), ..."""
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     return torch.stack([x, y], dim=-1).reshape(-1, 2)
 
@@ -31,14 +31,14 @@ def rays_through_pixels(
     Args:
         cameras: one camera for each batch element.
         pixels: (x, y) in pixels; (0, 0) is the image's corner.
-        near: where the rays begin, in units of t.
-        far: where they end.
-        normalize_directions: unit directions, so that t is distance from the camera; else directions have z = 1 in
-            the camera frame and t is depth.
+        near: start of the rays, in units of t.
+        far: end of the rays.
+        normalize_directions: unit directions, so that t is distance from the camera; otherwise z = 1 in the camera
+            frame and t is depth.
 
     Returns:
-        Rays whose radius at t = 1 gives the cone's disc the pixel's variance (mip-NeRF, section 3.1): the pixel's full
-        width there times 2 / sqrt(12). Pixels that are not square count by the mean of their two variances.
+        Rays whose radius at t = 1 gives the cone's disc the pixel's variance (mip-NeRF, section 3.1): the pixel's width
+        there times 2 / sqrt(12). For pixels that are not square, the mean of their two variances.
     """
     focal_x, skew, center_x = (entry[..., None] for entry in cameras.intrinsics[..., 0, :].unbind(-1))
     _, focal_y, center_y = (entry[..., None] for entry in cameras.intrinsics[..., 1, :].unbind(-1))

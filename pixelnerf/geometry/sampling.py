@@ -1,6 +1,6 @@
-"""Where along a ray to put the intervals and points.
+"""Placing intervals and points along rays.
 
-Randomness comes from the caller's generator, on whichever device it lives; None means the deterministic variant.
+Randomness comes from the caller's generator, on any device; None means the deterministic variant.
 """
 
 from functools import reduce
@@ -23,13 +23,13 @@ def stratified_edges(
 ) -> Float[Tensor, "*batch ray edge"]:
     """Ends of `count` intervals from near to far: count + 1 edges, ascending.
 
-    With a generator each edge is uniform in its stratum, the range nearer to it than to its neighbours.
+    With a generator, each edge is uniform in its stratum: the range closer to it than to its neighbours.
 
     Args:
-        near: beginning of the range, positive for "disparity".
+        near: start of the range, positive for "disparity".
         far: end of the range.
         count: number of intervals.
-        generator: source of the jitter; None puts edges evenly, the first on near and the last on far.
+        generator: source of the jitter; None spaces the edges evenly from near to far.
         spacing: even in t, or in 1 / t.
     """
     share = torch.linspace(0, 1, count + 1, dtype=near.dtype, device=near.device)
@@ -51,7 +51,7 @@ def stratified_points(
 ) -> Float[Tensor, "*batch ray point"]:
     """One value of t in each of `count` intervals from near to far, ascending (NeRF, equation 2).
 
-    Uniform in its interval with a generator, in the interval's middle without; even in t, or in 1 / t.
+    With a generator, uniform in its interval; without, the interval's middle. Even in t, or in 1 / t.
     """
     strata = torch.arange(count, dtype=near.dtype, device=near.device)
     offset = 0.5 if generator is None else _uniform(near[..., None], count, generator)
@@ -68,8 +68,8 @@ def resample_edges(
 ) -> Float[Tensor, "*batch ray new_edge"]:
     """Ends of `count` new intervals where the weights are, ascending and inside the old range; no gradient flows.
 
-    The histogram is widened by a maximum over neighbours, blurred by their average, and raised by `padding`, so that
-    empty space keeps some samples (mip-NeRF, equation 18, with padding = 0.01).
+    The histogram is widened by a maximum over neighbours, blurred by their average, and raised by `padding` to leave
+    empty space some samples (mip-NeRF, equation 18, with padding = 0.01).
     """
     padded = torch.cat([weights[..., :1], weights, weights[..., -1:]], dim=-1)
     widened = torch.maximum(padded[..., :-1], padded[..., 1:])
@@ -84,9 +84,9 @@ def sample_points_from_histogram(
     count: int,
     generator: torch.Generator | None,
 ) -> Float[Tensor, "*batch ray point"]:
-    """`count` values of t distributed as the weights are, ascending; no gradient flows (NeRF, section 5.2).
+    """`count` values of t distributed like the weights, ascending; no gradient flows (NeRF, section 5.2).
 
-    Independent draws with a generator, evenly spaced quantiles from the first to the last without.
+    With a generator, independent draws; without, evenly spaced quantiles from the first to the last.
     """
     if generator is None:
         quantiles = _stratified_quantiles(edges, count, None)
@@ -101,9 +101,9 @@ def _spaced(
     share: Float[Tensor, "... point"],
     spacing: Literal["linear", "disparity"],
 ) -> Float[Tensor, "*batch ray point"]:
-    """The values of t at shares in [0, 1] of the way from near to far."""
+    """Values of t at fractions in [0, 1] of the way from near to far."""
     if spacing == "disparity":
-        # 1 / t is even in `share`; written as t's own share of the range, the ends are met to the bit.
+        # 1 / t is even in `share`; expressed as a share of the range in t, it meets near and far to the last bit.
         share = share * near / (far * (1 - share) + near * share)
     return near * (1 - share) + far * share
 
@@ -125,7 +125,7 @@ def _invert_histogram(
     weights: Float[Tensor, "*batch ray sample"],
     quantiles: Float[Tensor, "*batch ray quantile"],
 ) -> Float[Tensor, "*batch ray quantile"]:
-    """Values of t at ascending quantiles in [0, 1) of the distribution that is uniform inside each interval."""
+    """Values of t at ascending quantiles in [0, 1) of a distribution uniform inside each interval."""
     total = _ordered_sum(weights)
     missing = (SMALLEST_WEIGHT - total).clamp_min(0)
     density = (weights + missing / weights.shape[-1]) / (total + missing)
@@ -139,9 +139,9 @@ def _invert_histogram(
 
 
 def _ordered_sum(weights: Float[Tensor, "*batch ray sample"]) -> Float[Tensor, "*batch ray 1"]:
-    """The sum from first to last, as mip-NeRF takes it.
+    """The sum from first to last, as in mip-NeRF.
 
-    In another order it rounds differently, and where weights are small that moves a edge by up to 3e-5.
+    Another order rounds differently, which moves an edge by up to 3e-5 where weights are small.
     """
     return reduce(torch.add, weights.split(1, dim=-1))
 
@@ -149,6 +149,5 @@ def _ordered_sum(weights: Float[Tensor, "*batch ray sample"]) -> Float[Tensor, "
 def _uniform(
     edges: Float[Tensor, "*batch ray edge"], count: int, generator: torch.Generator
 ) -> Float[Tensor, "*batch ray draw"]:
-    """`count` uniform numbers in [0, 1) for each ray."""
     shape = (*edges.shape[:-1], count)
     return torch.rand(shape, generator=generator, device=generator.device, dtype=edges.dtype).to(edges.device)

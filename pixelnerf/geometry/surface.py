@@ -1,4 +1,4 @@
-"""Where in the world a rendered view's pixels lie."""
+"""World positions of a rendered view's pixels."""
 
 import torch
 from jaxtyping import Float
@@ -17,8 +17,8 @@ def surface_points(
 ) -> Float[Tensor, "height width 3"]:
     """The point of each pixel's ray at a rendered distance in units of t, for one camera (no batch axis).
 
-    With `normalize_directions` t is metric distance, else depth; scenes in normalised device coordinates give their
-    scale, and their points come back in the world.
+    With `normalize_directions` t is metric distance, else depth. Scenes in normalised device coordinates pass their
+    `ndc` scale; points are in the world either way.
     """
     rays = image_rays(camera, 0.0, 1.0, normalize_directions)
     scale = camera.poses.new_tensor(ndc) if ndc is not None else None

@@ -6,25 +6,25 @@ from torch import Tensor
 
 from pixelnerf.types import RenderOutput
 
-# Stands for an infinite interval: enough to make any density opaque, and times density zero it is still zero.
+# Stands for an infinite interval: it makes any density opaque, and times zero density it is still zero.
 INFINITE_LENGTH = 1e10
-# Light that has passed this optical depth is not darkened further: exp(-40) is zero next to any colour, and smaller
-# products become denormal, on which a CPU spends 100 times as long.
+# Beyond this optical depth light is not darkened further: exp(-40) is zero next to any colour, and smaller products
+# become denormal, which are 100 times slower on a CPU.
 LARGEST_OPTICAL_DEPTH = 40.0
-# Opacity of the imaginary matter at the far end that gives empty rays their distance.
+# Opacity of imaginary matter at the far end, which gives empty rays a distance.
 FAR_OPACITY = 1e-8
 
 
 def compositing_weights(
     density: Float[Tensor, "*batch ray sample"], lengths: Float[Tensor, "*batch ray sample"]
 ) -> Float[Tensor, "*batch ray sample"]:
-    """The share of a ray's light that each interval contributes: transmittance up to it times its alpha.
+    """Each interval's share of a ray's light: transmittance up to it times its alpha.
 
-    Value and gradient are finite for any density >= 0 and any length >= 0, infinite ones included. For example two
+    Value and gradient are finite for any density >= 0 and any length >= 0, including infinity. For example, two
     intervals of optical depth ln 2 weigh 1/2 and 1/4, and 1/4 passes through.
 
     Args:
-        density: in inverse units of length; half precision is welcome.
+        density: in inverse units of length; half precision is fine.
         lengths: of the intervals, in float32: differences of edges times the direction's norm.
     """
     depth = density * lengths.clamp_max(INFINITE_LENGTH)
@@ -43,12 +43,12 @@ def composite(
     Args:
         colors: of the intervals, in [0, 1].
         weights: from `compositing_weights`.
-        edges: ends of the intervals. The last is the ray's far end, also where the last length was infinite.
-        background: colour behind each batch element or each ray, in [0, 1].
+        edges: ends of the intervals. The last is the ray's far end, even where the last length was infinite.
+        background: colour behind each batch element or ray, in [0, 1].
 
     Returns:
-        The distance is the weights' mean over the intervals' middles; the median is where half of the light has been
-        stopped, or far if less than half ever is; it carries no gradient. Both are far for an empty ray.
+        The distance is the weighted mean of the intervals' middles. The median is where half of the light has been
+        stopped, or far if less than half ever is, and carries no gradient. Both are far for an empty ray.
     """
     opacity = weights.sum(dim=-1)
     color = (weights[..., None] * colors).sum(dim=-2) + (1 - opacity[..., None]) * background
@@ -69,8 +69,8 @@ def composite(
 def _median_distance(
     weights: Float[Tensor, "*batch ray sample"], edges: Float[Tensor, "*batch ray edge"]
 ) -> Float[Tensor, "*batch ray"]:
-    """Where the accumulated weight reaches 1/2, weights being spread evenly over their intervals."""
+    """Where the accumulated weight reaches 1/2, each weight spread evenly over its interval."""
     missing = 0.5 - (weights.cumsum(dim=-1) - weights)
-    # An interval counts whole before the median, in part around it, and not at all behind it.
+    # An interval counts whole before the median, partly around it, and not at all behind it.
     share = (missing / weights.clamp_min(torch.finfo(weights.dtype).tiny)).clamp(0, 1)
     return (edges[..., 0] + (share * edges.diff(dim=-1)).sum(dim=-1)).minimum(edges[..., -1])

@@ -1,4 +1,4 @@
-"""From what a field's last layers say to density and colour."""
+"""A field's raw outputs to density and colour."""
 
 from typing import Literal
 
@@ -12,10 +12,10 @@ from pixelnerf.config import Config
 
 
 class ActivationConfig(Config):
-    """What every field's configuration holds beside its layers.
+    """Settings common to all fields.
 
-    `softplus_shifted` is softplus(x - 1): the shift is mip-NeRF's, so that a young field is thin. `density_noise` is
-    the deviation of Gaussian noise on the raw density, in training only. `color_padding` stretches the sigmoid to
+    `softplus_shifted` is softplus(x - 1): the shift is mip-NeRF's, so that a new field is thin. `density_noise` is the
+    standard deviation of Gaussian noise on the raw density, in training only. `color_padding` stretches the sigmoid to
     [-padding, 1 + padding], so that pure black and white need no infinite logit (mip-NeRF).
     """
 
@@ -24,14 +24,14 @@ class ActivationConfig(Config):
     color_padding: float = Field(ge=0.0, lt=0.5)
 
 
-# Raw density of a young ReLU field, in inverse units of its length: a haze thin enough to see through.
+# Initial raw density of a ReLU field, in inverse units of its length: a haze thin enough to see through.
 YOUNG_RELU_DENSITY = 0.1
 
 
 def initialize_density_head(head: nn.Linear, config: ActivationConfig) -> None:
-    """A ReLU field starts as the same thin haze everywhere.
+    """Starts a ReLU field as a uniform thin haze.
 
-    With random weights about every other seed makes it negative along all rays: no light, no gradient, for ever.
+    With random weights, about every other seed is negative along all rays: no light and never a gradient.
     """
     if config.density_activation == "relu":
         nn.init.zeros_(head.weight)
@@ -44,7 +44,7 @@ def activate(
     config: ActivationConfig,
     generator: torch.Generator | None,
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch 3"]]:
-    """Density >= 0 and colour, in float32 whatever the layers ran in; only a generator adds the noise."""
+    """Density >= 0 and colour, always in float32. Noise is added only if there is a generator."""
     raw_density, raw_color = raw_density.float(), raw_color.float()
     if generator is not None and config.density_noise > 0:
         noise = torch.randn(raw_density.shape, generator=generator, device=raw_density.device)

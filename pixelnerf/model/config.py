@@ -1,4 +1,4 @@
-"""The configuration of a whole model: which parts there are, and which combinations make sense."""
+"""The configuration of a whole model, and which combinations make sense."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -23,7 +23,7 @@ class LookupConfig(Config):
 
 @dataclass(frozen=True)
 class PhotoParts:
-    """What only a model that reads photos has."""
+    """Settings of models that read photos."""
 
     encoder: EncoderConfig
     lookup: LookupConfig
@@ -32,10 +32,10 @@ class PhotoParts:
 
 
 class ModelConfig(Config):
-    """A composition of the parts; `name` is only a label for reports.
+    """A whole model; `name` is only a label for reports.
 
-    With photos a model has an `encoder`, a `lookup` and a residual `field`. Without, it has neither of the first two,
-    an MLP, and belongs to a single scene. `direction: null` is for colour that is the same from everywhere.
+    A model that reads photos has an `encoder`, a `lookup` and a residual `field`. A model of one scene has an MLP field
+    and neither of the other two. `direction: null` makes colour independent of direction.
     """
 
     name: str
@@ -60,7 +60,7 @@ class ModelConfig(Config):
         return self
 
     def photo_parts(self) -> PhotoParts | None:
-        """The parts of a model that reads photos, None for a model of one scene."""
+        """The settings of a model that reads photos; None for a model of one scene."""
         match (self.encoder, self.lookup, self.direction, self.field):
             case (
                 EncoderConfig() as encoder,

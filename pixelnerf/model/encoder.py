@@ -1,9 +1,9 @@
 """The image encoder: stages of a ResNet, each a map of features registered with the photo's pixels.
 
-A ResNet's strided convolutions centre the texel of index j, at stride s, on the pixel of index s * j. A first-stage
-texel index is therefore a pixel index divided by 2, exactly, and a stage of stride s is upsampled to the first by the
-factor s / 2 about index 0. `upsample: registered` does that; `align_corners` stretches the last texel onto the last one
-as the original pixelNeRF does, which drifts by up to a texel of the coarse stage across the image.
+A ResNet's strided convolutions centre texel j, at stride s, on pixel s * j. A first-stage texel index is therefore
+exactly half the pixel index, and a stage of stride s is upsampled to the first by the factor s / 2 about index 0.
+`upsample: registered` does that; `align_corners` maps the last texel onto the last one, as the original pixelNeRF does,
+which drifts by up to a texel of the coarse stage across the image.
 """
 
 from pathlib import Path
@@ -33,13 +33,12 @@ class EncoderConfig(Config):
 
 
 class Encoder(nn.Module):
-    """Photos in [0, 1] to one feature map a stage. Owns its normalisation.
+    """Photos in [0, 1] to one feature map per stage; includes the normalisation.
 
-    With `load_pretrained` false the network starts from random weights whatever the config says: a checkpoint will fill
-    it.
+    `load_pretrained=False` skips the pretrained weights whatever the config says, for a checkpoint to fill in.
 
     Raises:
-        UserError: the backbone is unknown to timm or is no ResNet, or its pretrained weights are out of reach.
+        UserError: the backbone is unknown to timm or not a ResNet, or its pretrained weights are not available.
     """
 
     mean: Tensor
@@ -78,10 +77,10 @@ class Encoder(nn.Module):
     def upsample(
         self, stage: Float[Tensor, "image coarse_height coarse_width channel"], size: tuple[int, int]
     ) -> Float[Tensor, "image height width channel"]:
-        """A stage's map, channels last, brought to the first stage's size (height, width).
+        """A stage's map, channels last, at the first stage's size (height, width).
 
-        Interpolation is separable and linear, so it is two small matrix products; on the CPU their gradient is several
-        times faster than that of `interpolate`.
+        Separable linear interpolation is two small matrix products, whose gradient on the CPU is several times faster
+        than that of `interpolate`.
         """
         images, coarse_height, coarse_width, channels = stage.shape
         if (coarse_height, coarse_width) == size:
@@ -94,13 +93,13 @@ class Encoder(nn.Module):
     def pyramid(
         self, images: Float[Tensor, "image 3 height width"]
     ) -> Float[Tensor, "image map_height map_width channel"]:
-        """All stages upsampled to the first one's size and concatenated: the paper's latent map, channels last."""
+        """All stages, upsampled to the first and concatenated: the paper's latent map, channels last."""
         stages = [stage.movedim(1, -1) for stage in self(images)]
         size = (stages[0].shape[1], stages[0].shape[2])
         return torch.cat([self.upsample(stage, size) for stage in stages], dim=-1)
 
     def _interpolation(self, coarse: int, fine: int, like: Tensor) -> Float[Tensor, "fine coarse"]:
-        """The matrix of linear interpolation from `coarse` texels to `fine` ones."""
+        """Linear interpolation from `coarse` texels to `fine` ones, as a matrix."""
         index = torch.arange(fine, device=like.device, dtype=torch.float32)
         if self.config.upsample == "align_corners":
             position = index * ((coarse - 1) / max(fine - 1, 1))
@@ -118,7 +117,7 @@ class Encoder(nn.Module):
                 f"{source} does not fit {self.config.backbone}: {len(missing)} tensors missing, {len(wrong)} of "
                 f"another shape, first {(missing + wrong)[0]}; choose the matching model.encoder.backbone"
             )
-        # What is left over belongs to the stages and the classifier that were cut off.
+        # The remaining tensors belong to the stages and the classifier that were cut off.
         self.backbone.load_state_dict({name: state[name] for name in wanted})
 
 

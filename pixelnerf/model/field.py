@@ -1,8 +1,8 @@
-"""The conditioned radiance field: a residual MLP, applied a view at a time, averaged over views, then shared.
+"""The conditioned radiance field: a residual MLP, first per view, then on the average over views.
 
-Blocks are pre-activation residual blocks whose second layer starts at zero (pixelNeRF, appendix B.1). Before each of
-the first `injection_blocks` blocks the photo's feature is added; those linear layers live in `FeatureProjection`
-because they are applied to the maps, once a texel.
+Blocks are pre-activation residual blocks whose second layer starts at zero (pixelNeRF, appendix B.1). The photo's
+feature is added before each of the first `injection_blocks` blocks; those linear layers live in `FeatureProjection`,
+because they are applied to the maps, once per texel.
 """
 
 import functools
@@ -22,7 +22,7 @@ Upsample = Callable[[Tensor, tuple[int, int]], Tensor]
 
 
 class ResidualFieldConfig(ActivationConfig):
-    """`injection_blocks` is K of the paper: features enter before, and views are averaged after, the first K blocks."""
+    """`injection_blocks` is the paper's K: features enter each of the first K blocks, then views are averaged."""
 
     name: Literal["residual"]
     width: int = Field(ge=1)
@@ -58,7 +58,7 @@ class ResidualBlock(nn.Module):
 class FeatureProjection(nn.Module):
     """The K injection layers as one linear map from a photo's feature to K * width channels, applied to the maps.
 
-    Its bias is not applied to the maps: a sample behind a camera has a zero *feature*, and still gets the bias.
+    Its bias is left out of the maps: a sample behind a camera has a zero *feature*, but still gets the bias.
     """
 
     def __init__(self, channels: int, width: int, blocks: int) -> None:
@@ -104,7 +104,7 @@ class ResidualField(nn.Module):
         valid: Bool[Tensor, "batch view ray sample"],
         present: Bool[Tensor, "batch view"],
     ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
-        """Raw density and raw colour of every sample; `injected` has the projection's bias added already."""
+        """Raw density and raw colour of every sample; `injected` includes the projection's bias."""
         if self.config.direction == "input":
             along = directions[..., None, :].expand(*positions.shape[:-1], directions.shape[-1])
             positions = torch.cat([positions, along], dim=-1)
@@ -129,7 +129,7 @@ class ResidualField(nn.Module):
         counted = present[:, :, None, None].expand_as(valid)
         if self.config.pooling == "masked_mean":
             seen = valid & counted
-            # A sample that no photo sees falls back on all of them, whose features are zero.
+            # A sample that no photo sees averages over all of them, whose features are zero.
             counted = torch.where(seen.any(1, keepdim=True), seen, counted)
         shares = counted.to(x.dtype)
         return (x * shares[..., None]).sum(1) / shares.sum(1)[..., None]

@@ -1,4 +1,4 @@
-"""Rendering whole images in chunks of rays, so that an image of any size fits into memory."""
+"""Rendering whole images in chunks of rays, so that any size fits into memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from pixelnerf.model.placement import samples_per_ray
 from pixelnerf.types import Rays, RenderOutput, SceneFeatures, TensorRecord, View
 
 RENDERER_VERSION = 1
-"""Grows when the same weights give other pictures, so that stored results of an evaluation are measured anew."""
+"""Raise it when the same weights render differently: stored evaluation results are then measured again."""
 
-# Measured: on the CPU larger chunks leave the cache, and the allocator hands their pages back to the system every time.
+# Measured: on the CPU, larger chunks leave the cache, and the allocator returns their pages to the system every time.
 SAMPLES_PER_CACHE = 1 << 13
-# Past this a GPU is busy anyway.
+# Enough to keep any GPU busy.
 MOST_SAMPLES = 1 << 20
-# A sample's temporaries, for each unit of the field's width: about ten vectors of float32, injected features included.
+# A sample's temporaries per unit of the field's width: about ten float32 vectors, injected features included.
 BYTES_PER_UNIT = 40
-# Marching through a grid has some forty small steps a ray and no network.
+# Marching takes some forty small steps per ray and no network.
 MARCHED_RAYS_PER_CHUNK = 1 << 12
 
 
@@ -49,11 +49,11 @@ def render_image(
 ) -> ImageOutput:
     """Renders a view of one encoded scene (batch of 1). Colours are clipped.
 
-    Several views in less than `exact` quality share a `grid` that was made for all of them (see `shared_grid`);
-    without, the view makes its own.
+    Below `exact` quality, several views can share a `grid` built for all of them (see `shared_grid`); without one, the
+    view builds its own.
 
     Raises:
-        UserError: the net, or a scene in normalised device coordinates, can be rendered in `exact` quality only.
+        UserError: the net, or a scene in normalised device coordinates, needs `exact` quality.
     """
     if grid is None:
         grid = shared_grid(net, features, [view], quality)
@@ -85,7 +85,7 @@ def _parts(
     quality: Quality,
     grid: OccupancyGrid | None,
 ) -> Iterator[tuple[slice | Tensor, RenderOutput]]:
-    """The image's rays in parts that fit into memory: which rays, and their render."""
+    """Chunks of rays that fit into memory: which rays, and their render."""
     if grid is None:
         chunk = rays_per_chunk or _rays_per_chunk(net, features)
         for first in range(0, rays.origins.shape[1], chunk):
@@ -106,7 +106,7 @@ def _rays_per_chunk(net: Net, features: SceneFeatures) -> int:
 
 
 def _samples_per_chunk(net: Net, features: SceneFeatures) -> int:
-    """As many samples as the device's caches or its free memory take well."""
+    """As many samples as suit the device's caches or free memory."""
     device, views = features.near.device, max(features.present.shape[1], 1)
     samples = SAMPLES_PER_CACHE
     if device.type == "cuda":

@@ -1,9 +1,9 @@
-"""What the field is told of a sample: its encoded position, and the ray's encoded direction.
+"""The field's inputs: a sample's encoded position and its ray's encoded direction.
 
 With photos both are given in each photo's camera frame (OpenCV axes). `view_normalized` is
-x = (R X + t - (0, 0, c)) / h with c and h the middle and half-length of that photo's depth range, so the input does not
-change when the world is moved, turned or scaled. `view_rotated` is R X: only turned into the camera's axes, as in the
-original pixelNeRF's code, so it depends on where the world's origin is. `world` is X, for models without photos.
+x = (R X + t - (0, 0, c)) / h, with c and h the middle and half-length of that photo's depth range: invariant to moving,
+rotating and scaling the world. `view_rotated` is R X, only rotated into the camera's axes as in the original
+pixelNeRF's code, so it depends on the world's origin. `world` is X, for models without photos.
 """
 
 from typing import Literal
@@ -31,7 +31,7 @@ class EncodingConfig(Config):
 
     @property
     def channels(self) -> int:
-        """Length of an encoding."""
+        """Length of the encoding."""
         return 6 * (self.max_degree - self.min_degree) + (3 if self.include_input else 0)
 
     @model_validator(mode="after")
@@ -42,7 +42,7 @@ class EncodingConfig(Config):
 
 
 class PositionConfig(EncodingConfig):
-    """`integrated` takes the frustum's covariance into account (mip-NeRF's IPE); else its mean is encoded."""
+    """`integrated` encodes the frustum's covariance, too (mip-NeRF's IPE); otherwise only its mean."""
 
     frame: Literal["view_normalized", "view_rotated", "world"]
     integrated: bool
@@ -59,7 +59,7 @@ def encode_positions(
         means = torch.stack([means[..., 0], means[..., 1], means[..., 2] - middle], dim=-1) / half[..., None]
         variances = variances / half[..., None].square() if variances is not None else None
     else:
-        # R X = (R X + t) - t, and -t is where the camera is, in its own axes.
+        # R X = (R X + t) - t, and -t is the camera's centre in its own axes.
         poses = features.cameras.poses
         means = means + rotate(poses[..., :3, :3].mT, poses[..., None, :3, 3])[..., None, :]
     return _encode(means, variances, config)
@@ -71,7 +71,7 @@ def encode_world_positions(gaussians: Gaussians, config: PositionConfig) -> Floa
 
 
 def encode_directions(directions: Float[Tensor, "*batch 3"], config: EncodingConfig) -> Float[Tensor, "*batch feature"]:
-    """Encodes directions, made unit vectors first."""
+    """Encodes directions, normalised first."""
     unit = F.normalize(directions, dim=-1)
     encoded = positional_encoding(unit, config.min_degree, config.max_degree, config.scale)
     return torch.cat([unit, encoded], dim=-1) if config.include_input else encoded

@@ -1,7 +1,7 @@
-"""The integrated pixel-aligned feature: looking up a frustum's Gaussian in a photo's feature map.
+"""The integrated pixel-aligned feature: a frustum's Gaussian looked up in a photo's feature map.
 
 A frustum has the covariance Sigma = a d d^T + b I (see `Gaussians`). In a photo's camera frame only d is rotated. With
-J the Jacobian of the projection at the frustum's mean, in texels of the first stage, its image is a Gaussian of
+J the Jacobian of the projection at the frustum's mean, in texels of the first stage, its image is a Gaussian with
 covariance Sigma' = J Sigma J^T = a (J d)(J d)^T + b J J^T. We want the map averaged over that ellipse, not its value at
 one point.
 
@@ -10,20 +10,20 @@ level l averages the map with the kernel box(s) * tent(s) on the texel lattice, 
 
     (s^2 - 1) / 12   (the mean of s texels, discrete box)   +   s^2 / 6   (the tent between neighbours).
 
-At l = 0 that is 1/6, the blur every bilinear look-up has. Level l adds (4^l - 1) / 4 to it. We want the added blur to
+At l = 0 that is 1/6, the blur of any bilinear look-up. Level l adds (4^l - 1) / 4 to it. We want the added blur to
 be the ellipse's mean variance v = tr(Sigma') / 2, hence
 
     l = 1/2 log2(1 + 4 v),
 
 with linear interpolation between the two levels around l. v = 0 gives l = 0 and weight zero on level 1: the plain
-bilinear look-up, bit for bit. The trace needs no matrix: tr(Sigma') = a |J d|^2 + b |J|_F^2. For ellipses of 3:1 tr/2
-measured better than sqrt(det) and than the minor axis (which is what graphics hardware takes).
+bilinear look-up, bit for bit. The trace needs no matrix: tr(Sigma') = a |J d|^2 + b |J|_F^2. For 3:1 ellipses tr/2
+measured better than sqrt(det) and than the minor axis (which graphics hardware uses).
 
-Whatever is linear commutes with all of this, so the maps arrive here already multiplied by the layers that would have
-consumed the feature (pre-projection): the cost of those layers is per texel, not per sample.
+All of this is linear in the map, so the maps arrive already multiplied by the layers that would have consumed the
+feature (pre-projection): those layers cost per texel, not per sample.
 
-Texel indices: with ResNet's registration (see `encoder`) the pixel index p - 0.5 maps to texel index (p - 0.5) w / W
-for a map of width w of a photo of width W, which is also where the original pixelNeRF looks (its `latent_scaling`).
+Texel indices: with ResNet's registration (see `encoder`), pixel index p - 0.5 is texel index (p - 0.5) w / W for a map
+of width w and a photo of width W, which is also where the original pixelNeRF looks (its `latent_scaling`).
 """
 
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def to_view_frames(gaussians: Gaussians, cameras: Cameras) -> Gaussians:
     points = gaussians.means.reshape(batch, 1, rays * samples, 3)
     means = world_to_camera(cameras.poses, points).unflatten(-2, (rays, samples))
     rotations = cameras.poses[..., :3, :3]
-    # R^T d written as a sum, because autocast would round a matrix product.
+    # R^T d as a sum, because autocast would round a matrix product.
     directions = (gaussians.directions[:, None, :, :, None] * rotations[:, :, None]).sum(-2)
     views = cameras.poses.shape[1]
     return Gaussians(
@@ -74,7 +74,7 @@ def to_view_frames(gaussians: Gaussians, cameras: Cameras) -> Gaussians:
 
 
 def look_up(features: SceneFeatures, field: int, gaussians: Gaussians, mode: LookupMode) -> Features:
-    """Features, from a field's table, of Gaussians in the photos' frames ("batch view ray sample")."""
+    """Features of Gaussians in the photos' frames ("batch view ray sample"), from a field's table."""
     table = features.tables[field]
     points = gaussians.means.flatten(-3, -2)
     valid = (points[..., 2] > 0) & features.present[..., None]
@@ -132,7 +132,7 @@ def bilinear_taps(
     indices: Float[Tensor, "batch view point 2"],
     level: Int[Tensor, "batch view point"],
 ) -> Taps:
-    """Four taps on one mip level a point, with border padding. `indices` are (x, y) texel indices of level 0."""
+    """Four taps per point on its mip level, with border padding. `indices` are (x, y) texels of level 0."""
     scale = torch.exp2(-level.to(indices.dtype))[..., None]
     sizes = features.level_sizes.gather(2, level[..., None].expand(*level.shape, 2))
     # Texel k of level l covers the level-0 texels [k s, (k + 1) s), so centres shift with the level.

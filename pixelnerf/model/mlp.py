@@ -11,10 +11,10 @@ from pixelnerf.model.activation import ActivationConfig, initialize_density_head
 
 
 class MlpFieldConfig(ActivationConfig):
-    """`depth` layers of `width`; the input is concatenated once more after layer `skip_after`, unless that is null.
+    """`depth` layers of `width`; the input is concatenated again after layer `skip_after`, unless that is null.
 
-    The direction enters after the density, before one layer of `direction_width`; null, with `model.direction: null`,
-    makes the colour the same from everywhere.
+    The direction enters after the density, before one layer of `direction_width`; null (with `model.direction: null`)
+    makes colour independent of direction.
     """
 
     name: Literal["mlp"]
@@ -66,7 +66,7 @@ class MlpField(nn.Module):
         for index, layer in enumerate(self.layers):
             assert isinstance(layer, nn.Linear)
             if index == self.config.skip_after:
-                # As of the concatenated input, without making it.
+                # Equals the layer on the concatenation, without allocating it.
                 of_layer, of_input = layer.weight.split([x.shape[-1], positions.shape[-1]], dim=1)
                 x = F.linear(x, of_layer, layer.bias) + F.linear(positions, of_input)
             else:
@@ -82,8 +82,8 @@ class MlpField(nn.Module):
     ) -> Float[Tensor, "*batch ray sample hidden"]:
         """`relu(direction(cat(bottleneck(x), directions)))` with less work.
 
-        Nothing stands between the two layers, so their weights are multiplied before they meet a sample; and what the
-        direction adds is the same for all of a ray's samples.
+        No activation lies between the two layers, so their weights are multiplied first; and the direction's term is
+        the same for all samples of a ray.
         """
         of_sample, of_ray = self.direction.weight.split([x.shape[-1], directions.shape[-1]], dim=1)
         bias = F.linear(self.bottleneck.bias, of_sample, self.direction.bias)

@@ -1,8 +1,7 @@
 """The whole model: photos to features, features and rays to pixels. Nothing is remembered between calls.
 
-There are two kinds. `PhotoNet` reads photos and renders scenes that it has never seen: pixelNeRF and our default.
-`SceneNet` knows one scene by its weights: NeRF, Tiny NeRF, mip-NeRF. Whoever renders needs to know neither: both are a
-`Net`, whose `encode` of a `SceneNet` finds nothing to remember in the photos.
+`PhotoNet` reads photos and renders scenes it has never seen: pixelNeRF and our default. `SceneNet` holds one scene in
+its weights: NeRF, Tiny NeRF, mip-NeRF. Both are a `Net` and render alike; a `SceneNet` encodes photos to nothing.
 """
 
 from abc import ABC, abstractmethod
@@ -28,33 +27,33 @@ from pixelnerf.model.renderer import Renderer
 from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures
 
 RawRadiance = tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]
-"""Density and colour as a field's last layers say them, before their activations."""
+"""A field's density and colour before their activations."""
 
 
 def build_net(config: ModelConfig, load_pretrained: bool = True) -> "Net":
     """The net of a configuration.
 
-    `load_pretrained=False` skips the encoder's ImageNet weights, for a net that a checkpoint will fill.
+    `load_pretrained=False` skips the encoder's ImageNet weights, for a checkpoint to fill in.
 
     Raises:
-        UserError: an unknown backbone, or pretrained weights that are out of reach.
+        UserError: an unknown backbone, or pretrained weights that are not available.
     """
     parts = config.photo_parts()
     if parts is not None:
         return PhotoNet(config, parts, load_pretrained)
     if isinstance(config.field, MlpFieldConfig):
         return SceneNet(config, config.field)
-    raise TypeError(f"'{config.name}' is neither a model that reads photos nor one of a single scene")
+    raise TypeError(f"'{config.name}' is neither a model that reads photos nor a model of one scene")
 
 
 class Net(nn.Module, ABC):
-    """`encode` once a scene, `render` as many rays as you like.
+    """Call `encode` once per scene, then `render` any number of rays.
 
     Attributes:
         config: what the net was built from.
-        renderer: where samples go, and how they are composited.
-        fields: one MLP, or one for each pass.
-        reads_photos: whether the net renders what photos show; else it knows one scene by its weights.
+        renderer: places and composites samples.
+        fields: one MLP, or one per pass.
+        reads_photos: whether the net renders what photos show; otherwise its weights hold one scene.
     """
 
     config: ModelConfig
@@ -64,7 +63,7 @@ class Net(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, photos: Photos) -> SceneFeatures:
-        """What is remembered of photos ("batch view"), to be asked for as many rays as wanted.
+        """Features of photos ("batch view"), for any number of rays.
 
         Raises:
             UserError: the model needs photos and a scene has none.
@@ -72,7 +71,7 @@ class Net(nn.Module, ABC):
 
     @abstractmethod
     def query(self, features: SceneFeatures, field: int, gaussians: Gaussians) -> RawRadiance:
-        """What a field says of Gaussians in the world ("batch ray sample")."""
+        """A field's raw outputs for Gaussians in the world ("batch ray sample")."""
 
     def render(
         self,
@@ -82,10 +81,10 @@ class Net(nn.Module, ABC):
         generator: torch.Generator | None = None,
         train_coarse: bool = True,
     ) -> RenderOutput:
-        """Renders rays ("batch ray") of the encoded scenes on their backgrounds.
+        """Renders rays ("batch ray") of the encoded scenes over their backgrounds.
 
-        A generator makes sampling random, as training wants it; None renders deterministically. Without `train_coarse`
-        the first of two passes only places the second's samples, and no gradient goes through it.
+        A generator makes sampling random, for training; None renders deterministically. Without `train_coarse` the
+        first of two passes only places the second's samples and gets no gradient.
         """
         radiance = partial(self.radiance, features, generator=generator)
         return self.renderer.render(radiance, rays, background, generator, train_coarse)
@@ -103,7 +102,7 @@ class Net(nn.Module, ABC):
 
 
 class PhotoNet(Net):
-    """A field conditioned on photos: their features are looked up where a sample projects to."""
+    """A field conditioned on photos, whose features are looked up where a sample projects."""
 
     reads_photos = True
 
@@ -113,7 +112,7 @@ class PhotoNet(Net):
         self.renderer = Renderer(config.renderer)
         self.encoder = Encoder(parts.encoder, load_pretrained)
         self._lookup, self._direction = parts.lookup, parts.direction
-        # Drawn in turns, field and projection, so that a seed gives the weights that it always gave.
+        # Field and projection are drawn alternately, so that a seed keeps giving the same weights.
         pairs = [
             (
                 ResidualField(parts.field, config.position.channels, parts.direction.channels),
@@ -125,12 +124,12 @@ class PhotoNet(Net):
         self.projections = nn.ModuleList(projection for _, projection in pairs)
 
     def projection(self, field: int) -> FeatureProjection:
-        """The injection layers of a field."""
+        """A field's injection layers."""
         return cast(FeatureProjection, self.projections[field])
 
     @override
     def encode(self, photos: Photos) -> SceneFeatures:
-        """Encodes photos and applies each field's injection layers to the maps, once a texel."""
+        """Encodes photos and applies each field's injection layers to the maps, once per texel."""
         if not bool(photos.present.any(1).all()):
             raise UserError("a scene without input photos cannot be encoded; give at least one source view")
         levels = self._lookup.levels if self._lookup.mode == "integrated" else 1
@@ -158,7 +157,7 @@ class PhotoNet(Net):
             )
 
     def _projected_maps(self, photos: Photos) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
-        """Photos of equal size: their indices in the flat (batch, view) axis, and their maps for each field."""
+        """Per group of equally sized photos: indices in the flat (batch, view) axis, and each field's maps."""
         images = photos.images.flatten(0, 1)
         sizes = photos.cameras.sizes.flatten(0, 1)
         present = photos.present.flatten()
@@ -172,7 +171,7 @@ class PhotoNet(Net):
 
 
 class SceneNet(Net):
-    """A field of one scene, in the world's own frame."""
+    """A field of one scene, in the world frame."""
 
     reads_photos = False
 

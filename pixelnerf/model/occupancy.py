@@ -1,14 +1,13 @@
-"""Where an encoded object may be: its density on a coarse grid, so that rendering need not look elsewhere.
+"""The density of an encoded scene on a coarse grid, so that rendering can skip empty space.
 
-A density that does not depend on the direction is a property of the encoded photos alone. It is evaluated once, with
-Gaussians of the cells' size, so that a cell holds the density averaged over itself and thin structures are not stepped
-over. A cell is *occupied* if light that crosses it straight would be stopped by more than the threshold, or if one of
-its 26 neighbours is. Two levels save most of the work: only below occupied cells of the coarse one (cells twice as
-wide) is the fine one evaluated.
+Density that is independent of direction depends on the encoded photos alone. It is evaluated once, with Gaussians of
+the cells' size: a cell holds its average density, and thin structures are not stepped over. A cell is *occupied* if it
+stops more than the threshold of the light that crosses it straight, or if one of its 26 neighbours does. Two levels
+save most of the work: the fine one is evaluated only within occupied cells of the coarse one (cells twice as wide).
 
-The grid's box holds the frusta [near, far] of all cameras that it is made for, so it holds whatever their rays can
-meet. What none of them sees, in the box or outside, is not evaluated and counts as occupied. The box's axes are those
-of the first of these cameras, which makes the grid independent of how the world is turned.
+The grid's box encloses the frusta [near, far] of all cameras it is built for, so it contains all of their rays. Cells
+that none of them sees, and everything outside, are not evaluated and count as occupied. The box takes the first
+camera's axes, which makes the grid independent of the world's rotation.
 """
 
 import itertools
@@ -33,10 +32,10 @@ CELLS_PER_CHUNK = 4096
 
 @dataclass(frozen=True)
 class OccupancyGrid(TensorRecord):
-    """Density of cubic cells, and which of them a ray must look into.
+    """Density of cubic cells, and which of them are occupied.
 
     Local coordinates are `axes^T (x - corner) / cell`: cell (i, j, k) spans [i, i + 1] x [j, j + 1] x [k, k + 1].
-    Densities are those of the field, in inverse units of its length, and zero where they were not evaluated.
+    Densities are in inverse units of the field's length, and zero where not evaluated.
     """
 
     corner: Float[Tensor, "3"]
@@ -48,10 +47,10 @@ class OccupancyGrid(TensorRecord):
     def look_up(
         self, points: Float[Tensor, "*batch point 3"]
     ) -> tuple[Float[Tensor, "*batch point"], Bool[Tensor, "*batch point"]]:
-        """Density (between the cells' centres, linearly) and occupancy at points of the world."""
+        """Density (linear between the cells' centres) and occupancy at points in the world."""
         local = rotate(self.axes.mT, points - self.corner) / self.cell
         sizes = points.new_tensor(self.density.shape)
-        # grid_sample counts axes from the last one on.
+        # grid_sample counts axes from the last.
         coordinates = (local / sizes * 2 - 1).flip(-1).reshape(1, 1, 1, -1, 3)
         density = F.grid_sample(self.density[None, None], coordinates, padding_mode="border", align_corners=False)
         index = local.floor().long()
@@ -61,17 +60,17 @@ class OccupancyGrid(TensorRecord):
 
 
 def check_can_skip(net: Net) -> None:
-    """Makes sure that a net's density is the same from everywhere, and can be asked of whole cells.
+    """Checks that a net's density is independent of direction and can be evaluated for whole cells.
 
     Raises:
-        UserError: it is not, or it cannot.
+        UserError: it is not, or cannot.
     """
     field, renderer, position = net.config.field, net.config.renderer, net.config.position
     shared = isinstance(field, ResidualFieldConfig) and field.direction == "after_density"
     if not (shared and renderer.frustum == "cone" and position.integrated):
         raise UserError(
             f"quality=high and quality=fast need field.direction=after_density, renderer.frustum=cone and "
-            f"position.integrated=true to know empty space, and '{net.config.name}' is another; set quality=exact"
+            f"position.integrated=true, but '{net.config.name}' differs; set quality=exact"
         )
 
 
@@ -79,20 +78,20 @@ def check_can_skip(net: Net) -> None:
 def build_occupancy(
     net: Net, features: SceneFeatures, cameras: Cameras, near: float, far: float, cells: int, threshold: float
 ) -> OccupancyGrid:
-    """The grid of one encoded scene (batch of 1) for the views of some cameras.
+    """The grid of one encoded scene (batch of 1), for views of the given cameras.
 
     Args:
-        net: whose density does not depend on the direction (see `check_can_skip`).
+        net: one whose density is independent of direction (see `check_can_skip`).
         features: the encoded photos.
-        cameras: of the views to come, one batch axis.
-        near: where their rays begin, in units of t.
-        far: where they end.
+        cameras: of the views to render, one batch axis.
+        near: start of their rays, in units of t.
+        far: end of their rays.
         cells: along the longest side of the box; even.
         threshold: the largest share of light that an empty cell may stop.
     """
     half = (far - near) / 2
     if net.config.renderer.normalize_directions:
-        # Near is then a distance, which at the image's corners is less deep.
+        # Near is a distance then, which at the image's corners is a smaller depth.
         near = 0.0
     corner, axes, lengths = _box(cameras, near, far)
     cell = lengths.max() / cells
@@ -103,7 +102,7 @@ def build_occupancy(
     radius = math.sqrt(3) * cell.item()
     seen = _seen(cameras, near, far, _centers(everywhere.nonzero(), corner, axes, 2 * cell), radius).view(sizes)
     density = _evaluate(net, features, seen, corner, axes, 2 * cell)
-    # One full cell among eight empty ones leaves an eighth of its density in their mean.
+    # One full cell of the eight in a coarse cell gives it an eighth of its density.
     candidates = _dilate(density > largest_empty / 8)
     density = _evaluate(net, features, _split(candidates), corner, axes, cell)
     return OccupancyGrid(corner, axes, cell, density, _dilate(density > largest_empty) | ~_split(seen))
@@ -127,7 +126,7 @@ def _box(
 def _seen(
     cameras: Cameras, near: float, far: float, centers: Float[Tensor, "cell 3"], radius: float
 ) -> Bool[Tensor, "cell"]:
-    """Whether balls around the centres reach into any camera's frustum [near, far]; a few that do not are kept."""
+    """Whether balls around the centres reach into any camera's frustum [near, far]; conservative."""
     seen = torch.zeros(len(centers), dtype=torch.bool, device=centers.device)
     for camera in range(len(cameras.sizes)):
         points = world_to_camera(cameras.poses[camera], centers)
@@ -148,7 +147,7 @@ def _evaluate(
     axes: Float[Tensor, "3 3"],
     cell: Float[Tensor, ""],
 ) -> Float[Tensor, "width height depth"]:
-    """Densities of the chosen cells, with the variance of a cube; zero elsewhere."""
+    """Densities of the chosen cells, with a cube's variance; zero elsewhere."""
     density = torch.zeros(chosen.shape, device=corner.device)
     indices = chosen.nonzero()
     values = []
@@ -166,12 +165,11 @@ def _evaluate(
 def _centers(
     indices: Int[Tensor, "cell 3"], corner: Float[Tensor, "3"], axes: Float[Tensor, "3 3"], cell: Float[Tensor, ""]
 ) -> Float[Tensor, "cell 3"]:
-    """The cells' centres in the world."""
     return corner + rotate(axes, (indices + 0.5) * cell)
 
 
 def _split(cells: Bool[Tensor, "width height depth"]) -> Bool[Tensor, "fine_width fine_height fine_depth"]:
-    """The eight halves of each cell, as it is."""
+    """Each cell as eight of half the width."""
     for axis in range(3):
         cells = cells.repeat_interleave(2, dim=axis)
     return cells

@@ -1,10 +1,9 @@
-"""Rendering rays of an object whose occupancy is known: one pass of few frusta, placed by the grid's density.
+"""Rendering with a known occupancy: one pass of few frusta, placed by the grid's density.
 
-A ray marches through the grid in steps no longer than a cell, which costs next to nothing. If no step is occupied the
-ray shows the background and no network is asked. Else the grid's densities along the ray, composited, say where its
-light is stopped, and take the part of the coarse pass: frusta are placed by the same blurred histogram (mip-NeRF,
-equation 18), but only in occupied steps. Each of these keeps a share, so nothing is left out because the grid believes
-it to be hidden.
+A ray marches through the grid in steps no longer than a cell, which costs next to nothing. If no step is occupied, the
+ray shows the background without evaluating a network. Otherwise the grid's densities, composited along the ray, replace
+the coarse pass: frusta are placed by the same blurred histogram (mip-NeRF, equation 18), but only in occupied steps.
+Each of these keeps a share, so nothing is missed because the grid takes it to be hidden.
 """
 
 import math
@@ -29,16 +28,16 @@ from pixelnerf.types import Cameras, Rays, RenderOutput, SceneFeatures, TensorRe
 Quality = Literal["exact", "high", "fast"]
 """`exact` evaluates every sample in two passes, as in training; the others skip empty space."""
 
-# What every occupied step gets of the histogram that places the frusta, besides its weight (mip-NeRF's padding).
+# Added to every occupied step's weight in the histogram that places the frusta (mip-NeRF's padding).
 PADDING = 0.01
-# A ray that the grid calls thinner than this shows its background, but for a tint that a quarter of the frusta find;
-# one that is less than faint shows mostly its background, and half of the frusta do.
+# A ray that the grid finds thin shows its background except for a tint, for which a quarter of the frusta are enough;
+# a faint one shows mostly background, and half of the frusta are enough.
 THIN_OPACITY, FAINT_OPACITY = 0.05, 0.4
 
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """`cells` along the box's longest side, the share of light that an `empty` cell may stop, and frusta a ray."""
+    """`cells` along the box's longest side, the share of light an `empty` cell may stop, and frusta per ray."""
 
     cells: int
     empty: float
@@ -53,7 +52,7 @@ SETTINGS: dict[Quality, QualitySettings] = {
 
 @dataclass(frozen=True)
 class March(TensorRecord):
-    """Equal steps along rays: their edges, what each weighs by the grid's density, and which are occupied."""
+    """Equal steps along rays: their edges, their weights by the grid's density, and which are occupied."""
 
     edges: Float[Tensor, "batch ray edge"]
     weights: Float[Tensor, "batch ray step"]
@@ -61,10 +60,10 @@ class March(TensorRecord):
 
 
 def shared_grid(net: Net, features: SceneFeatures, views: Sequence[View], quality: Quality) -> OccupancyGrid | None:
-    """What all views of an encoded scene share, for the quality they are rendered in; None where that is nothing.
+    """The grid that all views of an encoded scene share; None for `exact` quality.
 
     Raises:
-        UserError: only `exact` can render the net, or the scene.
+        UserError: the net or the scene needs `exact` quality.
     """
     if quality == "exact":
         return None
@@ -76,11 +75,11 @@ def shared_grid(net: Net, features: SceneFeatures, views: Sequence[View], qualit
 
 
 def check_quality(net: Net, quality: Quality, in_ndc: bool = False) -> None:
-    """Raises a UserError if a net, or a scene in normalised device coordinates, can be rendered in `exact` only."""
+    """Raises a UserError if a net, or a scene in normalised device coordinates, needs `exact` quality."""
     if quality != "exact":
         check_can_skip(net)
         if in_ndc:
-            raise UserError(f"quality={quality} has no grid for normalised device coordinates; set quality=exact")
+            raise UserError(f"quality={quality} does not support normalised device coordinates; set quality=exact")
 
 
 def _camera_parts(view: View) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,8 +90,8 @@ def _camera_parts(view: View) -> tuple[Tensor, Tensor, Tensor]:
 def march(net: Net, grid: OccupancyGrid, rays: Rays) -> March:
     """Steps from near to far.
 
-    None is longer than a cell, so its middle is within half a cell of all its points, and the grid's dilation by a cell
-    makes the occupancy at the middle that of the whole step.
+    No step is longer than a cell, so all its points are within half a cell of its middle, and the grid's dilation by a
+    cell makes the occupancy at the middle valid for the whole step.
     """
     longest = ((rays.far - rays.near) * rays.directions.norm(dim=-1)).max()
     edges = stratified_edges(rays.near, rays.far, math.ceil(longest / grid.cell), None, "linear")
@@ -105,9 +104,9 @@ def march(net: Net, grid: OccupancyGrid, rays: Rays) -> March:
 
 @record_function("sampling")
 def place_occupied_edges(marched: March, samples: int) -> Float[Tensor, "batch ray edge"]:
-    """Edges of `samples` frusta between the first and the last occupied step of rays that have such."""
+    """Edges of `samples` frusta between each ray's first and last occupied step; every ray must have one."""
     edges = resample_edges(marched.edges, marched.weights, samples, PADDING * marched.occupied, None)
-    # The histogram is zero outside, but for rounding, and that must not draw a frustum out to far.
+    # Outside, the histogram is zero except for rounding, which must not stretch a frustum to far.
     steps = marched.occupied.shape[-1]
     first = marched.occupied.to(torch.uint8).argmax(-1, keepdim=True)
     last = steps - marched.occupied.to(torch.uint8).flip(-1).argmax(-1, keepdim=True)

@@ -1,7 +1,7 @@
-"""Where the second pass looks along a ray, given what the first one found.
+"""Placing the second pass's samples, given the first pass's weights.
 
-`histogram` is mip-NeRF's: new intervals alone, from the blurred histogram of weights. `union` is NeRF's and
-pixelNeRF's: the first pass's points together with new ones. It is for points only, since frusta would overlap.
+`histogram` is mip-NeRF's: new intervals only, from the blurred histogram of weights. `union` is NeRF's and pixelNeRF's:
+the first pass's points and new ones. It is for points only, since frusta would overlap.
 """
 
 from typing import Annotated, Literal
@@ -27,9 +27,9 @@ class HistogramPlacement(Config):
 
 
 class UnionPlacement(Config):
-    """The coarse points, with `histogram_samples` points drawn from their weights and `depth_samples` around the depth.
+    """The coarse points, `histogram_samples` points drawn from their weights, and `depth_samples` around the depth.
 
-    The latter are pixelNeRF's (appendix B.1): normal around the expected t with `depth_deviation`, in units of t.
+    The latter are pixelNeRF's (appendix B.1): normal around the expected t, with `depth_deviation` in units of t.
     """
 
     name: Literal["union"]
@@ -48,7 +48,7 @@ PlacementConfig = Annotated[HistogramPlacement | UnionPlacement, Field(discrimin
 
 
 def samples_per_ray(coarse_samples: int, placement: PlacementConfig | None) -> int:
-    """How many samples of a ray the larger pass evaluates, which decides the memory that rendering takes."""
+    """Samples per ray of the larger pass, which determines the memory that rendering takes."""
     if placement is None:
         return coarse_samples
     if isinstance(placement, HistogramPlacement):
@@ -64,13 +64,13 @@ def place_fine_edges(
     spacing: Spacing,
     generator: torch.Generator | None,
 ) -> Float[Tensor, "*batch ray edge"]:
-    """The second pass's edges, ascending; no gradient flows. None instead of a generator gives even quantiles."""
-    # A NaN shall reach the loss, where training reports it, and not become a texel's index.
+    """The second pass's edges, ascending; no gradient flows. Without a generator, quantiles are even."""
+    # A NaN must reach the loss, where training reports it, and not become a texel index.
     weights = torch.nan_to_num(coarse.weights)
     if isinstance(placement, HistogramPlacement):
         return resample_edges(coarse.edges, weights, placement.samples, placement.padding, generator)
     points = coarse.edges[..., :-1]
-    # Each weight belongs to the stratum that its point was drawn from, not to the interval behind the point.
+    # A weight belongs to the stratum its point was drawn from, not to the interval behind the point.
     strata = stratified_edges(rays.near, rays.far, points.shape[-1], None, spacing)
     placed = [points]
     if placement.histogram_samples > 0:
@@ -84,7 +84,7 @@ def place_fine_edges(
 def _around_depth(
     depth: Float[Tensor, "*batch ray"], placement: UnionPlacement, generator: torch.Generator | None
 ) -> Float[Tensor, "*batch ray point"]:
-    """Points around a depth that, as in the original, is not divided by opacity: empty rays get theirs at near."""
+    """Points around a depth that, as in the original, is not divided by opacity: for empty rays, at near."""
     count = placement.depth_samples
     if generator is None:
         quantiles = (torch.arange(count, dtype=depth.dtype, device=depth.device) + 0.5) / count

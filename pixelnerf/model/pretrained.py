@@ -1,4 +1,4 @@
-"""Where the encoder's ImageNet weights come from: a file, the local cache, or a download. Never a silent fallback."""
+"""The encoder's ImageNet weights: from a file, the local cache or a download. Never a silent fallback."""
 
 import threading
 import urllib.error
@@ -15,16 +15,16 @@ from torch import Tensor
 from pixelnerf.errors import UserError
 
 CONNECT_SECONDS = 3.0
-"""How long a connection may take before the weights count as out of reach; a hub client alone retries for a minute."""
+"""Time-out after which the hub counts as unreachable; its own client retries for a minute."""
 
 WAYS_OUT = "set model.encoder.weights=PATH to a local file, or model.encoder.pretrained=false to train from scratch"
 
 
 def pretrained_state(backbone: str, weights: Path | None) -> dict[str, Tensor]:
-    """The backbone's state dict, from the file if one is given, else from the local cache, else downloaded.
+    """The backbone's state dict: from the file if given, else from the local cache, else downloaded.
 
     Raises:
-        UserError: the file is missing or not a state dict, or the weights are neither cached nor in reach.
+        UserError: the file is missing or not a state dict, or the weights are neither cached nor reachable.
     """
     return read_state_file(weights) if weights is not None else _from_hub(backbone)
 
@@ -33,7 +33,7 @@ def read_state_file(path: Path) -> dict[str, Tensor]:
     """Reads a state dict from a `.safetensors` or `torch.save` file without unpickling any code.
 
     Raises:
-        UserError: the file is missing, unreadable, or holds something else than named tensors.
+        UserError: the file is missing, unreadable, or holds anything but named tensors.
     """
     if not path.is_file():
         raise UserError(f"no such weights file: {path}")

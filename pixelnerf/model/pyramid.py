@@ -11,17 +11,17 @@ from pixelnerf.types import Photos, SceneFeatures
 def mip_chain(
     maps: Float[Tensor, "image height width channel"], levels: int
 ) -> list[Float[Tensor, "image _ _ channel"]]:
-    """The map and its successive 2x2 means, at most `levels` maps in all; odd borders average what is there."""
+    """The map and its successive 2x2 means, at most `levels` maps in all; odd borders average fewer texels."""
     chain = [maps]
     while len(chain) < levels and max(chain[-1].shape[1:3]) > 1:
-        # The view keeps the channels last in memory, which pooling honours.
+        # The view keeps channels last in memory, and pooling preserves that.
         pooled = F.avg_pool2d(chain[-1].movedim(-1, 1), 2, ceil_mode=True, count_include_pad=False)
         chain.append(pooled.movedim(1, -1))
     return chain
 
 
 def no_features(photos: Photos) -> SceneFeatures:
-    """The features of a model without photos: no views, whatever photos are there."""
+    """The features of a model without photos: no views, whatever the photos."""
     batch, device = len(photos.present), photos.images.device
     return SceneFeatures(
         tables=(),
@@ -37,10 +37,10 @@ def no_features(photos: Photos) -> SceneFeatures:
 def build_scene_features(
     photos: Photos, groups: list[tuple[Tensor, tuple[Float[Tensor, "_ _ _ channel"], ...]]], levels: int
 ) -> SceneFeatures:
-    """Lays the maps of all photos out as one table a field.
+    """Lays out the maps of all photos as one table per field.
 
-    `groups` holds photos of equal size: their indices into the flattened (batch, view) axis, and their maps for each
-    field. Photos in no group (absent ones) point at row 0, and must be masked by `photos.present`.
+    Each of `groups` holds photos of equal size: their indices into the flat (batch, view) axis, and each field's maps.
+    Photos in no group (absent ones) point at row 0 and must be masked by `photos.present`.
     """
     batch, views = photos.present.shape
     chains = [(indices, [mip_chain(one, levels) for one in maps]) for indices, maps in groups]

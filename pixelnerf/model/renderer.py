@@ -1,4 +1,4 @@
-"""Volume rendering in two passes: place frusta, ask the field, composite; again where the first found matter."""
+"""Volume rendering: place frusta, evaluate the field, composite; then again where the first pass found matter."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ from pixelnerf.types import Gaussians, Rays, RenderOutput
 RadianceFunction = Callable[
     [int, Gaussians], tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]
 ]
-"""Which pass (0 or 1) and Gaussians in the world to density and colour."""
+"""The pass (0 or 1) and Gaussians in the world to density and colour."""
 
 FRUSTUMS = {"cone": conical_frustums, "cylinder": cylindrical_frustums, "point": point_samples}
 
@@ -30,10 +30,10 @@ class RendererConfig(Config):
     """How rays are sampled and composited.
 
     `placement: null` renders in one pass; with `separate_fields` the second pass has an MLP of its own. `density_unit`
-    is what a density's reciprocal is measured in: half the target view's depth range (free of the world's scale) or the
-    world's unit. `infinite_last_interval` makes any density at a ray's last sample opaque (NeRF's code); else the last
-    interval ends at far. With `normalize_directions` t is the distance from the camera (pixelNeRF's convention for near
-    and far), else the depth along its axis (mip-NeRF's).
+    is the unit of a density's reciprocal: half the target view's depth range (independent of the world's scale) or the
+    world's unit. `infinite_last_interval` makes any density at a ray's last sample opaque (NeRF's code); otherwise the
+    last interval ends at far. With `normalize_directions` t is the distance from the camera (pixelNeRF's convention for
+    near and far), otherwise the depth along its axis (mip-NeRF's).
     """
 
     frustum: Literal["cone", "cylinder", "point"]
@@ -47,14 +47,15 @@ class RendererConfig(Config):
 
     @property
     def fields(self) -> int:
-        """How many MLPs there are."""
+        """Number of MLPs."""
         return 2 if self.separate_fields else 1
 
     @model_validator(mode="after")
     def _check(self) -> "RendererConfig":
         if isinstance(self.placement, UnionPlacement) and self.frustum != "point":
             raise ValueError(
-                f"placement.name=union mixes points of both passes, so frustum={self.frustum} has no sense"
+                f"placement.name=union mixes both passes' samples, and frustum={self.frustum} would make them overlap; "
+                "set frustum=point"
             )
         if self.separate_fields and self.placement is None:
             raise ValueError("separate_fields=true needs a second pass, but placement is null")
@@ -68,7 +69,7 @@ def with_unit_directions(rays: Rays) -> Rays:
 
 
 class Renderer:
-    """Renders rays through a radiance function; holds no state but its configuration."""
+    """Renders rays through a radiance function; its configuration is its only state."""
 
     def __init__(self, config: RendererConfig) -> None:
         self.config = config
@@ -81,9 +82,9 @@ class Renderer:
         generator: torch.Generator | None,
         train_coarse: bool = True,
     ) -> RenderOutput:
-        """Renders rays ("batch ray") in front of a background. A generator jitters the edges; None does not.
+        """Renders rays ("batch ray") over a background. A generator jitters the edges; None does not.
 
-        Without `train_coarse` no gradient goes through the first of two passes.
+        Without `train_coarse` the first of two passes gets no gradient.
         """
         if self.config.normalize_directions:
             rays = with_unit_directions(rays)
@@ -110,7 +111,7 @@ class Renderer:
         edges: Float[Tensor, "batch ray edge"],
         background: Float[Tensor, "batch 3"],
     ) -> RenderOutput:
-        """One pass over intervals that are placed already; directions are as the configuration wants them."""
+        """One pass over given intervals; directions must already follow `normalize_directions`."""
         with record_function("sampling"):
             gaussians = FRUSTUMS[self.config.frustum](rays, edges)
         density, color = radiance(pass_index, gaussians)
@@ -119,7 +120,7 @@ class Renderer:
             return composite(color, weights, edges, background[:, None])
 
     def interval_lengths(self, rays: Rays, edges: Float[Tensor, "batch ray edge"]) -> Float[Tensor, "batch ray sample"]:
-        """Lengths in the unit that density counts in."""
+        """Interval lengths in the unit of density."""
         lengths = edges.diff(dim=-1) * rays.directions.norm(dim=-1, keepdim=True)
         if self.config.density_unit == "half_depth":
             lengths = lengths / ((rays.far - rays.near) / 2)[..., None]

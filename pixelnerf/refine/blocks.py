@@ -1,4 +1,4 @@
-"""Convolutional parts of refiners."""
+"""Convolutional blocks of refiners."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def start_unchanged(layer: nn.Conv2d) -> nn.Conv2d:
-    """A layer whose output is zero until it is trained."""
+    """Zeroes a layer, so that its output is zero until it is trained."""
     nn.init.zeros_(layer.weight)
     assert layer.bias is not None, "made with one"
     nn.init.zeros_(layer.bias)
@@ -21,7 +21,7 @@ def channels_by_resolution(width: int, halvings: int) -> list[int]:
 
 
 class ResidualBlock(nn.Module):
-    """x + two convolutions. Without normalisation, which would lose the patch's brightness."""
+    """x + two convolutions, without normalisation, which would lose the patch's brightness."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
 
 
 class PatchEncoder(nn.Module):
-    """A patch's feature maps from full resolution down, each half the size of the one before."""
+    """A patch's feature maps from full resolution down, each half the size of the previous."""
 
     def __init__(self, channels: list[int]) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class PatchEncoder(nn.Module):
         )
 
     def forward(self, patches: Float[Tensor, "patch 3 side side"]) -> list[Tensor]:
-        """One map for each number of channels."""
+        """The maps, finest first."""
         maps = [self.stem(patches - 0.5)]
         for halve in self.halvings:
             maps.append(halve(maps[-1]))

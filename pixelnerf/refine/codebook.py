@@ -1,8 +1,8 @@
-"""The codebook refiner (Codebook-NeRF): what high resolution looks like, learned as a vocabulary of patch parts.
+"""The codebook refiner (Codebook-NeRF): a learned vocabulary of high-resolution detail.
 
-A vector-quantised autoencoder (van den Oord et al., 2017) learns to rebuild high-resolution patches from codes. Patches
-of renders are encoded alike and quantised by the same codebook; a second decoder turns the render's own features and
-its codes into what the render lacks. Refining needs no photo.
+A vector-quantised autoencoder (van den Oord et al., 2017) learns to reconstruct high-resolution patches from codes.
+Patches of renders go through the same encoder and codebook; a second decoder turns the render's own features and its
+codes into the missing detail. Refining needs no photo.
 """
 
 from typing import Literal
@@ -26,9 +26,9 @@ class CodebookWeights(Config):
 
     Attributes:
         refine: mean absolute error of the refined patch.
-        reconstruction: mean squared error of the high-resolution patch rebuilt from its codes.
-        quantization: of the high-resolution patch: codes go to features, and `commitment` times features to codes.
-        imitation: the same two for the rendered patch.
+        reconstruction: mean squared error of the high-resolution patch reconstructed from its codes.
+        quantization: for the high-resolution patch, moves codes to features and, by `commitment`, features to codes.
+        imitation: the same for the rendered patch.
         commitment: beta of the VQ-VAE paper, equation 3.
     """
 
@@ -45,8 +45,8 @@ class CodebookRefinerConfig(PatchConfig):
     Attributes:
         codes: size of the codebook.
         code_channels: length of a code.
-        usage_decay: of the moving average over batches of how often each code is used.
-        dead_below: a code used less often in a batch, by that average, is dead and becomes a feature of the batch.
+        usage_decay: of the moving average over batches of each code's number of uses.
+        dead_below: a code whose average falls below this is dead, and is replaced by a feature of the batch.
         weights: of the loss.
     """
 
@@ -59,19 +59,19 @@ class CodebookRefinerConfig(PatchConfig):
 
 
 class Codebook(nn.Module):
-    """The nearest code for each feature; codes learn by gradient, and dead ones are revived while training."""
+    """The nearest code for each feature; codes learn by gradient, and training revives dead ones."""
 
     def __init__(self, config: CodebookRefinerConfig) -> None:
         super().__init__()
-        # Late, since what it imports in turn takes seconds, and few programs make a codebook.
+        # Late, because it takes seconds to import, and few programs need a codebook.
         from vector_quantize_pytorch import VectorQuantize
 
-        # The library's own loss has one weight for both directions and its own gradient, so it is only asked for codes.
+        # Used for codes only: the library's loss has one weight for both directions and a gradient of its own.
         self.quantizer = VectorQuantize(
             config.code_channels,
             config.codes,
             decay=config.usage_decay,
-            threshold_ema_dead_code=config.dead_below,  # pyright: ignore[reportArgumentType] (any number will do)
+            threshold_ema_dead_code=config.dead_below,  # pyright: ignore[reportArgumentType] (any number works)
             commitment_weight=0.0,
             learnable_codebook=True,
             ema_update=False,
@@ -79,34 +79,34 @@ class Codebook(nn.Module):
             route_gradients_to_input=False,
             accept_image_fmap=True,
         )
-        # As large as features are.
+        # The scale of features.
         nn.init.normal_(self.quantizer.codebook)
         self._dead_below = config.dead_below
 
     def forward(
         self, features: Float[Tensor, "patch channel height width"]
     ) -> tuple[Float[Tensor, "patch channel height width"], Int[Tensor, "patch height width"]]:
-        """The codes, with a gradient to the codebook only, and their numbers."""
+        """The codes, with a gradient to the codebook only, and their indices."""
         codes, indices, _ = self.quantizer(features)
         return codes, indices
 
     @property
     def usage(self) -> Float[Tensor, "code"]:
-        """How often each code is used in a batch, a moving average."""
+        """Each code's uses per batch, as a moving average."""
         return self.quantizer.get_buffer("_codebook.cluster_size")[0]
 
     def perplexity(self) -> float:
-        """The exponential of the usage's entropy: as many codes, used alike, would carry as much."""
+        """The exponential of the usage's entropy: this many equally used codes would carry the same information."""
         share = self.usage / self.usage.sum()
         return float(torch.exp(-torch.xlogy(share, share).sum()))
 
     def dead_share(self) -> float:
-        """The share of codes that were dead in the last batch; a revived code stands at the bound until it is used."""
+        """The share of codes dead in the last batch; a revived code stays at the threshold until it is used."""
         return float((self.usage <= self._dead_below).float().mean())
 
 
 class CodeDecoder(nn.Module):
-    """From codes to pixels; every up-convolution also takes the codes, and maps of the encoder where `with_maps`."""
+    """Codes to pixels; every up-convolution also gets the codes and, if `with_maps`, the encoder's maps."""
 
     def __init__(self, channels: list[int], code_channels: int, with_maps: bool) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class CodeDecoder(nn.Module):
     def forward(
         self, codes: Float[Tensor, "patch channel height width"], maps: list[Tensor] | None = None
     ) -> Float[Tensor, "patch 3 side side"]:
-        """Colours, or a change of them."""
+        """Colours, or their change."""
         *finer, coarsest = maps if maps is not None else [None] * (len(self.doublings) + 1)
         x = self.stem(_joined(codes, coarsest))
         for double, join, own in zip(self.doublings, self.joins, reversed(finer), strict=True):
@@ -166,7 +166,7 @@ class CodebookRefiner(Refiner):
         maps = self.encoder(torch.cat([batch.truth, batch.rendered]))
         features = self._features(maps)
         codes, _ = self.codebook(features)
-        # The gradient at the codes goes on to the features as it is (VQ-VAE, section 3.2).
+        # Straight-through: features get the codes' gradient unchanged (VQ-VAE, section 3.2).
         passed = features + (codes - features).detach()
         rebuilt = self.rebuild(passed[:count]) + 0.5
         refined = batch.rendered + self.change(passed[count:], [one[count:] for one in maps])
@@ -184,7 +184,7 @@ class CodebookRefiner(Refiner):
         return {"codebook/perplexity": self.codebook.perplexity(), "codebook/dead_share": self.codebook.dead_share()}
 
     def _features(self, maps: list[Tensor]) -> Float[Tensor, "patch channel height width"]:
-        """What is quantised, of mean zero and variance one at each place.
+        """The features to quantise, with mean zero and variance one at each pixel.
 
         Without a fixed scale, features run away from codes, and a revived code is a shock to the decoders.
         """
@@ -192,7 +192,7 @@ class CodebookRefiner(Refiner):
         return F.layer_norm(features, features.shape[-1:]).movedim(-1, 1)
 
     def _meeting(self, features: Tensor, codes: Tensor) -> Float[Tensor, ""]:
-        """Codes go to features, and features, by the commitment, to codes."""
+        """Moves codes to features and, by the commitment, features to codes."""
         return F.mse_loss(codes, features.detach()) + self.config.weights.commitment * F.mse_loss(
             features, codes.detach()
         )

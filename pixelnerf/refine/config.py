@@ -1,4 +1,4 @@
-"""Which refiners there are."""
+"""All kinds of refiners."""
 
 from typing import Annotated
 

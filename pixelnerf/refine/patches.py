@@ -1,4 +1,4 @@
-"""An image as overlapping patches, and back without seams."""
+"""Splitting an image into overlapping patches, and blending them back without seams."""
 
 import math
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 PATCHES_AT_ONCE = 16
-"""Bounds the memory of an image of any size."""
+"""Bounds memory for images of any size."""
 
 PatchChange = Callable[[Float[Tensor, "patch 3 side side"], Int[Tensor, "patch 2"]], Float[Tensor, "patch 3 side side"]]
-"""What is to be added to patches; also gets their left upper corners as (column, row)."""
+"""The change to add to patches, given them and their upper left corners as (column, row)."""
 
 
 def change_in_patches(
@@ -20,8 +20,8 @@ def change_in_patches(
 ) -> Float[Tensor, "3 height width"]:
     """The image plus the blended changes of its patches.
 
-    Changes are blended, not patches, so where nothing is changed the image stays exactly as it is. An image smaller
-    than a patch is continued by its border.
+    Changes are blended, not patches, so that the image stays exactly the same where nothing changes. An image smaller
+    than a patch is padded with its border.
     """
     height, width = image.shape[1:]
     padded = pad_to_side(image, side)
@@ -39,7 +39,7 @@ def change_in_patches(
 
 
 def patch_corners(width: int, height: int, side: int, overlap: int) -> Int[Tensor, "patch 2"]:
-    """Left upper corners (column, row) of patches that cover the image evenly and overlap by at least `overlap`."""
+    """Upper left corners (column, row) of patches that cover the image evenly and overlap by at least `overlap`."""
     columns, rows = (_even_positions(length, side, overlap) for length in (width, height))
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
 
@@ -47,13 +47,13 @@ def patch_corners(width: int, height: int, side: int, overlap: int) -> Int[Tenso
 def pad_to_side(
     image: Float[Tensor, "channel height width"], side: int
 ) -> Float[Tensor, "channel padded_height padded_width"]:
-    """The image, continued by its border at the right and bottom if it is smaller than a patch."""
+    """The image, padded with its border at the right and bottom if it is smaller than a patch."""
     height, width = image.shape[1:]
     return F.pad(image[None], (0, max(side - width, 0), 0, max(side - height, 0)), mode="replicate")[0]
 
 
 def blending_window(side: int) -> Float[Tensor, "side side"]:
-    """A patch's weights: a pyramid that is positive everywhere and falls almost to zero at the border."""
+    """A patch's weights: a pyramid, positive everywhere and almost zero at the border."""
     positions = torch.arange(side) + 0.5
     tent = torch.minimum(positions, side - positions) / (side / 2)
     return tent[:, None] * tent
@@ -62,7 +62,7 @@ def blending_window(side: int) -> Float[Tensor, "side side"]:
 def cut_patches(
     image: Float[Tensor, "channel height width"], corners: Int[Tensor, "patch 2"], side: int
 ) -> Float[Tensor, "patch channel {side} {side}"]:
-    """Square patches at left upper corners (column, row) inside the image."""
+    """Square patches at upper left corners (column, row) inside the image."""
     return torch.stack([image[:, row : row + side, column : column + side] for column, row in corners.tolist()])
 
 

@@ -1,8 +1,8 @@
 """The reference refiner (NeRF-SR): details from one high-resolution photo of the scene.
 
-For some pixels of a patch the rendered surface point is projected into the reference photo; the patch of the photo that
-has the projection at the same pixel is a candidate. Features of all candidates are joined by their maximum, so neither
-their number nor their order matters (NeRF-SR, section 3.3).
+For some pixels of a patch, the rendered surface point is projected into the reference photo; the photo's patch with the
+projection at the same pixel is a candidate. All candidates' features are pooled by their maximum, so neither their
+number nor their order matters (NeRF-SR, section 3.3).
 """
 
 from typing import Literal
@@ -21,15 +21,15 @@ from pixelnerf.refine.refiner import PatchConfig, Refiner, RefinerLosses
 from pixelnerf.refine.views import Candidates, PatchBatch, ReferenceView, RenderedView
 
 OPAQUE = 0.5
-"""Below this opacity a pixel shows no surface that could be looked up."""
+"""Below this opacity a pixel shows no surface to project."""
 
 
 class ReferenceRefinerConfig(PatchConfig):
     """Configuration of `ReferenceRefiner`.
 
     Attributes:
-        grid: candidates come from this many by this many positions of a patch.
-        reference_view: which view of a scene's training split is its reference photo.
+        grid: candidates come from N x N pixels of a patch.
+        reference_view: index of the reference photo among a scene's training views.
     """
 
     name: Literal["reference"]
@@ -40,23 +40,23 @@ class ReferenceRefinerConfig(PatchConfig):
 def find_candidates(
     view: RenderedView, reference: ReferenceView, corners: Int[Tensor, "patch 2"], side: int, grid: int
 ) -> Candidates:
-    """The reference's patches that belong to a render's patches at left upper corners (column, row).
+    """The reference's candidates for a render's patches at upper left corners (column, row).
 
-    A place that is transparent, or whose point is not in the reference's frame, gives no valid candidate. Whether the
-    point is hidden there by something nearer is not known; the network has to see that.
+    A pixel that is transparent, or whose point is outside the reference photo, gives no valid candidate. Occlusion in
+    the reference is not known; the network must recognise it.
     """
     height, width = view.opacity.shape
     inside = ((torch.arange(grid, device=corners.device) + 0.5) * side / grid).long()
     offsets = torch.stack(torch.meshgrid(inside, inside, indexing="xy"), dim=-1).flatten(0, 1)
     pixels = corners[:, None] + offsets
-    # A view smaller than a patch was continued by its border.
+    # A view smaller than a patch was padded with its border.
     columns, rows = pixels[..., 0].clamp(max=width - 1), pixels[..., 1].clamp(max=height - 1)
     camera = reference.camera
     points = world_to_camera(camera.poses, view.points[rows, columns].flatten(0, 1))
     pixels = project(camera.intrinsics, points).unflatten(0, columns.shape)
     visible = (points[:, 2] > 0).unflatten(0, columns.shape) & (view.opacity[rows, columns] > OPAQUE)
     valid = visible & ((pixels >= 0) & (pixels < camera.sizes)).all(-1)
-    # Pixel (i, j) has its centre at + 0.5; the photo is continued so that patches may reach over its border.
+    # Pixel centres are at + 0.5; the photo is padded so that patches can cross its border.
     own = torch.where(valid[..., None], (pixels - 0.5).round().long() - offsets + side, 0)
     photo = F.pad(reference.color[None], (side,) * 4, mode="replicate")[0]
     patches = cut_patches(photo, own.flatten(0, 1), side).unflatten(0, columns.shape)
@@ -64,7 +64,7 @@ def find_candidates(
 
 
 class ReferenceRefiner(Refiner):
-    """NeRF-SR's refiner, with a change of the patch as its output."""
+    """NeRF-SR's refiner, with the patch's change as its output."""
 
     needs_reference = True
 
@@ -115,7 +115,7 @@ class ReferenceRefiner(Refiner):
         return self.head(torch.relu(x))
 
     def _best(self, candidates: Candidates) -> list[Tensor]:
-        """The maximum over valid candidates of each feature map; zero where there are none."""
+        """Each feature map's maximum over valid candidates; zero without any."""
         shape, valid = candidates.valid.shape, candidates.valid[..., None, None, None]
         found = []
         for maps in self.encoder(candidates.colors.flatten(0, 1)):

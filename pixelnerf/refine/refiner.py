@@ -1,4 +1,4 @@
-"""What every refiner can do: refine a whole view, and measure its losses on training patches."""
+"""The interface of refiners: refine a whole view, and measure losses on training patches."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from pixelnerf.refine.views import Candidates, PatchBatch, ReferenceView, Render
 
 
 class PatchConfig(Config):
-    """Options that all refiners share.
+    """Options common to all refiners.
 
     Attributes:
         side: of a patch, in pixels.
-        overlap: of neighbouring patches of a view, at least, in pixels.
-        width: channels at full resolution; they double with every halving of the resolution, up to four times as many.
-        halvings: how often the networks halve the resolution.
+        overlap: minimum overlap of neighbouring patches of a view, in pixels.
+        width: channels at full resolution; they double with every halving of the resolution, up to four times `width`.
+        halvings: number of times the networks halve the resolution.
     """
 
     side: int = Field(ge=8)
@@ -44,11 +44,11 @@ class RefinerLosses:
 
 
 class Refiner(nn.Module, ABC):
-    """Sharpens renders. Untrained, it returns them as they are.
+    """Sharpens renders. Untrained, it returns them unchanged.
 
     Attributes:
-        side: of the patches that it is trained on, in pixels.
-        needs_reference: whether it looks at a reference photo of the scene.
+        side: of its training patches, in pixels.
+        needs_reference: whether it uses a reference photo of the scene.
     """
 
     side: int
@@ -61,13 +61,13 @@ class Refiner(nn.Module, ABC):
     def candidates(
         self, view: RenderedView, reference: ReferenceView, corners: Int[Tensor, "patch 2"]
     ) -> Candidates | None:
-        """What of the reference belongs to patches at left upper corners (column, row); None if it is not used."""
+        """The reference's candidates for patches at upper left corners (column, row); None if unused."""
         return None
 
     @abstractmethod
     def losses(self, batch: PatchBatch) -> RefinerLosses:
-        """The terms whose sum is minimised. Draws from torch's global generator of random numbers."""
+        """The terms whose sum is minimised. Draws from torch's global random generator."""
 
     def health(self) -> dict[str, float]:
-        """Figures that tell whether training goes well, by name."""
+        """Indicators of whether training goes well, by name."""
         return {}

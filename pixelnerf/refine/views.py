@@ -1,4 +1,4 @@
-"""What refiners get: rendered views, the reference photo, and training patches of them."""
+"""The inputs of refiners: rendered views, a reference photo, and training patches."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from pixelnerf.types import Cameras, TensorRecord
 
 @dataclass(frozen=True)
 class RenderedView(TensorRecord):
-    """A render in [0, 1], and for each of its pixels the surface point in the world and the opacity."""
+    """A render in [0, 1], and each pixel's surface point in the world and opacity."""
 
     color: Float[Tensor, "3 height width"]
     points: Float[Tensor, "height width 3"]
@@ -27,7 +27,7 @@ class ReferenceView(TensorRecord):
 
 @dataclass(frozen=True)
 class Candidates(TensorRecord):
-    """For each patch of a render the patches of the reference photo that may show the same; `valid` where they do."""
+    """For each patch of a render, patches of the reference photo that might show the same surface, where `valid`."""
 
     colors: Float[Tensor, "patch candidate 3 side side"]
     valid: Bool[Tensor, "patch candidate"]
@@ -35,7 +35,7 @@ class Candidates(TensorRecord):
 
 @dataclass(frozen=True)
 class PatchBatch(TensorRecord):
-    """Training patches as rendered and as they should be; candidates for a refiner that looks at a reference."""
+    """Training patches as rendered and their true photos; candidates if the refiner uses a reference."""
 
     rendered: Float[Tensor, "patch 3 side side"]
     truth: Float[Tensor, "patch 3 side side"]

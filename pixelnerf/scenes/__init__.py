@@ -1,1 +1,1 @@
-"""What a scene is, and how scenes become batches: photos, sampler, data module, mixtures."""
+"""Scenes, and how they become batches: photos, sampler, data module, mixtures."""

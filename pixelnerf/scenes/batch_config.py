@@ -9,24 +9,24 @@ from pixelnerf.config import Config
 
 
 class BatchConfig(Config):
-    """What a training batch holds.
+    """A training batch.
 
     Attributes:
-        objects: scenes in a batch.
-        rays: rays of each scene.
-        source_views: least and most photos that the model is given; drawn uniformly, (0, 0) for models without photos.
-        mixed_view_counts: draw the number of photos for each scene, not once for the batch.
-        target_views: rays come from this many views of a scene; None for all its views.
-        include_source_targets: whether the given photos may be asked for, too.
-        box_until_step: before this step rays go through the bounding box of the object's mask.
-        downscales: each ray's view is shrunk by one of these whole numbers, drawn uniformly. Drawing sizes alike is
-            mip-NeRF's multiscale loss, whose weights make up for drawing them by their pixel counts.
-        coarse_first: by what all views are shrunk, and before which step. `[[4, 1000], [2, 3000]]`: before step 1,000
-            by 4, then before step 3,000 by 2; then `downscales` holds. Wide cones see no fine position codes,
-            and a small photo has few pixels, so a scene's shape is found sooner.
-        supersample: each pixel is the mean of this many by this many sub-pixels' renders, whose cones are as much
-            thinner (NeRF-SR); the model can then render at as many times the photos' resolution.
-        color_jitter: strength of a random change of each scene's colours, photos and targets alike; for photos of real
+        objects: scenes per batch.
+        rays: rays per scene.
+        source_views: minimum and maximum number of input photos, drawn uniformly; (0, 0) for models without photos.
+        mixed_view_counts: draw the number of photos per scene, not once per batch.
+        target_views: rays come from this many views of a scene; None for all of them.
+        include_source_targets: whether input photos can be targets, too.
+        box_until_step: before this step, rays go through the bounding box of the object's mask.
+        downscales: whole-number factors, one drawn uniformly per ray to downscale its view. Drawing sizes uniformly is
+            mip-NeRF's multiscale loss, whose weights compensate for drawing them by pixel count.
+        coarse_first: factors that downscale all views early on, and the steps they end before. `[[4, 1000], [2, 3000]]`
+            downscales by 4 before step 1,000, then by 2 before step 3,000; after that `downscales` applies. Wide cones
+            see no fine position codes, and a small photo has few pixels, so a scene's shape is found sooner.
+        supersample: each pixel is the mean of N x N sub-pixels with cones N times thinner (NeRF-SR); the model can then
+            render at N times the photos' resolution.
+        color_jitter: strength of a random change of each scene's colours, inputs and targets alike; for photos of real
             scenes, since it changes a plain background, too.
     """
 
@@ -49,13 +49,13 @@ class BatchConfig(Config):
         later = all(a < b for a, b in pairwise([0, *(end for _, end in stages)]))
         if not (finer and later):
             raise ValueError(
-                f"{[list(stage) for stage in stages]} is not a list of [SHRUNK_BY, BEFORE_STEP] with ever smaller "
-                "factors above 1 and ever later steps"
+                f"{[list(stage) for stage in stages]} is not a list of [DOWNSCALE, BEFORE_STEP] with decreasing "
+                "factors above 1 and increasing steps"
             )
         return stages
 
     @model_validator(mode="after")
     def _views_are_a_range(self) -> "BatchConfig":
         if not 0 <= self.source_views[0] <= self.source_views[1]:
-            raise ValueError(f"source_views = {list(self.source_views)} is not a range [least, most]")
+            raise ValueError(f"source_views = {list(self.source_views)} is not a range [minimum, maximum]")
         return self

@@ -1,4 +1,4 @@
-"""Random changes of a scene's colours, the same for its given photos and its target pixels, as pixelNeRF has on DTU."""
+"""Random changes of a scene's colours, the same for its inputs and targets, as in pixelNeRF on DTU."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Luma weights of ITU-R BT.601, the grey that saturation and contrast turn about.
+# Luma weights of ITU-R BT.601: the grey that saturation and contrast are relative to.
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -26,8 +26,8 @@ class ColorMap:
 def draw_color_map(random: np.random.Generator, strength: float, mean_color: Float[Tensor, "3"]) -> ColorMap:
     """Draws hue, saturation, contrast and brightness, each off by up to `strength`.
 
-    Hue turns about the grey axis by up to `strength` of a full turn, the others are factors 1 - strength to
-    1 + strength; contrast is about the grey of `mean_color`.
+    Hue is rotated about the grey axis by up to `strength` of a full turn; the others are factors from 1 - strength to
+    1 + strength, contrast relative to the grey of `mean_color`.
     """
     saturation, contrast, brightness = 1 + strength * random.uniform(-1, 1, 3)
     turn = _rotation_about_grey(2 * np.pi * strength * random.uniform(-1, 1))

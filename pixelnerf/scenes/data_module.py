@@ -29,10 +29,10 @@ class LoaderConfig(Config):
 
     Attributes:
         batch: the training batches.
-        num_workers: processes that make them; each keeps its own cache of decoded photos.
-        val_scenes: how many scenes of the validation split are rendered, evenly spread over it.
-        val_source_views: photos given of each: those of its published view list, else evenly spread ones.
-        val_views: target views rendered of each, evenly spread over the others.
+        num_workers: processes that make batches; each keeps its own cache of decoded photos.
+        val_scenes: number of validation scenes rendered, evenly spread over the split.
+        val_source_views: input photos per scene: from its published view list, else evenly spread.
+        val_views: target views rendered per scene, evenly spread over the others.
     """
 
     batch: BatchConfig
@@ -44,7 +44,7 @@ class LoaderConfig(Config):
 
 @dataclass(frozen=True)
 class ValidationItem(TensorRecord):
-    """One scene's frozen validation task: the photos given (batch of 1), the views to render, and their truths."""
+    """One scene's frozen validation task: input photos (batch of 1), views to render, and their true images."""
 
     photos: Photos
     views: tuple[View, ...]
@@ -53,9 +53,9 @@ class ValidationItem(TensorRecord):
 
 
 class TrainBatches(IterableDataset[TrainBatch | UserError]):
-    """The batches of all steps from the first on, without end; workers share the steps out among themselves.
+    """Endless batches from the first step on, the steps divided among workers.
 
-    A user's mistake is handed over like a batch, because a worker's exceptions arrive wrapped in its traceback.
+    A UserError is passed on like a batch, because a worker's exceptions arrive wrapped in its traceback.
     """
 
     def __init__(self, sampler: BatchSampler, first_step: int) -> None:
@@ -75,7 +75,7 @@ class TrainBatches(IterableDataset[TrainBatch | UserError]):
 
 
 class ValidationItems(Dataset[ValidationItem]):
-    """The same few tasks at every validation; scenes that are damaged are found, and left out, beforehand."""
+    """The same few tasks at every validation; damaged scenes are found and left out up front."""
 
     def __init__(self, scenes: Sequence[Scene], config: LoaderConfig, damaged: DamagedScenes) -> None:
         self._scenes = scenes
@@ -115,8 +115,7 @@ class ValidationItems(Dataset[ValidationItem]):
 class SceneDataModule(pl.LightningDataModule):
     """Feeds a trainer from a dataset.
 
-    Batch `step` is the same whether a run reaches it unbroken or resumes there. Processes that train together get
-    different batches.
+    A step's batch is the same whether or not the run was resumed. Processes that train together get different batches.
     """
 
     def __init__(self, dataset: SceneDataset, config: LoaderConfig, seed: int) -> None:
@@ -152,11 +151,11 @@ class SceneDataModule(pl.LightningDataModule):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         if isinstance(batch, UserError):
             raise batch
-        # Lightning's own transfer writes into dataclasses, which frozen ones refuse.
+        # Lightning's own transfer writes into dataclasses, and ours are frozen.
         return batch.to(device)
 
 
 def _leave_stopping_to_the_trainer(worker: int) -> None:
-    """A terminal's Ctrl-C reaches workers, too; one that dies of it takes along the batch being read from it."""
+    """Ctrl-C reaches workers, too, and a worker that dies of it takes the batch being read with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Several datasets trained on at once; every scene keeps its own near, far, background and size."""
+"""Training on several datasets at once; every scene keeps its own near, far, background and size."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -11,7 +11,7 @@ from pixelnerf.scenes.scene import OnError, Scene, SceneDataset, SceneGroup, Spl
 
 
 class ChainedScenes(Sequence[Scene]):
-    """Sequences of scenes one after the other."""
+    """Sequences of scenes, concatenated."""
 
     def __init__(self, parts: Sequence[Sequence[Scene]]) -> None:
         self._parts = parts
@@ -30,14 +30,14 @@ class ChainedScenes(Sequence[Scene]):
     @override
     def __getitem__(self, index: int | slice) -> "Scene | ChainedScenes":
         if isinstance(index, slice):
-            raise TypeError("chained scenes are asked for one by one")
+            raise TypeError("chained scenes cannot be sliced; index them one by one")
         index = range(len(self))[index]
         part = next(number for number, end in enumerate(self._ends) if index < end)
         return self._parts[part][index - self._ends[part]]
 
 
 class MixedDataset(SceneDataset):
-    """Draws a dataset by its weight for each object of a training batch, then one of its scenes."""
+    """For each object of a training batch, draws a dataset by weight, then one of its scenes."""
 
     def __init__(self, parts: Mapping[str, SceneDataset], weights: Mapping[str, float], on_error: OnError) -> None:
         self.on_error = on_error

@@ -1,4 +1,4 @@
-"""Given photos of several scenes in one record, padded to a common size and number of views."""
+"""Input photos of several scenes in one record, padded to a common size and number of views."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from pixelnerf.types import Cameras, Photos
 
 
 def scene_photos(scene: Scene, views: Sequence[int], downscale: int = 1) -> Photos:
-    """Views of one scene, as a batch of one, shrunk by a whole number (means over squares of pixels)."""
+    """Views of one scene, as a batch of one, downscaled by a whole number (means over squares of pixels)."""
     photos = stack_photos([scene], [views], [[scene.images([view])[0] for view in views]])
     if downscale == 1 or not views:
         return photos
@@ -26,8 +26,8 @@ def stack_photos(
 ) -> Photos:
     """Views of each scene as one batch.
 
-    Smaller photos are padded with zeros at the right and bottom. Where a scene has fewer views, absent ones follow that
-    repeat its first camera (any, if it has none), so that geometry stays finite there.
+    Smaller photos are padded with zeros at the right and bottom. A scene with fewer views is padded with absent ones,
+    which repeat its first camera (any, if it has none) so that geometry stays finite.
     """
     count = max(len(chosen) for chosen in views)
     height, width = (max((image.shape[axis] for group in images for image in group), default=0) for axis in (-2, -1))

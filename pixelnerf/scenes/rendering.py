@@ -1,4 +1,4 @@
-"""Views of a scene as a model renders them from given photos."""
+"""Rendering views of a scene from input photos."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from pixelnerf.types import Cameras
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How views are rendered; `rays_per_chunk` None is what is fast on the device, `bfloat16` is of products only."""
+    """How to render: `rays_per_chunk=None` picks a fast size for the device; `bfloat16` is for products only."""
 
     device: torch.device
     rays_per_chunk: int | None = None
@@ -26,13 +26,13 @@ class RenderOptions:
     bfloat16: bool = False
 
     def products(self) -> torch.autocast:
-        """The context in which a model is asked."""
+        """The autocast context to run a model in."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
 
 @dataclass(frozen=True)
 class TimedRender:
-    """A render on the CPU, and the seconds that it took; the encoding of the photos is not in them."""
+    """A render on the CPU and the seconds it took, without encoding the photos."""
 
     output: ImageOutput
     seconds: float
@@ -48,7 +48,7 @@ def render_views(
     scale: float,
     options: RenderOptions,
 ) -> Iterator[TimedRender]:
-    """The targets at `scale` times their photos' size, from the input views, which are encoded once."""
+    """Renders the targets at `scale` times their photos' size; the input views are encoded once."""
     photos = scene_photos(scene, inputs, input_downscale)
     with options.products():
         features = net.encode(photos.to(options.device))
@@ -64,7 +64,7 @@ def render_views(
 
 
 def rendered_view(output: ImageOutput, camera: Cameras, net: Net, scene: Scene) -> RenderedView:
-    """A render (on the CPU) with its surface in the world, as refiners take it; the surface is at the median."""
+    """A render (on the CPU) with its surface in the world, at the median distance, for refiners."""
     normalize = net.config.renderer.normalize_directions
     points = surface_points(camera, output.median_distance, normalize, scene.ndc)
     return RenderedView(output.color.movedim(-1, 0), points, output.opacity)

@@ -1,6 +1,6 @@
-"""Training batches: which objects, which photos of them are given, which pixels are asked for.
+"""Training batches: objects, their input photos, and target pixels.
 
-Randomness is a pure function of (seed, step, rank), so a resumed run needs no state to go on with the very next batch.
+Randomness is a pure function of (seed, step, rank), so a resumed run needs no state to continue with the next batch.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ from pixelnerf.types import Cameras, Photos, Rays, TensorRecord
 
 @dataclass(frozen=True)
 class TrainBatch(TensorRecord):
-    """Photos that are given, rays that are asked for, and the true colours and coverages of their pixels in [0, 1].
+    """Input photos, target rays, and the true colours and coverages of their pixels in [0, 1].
 
-    The rays of a pixel's sub-pixels follow each other. A coverage is the share of the pixel that the object's mask
-    covers, NaN where the scene has no masks.
+    The rays of a pixel's sub-pixels are adjacent. Coverage is the share of the pixel inside the object's mask, NaN for
+    scenes without masks.
     """
 
     photos: Photos
@@ -40,7 +40,7 @@ class TrainBatch(TensorRecord):
 
 @dataclass(frozen=True)
 class PixelChoice:
-    """Which pixel of which view each ray goes through, the view shrunk by `downscale`; all of shape (ray)."""
+    """The pixel of a view, downscaled by `downscale`, that each ray goes through."""
 
     views: Int[Tensor, "ray"]
     columns: Int[Tensor, "ray"]
@@ -50,7 +50,7 @@ class PixelChoice:
 
 @dataclass(frozen=True)
 class SceneChoice:
-    """What a batch asks of one scene."""
+    """One scene's share of a batch."""
 
     scene: Scene
     sources: list[int]
@@ -67,8 +67,8 @@ class BatchSampler:
         groups: the scenes to draw from.
         config: what a batch holds.
         seed: of the run.
-        rank: of this process among those that train together; each gets other batches.
-        damaged: what becomes of scenes with bad files.
+        rank: of this process among those that train together; each gets different batches.
+        damaged: handles scenes with bad files.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class BatchSampler:
     ) -> None:
         self._groups = [group for group in groups if len(group.scenes)]
         if not self._groups:
-            raise UserError("the training split has no scenes: look at dataset.root and its split lists")
+            raise UserError("the training split has no scenes: check dataset.root and its split lists")
         weights = np.array([group.weight for group in self._groups])
         self._shares = np.cumsum(weights / weights.sum())
         self._downscales = np.array(config.downscales)
@@ -89,7 +89,7 @@ class BatchSampler:
         """The batch of a step.
 
         Raises:
-            UserError: a file of one of its scenes is bad, or a scene has too few views.
+            UserError: a scene has a bad file or too few views.
         """
         random = np.random.default_rng([self._seed, step, self._rank])
         counts = self._view_counts(random)
@@ -110,7 +110,7 @@ class BatchSampler:
         return drawn.tolist() if self._config.mixed_view_counts else [int(drawn[0])] * self._config.objects
 
     def choose(self, random: np.random.Generator, source_count: int, step: int) -> SceneChoice:
-        """Draws a scene, the photos of it that are given, and the pixels that are asked for."""
+        """Draws a scene, its input photos, and target pixels."""
         while True:
             group = self._groups[np.searchsorted(self._shares[:-1], random.random(), side="right")]
             index = int(random.integers(len(group.scenes)))
@@ -122,7 +122,7 @@ class BatchSampler:
         targets = order if self._config.include_source_targets else order[source_count:]
         if source_count > scene.num_views or not len(targets):
             raise UserError(
-                f"scene '{scene.name}' has {scene.num_views} views, few for {source_count} given ones and a target; "
+                f"scene '{scene.name}' has {scene.num_views} views, too few for {source_count} inputs and a target; "
                 "lower trainer.loader.batch.source_views"
             )
         sources = order[:source_count].tolist()
@@ -152,7 +152,6 @@ class BatchSampler:
         return PixelChoice(*(torch.from_numpy(part) for part in (views, columns, rows, downscale)))
 
     def _downscales_at(self, step: int) -> Int64[np.ndarray, "size"]:
-        """By what the views of a step may be shrunk."""
         for downscale, end in self._config.coarse_first:
             if step < end:
                 return np.array([downscale])
@@ -160,7 +159,7 @@ class BatchSampler:
 
 
 def _stack_rays(chosen: Sequence[SceneChoice], supersample: int) -> Rays:
-    """Each ray from the camera of its own view, shrunk by its own downscale; one call for the whole batch."""
+    """One call for the whole batch: each ray has its own view's camera and its own downscale."""
     views = [choice.pixels.views for choice in chosen]
     cameras = [choice.scene.cameras() for choice in chosen]
     downscale = torch.stack([choice.pixels.downscale for choice in chosen])
@@ -189,5 +188,5 @@ def _in_ndc(rays: Rays, scenes: Sequence[Scene]) -> Rays:
     if not scales:
         return rays
     if len(scales) < len(scenes):
-        raise UserError("scenes in NDC and others cannot be mixed: set ndc alike in all datasets of the mixture")
+        raise UserError("scenes with and without NDC cannot be mixed: set the same ndc in all datasets of the mixture")
     return to_ndc(rays, torch.tensor(scales)[:, None])

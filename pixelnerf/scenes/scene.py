@@ -1,7 +1,7 @@
-"""What every reader gives: scenes with posed photos, lazily.
+"""The interface of readers: scenes with posed photos, loaded lazily.
 
-Cameras are in OpenCV axes, poses camera-to-world, pixel (i, j) has its centre at (j + 0.5, i + 0.5). A reader whose
-files say it otherwise converts; nothing past a reader knows another convention.
+Cameras have OpenCV axes, poses are camera-to-world, and pixel (i, j) has its centre at (j + 0.5, i + 0.5). Readers
+convert to this convention; nothing else knows another.
 """
 
 from abc import ABC, abstractmethod
@@ -22,22 +22,22 @@ OnError = Literal["raise", "skip"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
-# A scene's cameras and file names take some 50 kilobytes; this many of them stay open.
+# Scenes kept open; the cameras and file names of one take some 50 kilobytes.
 OPEN_SCENES = 5_000
 
 
 class Scene(ABC):
-    """One object or place, seen in posed photos. A reader has to give cameras and images, no more.
+    """One object or environment in posed photos. A reader sets the attributes and implements `cameras` and `images`.
 
     Attributes:
         name: unique within its dataset, for instance "04090263/5aac06".
         category: "rifle"; empty where the dataset has none.
-        near: where a ray begins to look, in units of t.
-        far: where it stops.
-        background: the colour, in [0, 1], that the photos stand on and that an empty ray shows.
-        num_views: how many photos there are.
-        ndc: scale of x and y for scenes that are rendered in normalised device coordinates (`pixelnerf.geometry.ndc`),
-            None for all others; near and far are 0 and 1 then.
+        near: start of the rays, in units of t.
+        far: end of the rays.
+        background: colour in [0, 1] behind the object in the photos, and of empty rays.
+        num_views: number of photos.
+        ndc: scale of x and y for scenes rendered in normalised device coordinates (`pixelnerf.geometry.ndc`), whose
+            near and far are 0 and 1; None for all others.
     """
 
     name: str
@@ -54,10 +54,10 @@ class Scene(ABC):
 
     @abstractmethod
     def images(self, views: Sequence[int]) -> Float[Tensor, "view 3 height width"]:
-        """RGB photos in [0, 1] on the background; only these are decoded, and they must be of one size.
+        """RGB photos in [0, 1] over the background; decodes only these, which must have the same size.
 
         Raises:
-            UserError: a file is missing, damaged, or of another size than its camera; the message has its path.
+            UserError: a file is missing, damaged, or differs in size from its camera; the message has its path.
         """
 
     def masks(self, views: Sequence[int]) -> Bool[Tensor, "view height width"] | None:
@@ -65,7 +65,7 @@ class Scene(ABC):
         return None
 
     def input_views(self) -> tuple[int, ...] | None:
-        """The input views that a published view list fixes for this scene, else None."""
+        """This scene's input views in a published view list, else None."""
         return None
 
     def pixels(
@@ -77,9 +77,9 @@ class Scene(ABC):
     ) -> tuple[Float[Tensor, "ray 3"], Float[Tensor, "ray"]]:
         """Colours and coverages of single pixels.
 
-        A coverage is the share of a pixel that the object's mask covers, NaN where there is no mask. Pixel (column,
-        row) is of the photo shrunk by the whole number `downscale`: the mean over so many by so many pixels. Readers
-        that keep decoded photos do this faster, without whole float images.
+        Coverage is the share of a pixel inside the object's mask, NaN without a mask. Columns and rows are those of the
+        photo downscaled by the whole number N = `downscale`, by means over N x N pixels. Readers that keep decoded
+        photos do this faster, without whole float images.
         """
         values = torch.full((len(views), 4), torch.nan)
         for view, size in torch.unique(torch.stack([views, downscale], dim=1), dim=0).tolist():
@@ -93,7 +93,7 @@ class Scene(ABC):
     def box(self, view: int) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) around the object's mask in pixels, ends exclusive.
 
-        The whole photo where there is no mask or nothing in it.
+        The whole photo where there is no mask or it is empty.
         """
         mask = self.masks([view])
         if mask is None or not mask.any():
@@ -103,17 +103,17 @@ class Scene(ABC):
         return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
     def view_of(self, camera: Cameras) -> View:
-        """The scene as a camera (no batch axis) would photograph it, to be rendered on the camera's device."""
+        """A view of the scene through a camera (no batch axis), on the camera's device."""
         return View(camera, self.near, self.far, camera.poses.new_tensor(self.background), self.ndc)
 
     def sparse_points(self) -> "SparsePoints | None":
-        """Triangulated points that came with the cameras, None where there are none."""
+        """Triangulated points that came with the cameras, if any."""
         return None
 
 
 @dataclass(frozen=True)
 class SparsePoints:
-    """Points in the world, and where each view saw which of them: pixels and indices of points, both per view."""
+    """Points in the world, and each view's observations of them: pixels and indices of points."""
 
     positions: Float[Tensor, "point 3"]
     pixels: tuple[Float[Tensor, "seen 2"], ...]
@@ -121,7 +121,7 @@ class SparsePoints:
 
 
 class SceneList(Sequence[Scene]):
-    """Scenes that are opened when asked for, and then kept open."""
+    """Scenes that are opened on first access, then kept open."""
 
     def __init__(self, names: Sequence[str], open_scene: Callable[[str], Scene]) -> None:
         self.names = tuple(names)
@@ -130,7 +130,7 @@ class SceneList(Sequence[Scene]):
 
     @override
     def __reduce__(self) -> tuple[type["SceneList"], tuple[Sequence[str], Callable[[str], Scene]]]:
-        # Scenes that are open stay behind when worker processes are started by pickling.
+        # Open scenes are not pickled to worker processes.
         return SceneList, (self.names, self._open_scene)
 
     @override
@@ -152,27 +152,27 @@ class SceneList(Sequence[Scene]):
 
 @dataclass(frozen=True)
 class SceneGroup:
-    """Scenes that are drawn together: a group is drawn by its weight, then a scene of it uniformly."""
+    """Scenes drawn together: first a group by weight, then one of its scenes uniformly."""
 
     scenes: Sequence[Scene]
     weight: float = 1.0
 
 
 class SceneDataset(ABC):
-    """The scenes of a dataset by split. Nothing is decoded until a scene is asked for it.
+    """The scenes of a dataset by split. Nothing is decoded before it is needed.
 
     Attributes:
-        on_error: what a scene with damaged files does to training.
+        on_error: whether a scene with damaged files stops training or is skipped.
     """
 
     on_error: OnError
 
     @abstractmethod
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        """The scenes of a split, of these categories (by name) or of all that the configuration has for it.
+        """The scenes of a split, of these categories (by name) or of all configured ones.
 
         Raises:
-            UserError: the data are not there, or a category is unknown.
+            UserError: the data are missing, or a category is unknown.
         """
 
     def groups(self, split: Split) -> tuple[SceneGroup, ...]:

@@ -1,4 +1,4 @@
-"""What becomes of scenes whose files are damaged: the run stops, or they are left out and counted."""
+"""Scenes with damaged files: the run stops, or they are skipped and counted."""
 
 import logging
 from collections.abc import Iterator, Sized
@@ -11,20 +11,20 @@ logger = logging.getLogger(__name__)
 
 
 class DamagedScenes:
-    """Counts the scenes that `on_error: skip` leaves out, with the first message of each."""
+    """Counts the scenes that `on_error: skip` skips, with the first message of each."""
 
     def __init__(self, on_error: OnError) -> None:
         self.on_error = on_error
         self.messages: dict[tuple[int, int], str] = {}
-        # A sequence that is kept alive keeps its identity to itself.
+        # Kept alive so that no other sequence gets the same id.
         self._kept: list[Sized] = []
 
     @contextmanager
     def guard(self, scenes: Sized, index: int) -> Iterator[None]:
-        """Runs the reading of one scene; swallows its UserError if damaged scenes are skipped.
+        """Guards the reading of one scene; swallows its UserError if damaged scenes are skipped.
 
         Raises:
-            UserError: if they are not, or if no scene of the sequence is left.
+            UserError: damaged scenes are not skipped, or none is left.
         """
         try:
             yield

@@ -1,4 +1,4 @@
-"""The device to compute on, and which products are made in bfloat16 there; weights and all else stay in float32."""
+"""The device to compute on, and whether its products are in bfloat16; everything else stays in float32."""
 
 from typing import Literal
 
@@ -11,22 +11,22 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def uses_bfloat16(precision: Precision, device_type: str) -> bool:
-    """Whether products are made in bfloat16 on a device of this type."""
+    """Whether products are in bfloat16 on a device of this type."""
     return precision == "bfloat16" or (precision == "auto" and fast_bfloat16(device_type))
 
 
 def fast_bfloat16(device_type: str) -> bool:
-    """Whether bfloat16 products are faster than float32 ones there: CPUs without AMX or AVX512-BF16 emulate them."""
+    """Whether bfloat16 products are faster than float32 ones; CPUs without AMX or AVX512-BF16 emulate them."""
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device_type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def find_device(name: str) -> torch.device:
-    """The device of a name, "auto" for a GPU where there is one.
+    """The named device; "auto" is a GPU if available.
 
     Raises:
-        UserError: there is no such device here.
+        UserError: the device is not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

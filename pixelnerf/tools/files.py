@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, their digests, and names that are safe as file names."""
+"""Atomic writing of files and folders, digests, and safe file names."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ _PARTIAL = ".partial-"
 
 @contextmanager
 def file_written_whole(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` to write to; it takes its place when the block ends without an exception."""
+    """A temporary file beside `path`, which replaces it when the block ends without an exception."""
     handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -37,7 +37,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextmanager
 def folder_written_whole(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its place when the block ends without an exception."""
+    """A temporary folder beside `path`, which replaces it when the block ends without an exception."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path.parent))
     try:
@@ -50,7 +50,7 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
 
 
 def remove_partial(folder: Path) -> None:
-    """Deletes what a killed run left half written in a folder."""
+    """Deletes half-written files of a killed run in a folder."""
     for leftover in folder.glob(f"{_PARTIAL}*"):
         if leftover.is_dir():
             shutil.rmtree(leftover)
@@ -59,7 +59,7 @@ def remove_partial(folder: Path) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal."""
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

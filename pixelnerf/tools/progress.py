@@ -1,4 +1,4 @@
-"""The progress bar of everything that takes long, but for training, whose line shows more."""
+"""The progress bar of all long tasks except for training, whose line shows more."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +16,14 @@ from rich.progress import (
 
 
 class Bar:
-    """Counts what is finished."""
+    """Counts finished items."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
         self._task = task
 
     def advance(self, note: str = "", count: int = 1) -> None:
-        """Counts one more, or `count`; the note stands beside the bar."""
+        """Counts one or `count` more items; the note is shown beside the bar."""
         self._progress.update(self._task, advance=count, note=note)
 
 

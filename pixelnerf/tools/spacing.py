@@ -1,8 +1,8 @@
-"""Indices that are evenly spread over a range."""
+"""Evenly spread indices."""
 
 
 def spread(length: int, count: int) -> list[int]:
-    """Up to `count` different indices below `length`: the middles of `count` equal parts.
+    """Up to `count` distinct indices below `length`: the middles of `count` equal intervals.
 
     >>> spread(10, 3)
     [1, 5, 8]

@@ -1,1 +1,1 @@
-"""Training under Lightning: the experiment's configuration, the module, its callbacks, checkpoints."""
+"""Training under Lightning: configuration, module, callbacks, checkpoints."""

@@ -1,4 +1,4 @@
-"""When training stops: after its steps or minutes, or when the user or the cluster asks; always with a checkpoint."""
+"""Stopping training: after steps or minutes, or by signal; always with a checkpoint."""
 
 import signal
 import time
@@ -11,10 +11,10 @@ from typing_extensions import override
 
 
 class Budget(pl.Callback):
-    """Counts steps and minutes, over resumes too, and stops the trainer between two steps.
+    """Counts steps and minutes, across resumes, and stops the trainer between two steps.
 
-    The first SIGINT or SIGTERM lets the step in progress end and writes the checkpoint; `interrupted` tells it
-    afterwards. A second SIGINT stops at once.
+    After the first SIGINT or SIGTERM the step is finished, the checkpoint written and `interrupted` set. A second
+    SIGINT stops at once.
     """
 
     def __init__(self, max_steps: int, max_minutes: float | None, last_checkpoint: Path) -> None:
@@ -35,7 +35,7 @@ class Budget(pl.Callback):
 
     @property
     def progress(self) -> float:
-        """The spent share of whichever is scarcer, steps or minutes; in [0, 1]."""
+        """The share spent of steps or minutes, whichever is larger; in [0, 1]."""
         by_time = self.seconds / (60 * self.max_minutes) if self.max_minutes is not None else 0.0
         return min(max(self._steps / self.max_steps, by_time), 1.0)
 
@@ -58,7 +58,7 @@ class Budget(pl.Callback):
     ) -> None:
         self._steps = trainer.global_step
         if self.interrupted:
-            # Whoever interrupts does not want to wait for a validation.
+            # After an interrupt, nobody wants to wait for a validation.
             trainer.limit_val_batches = 0
         if self.interrupted or self.progress >= 1.0:
             trainer.should_stop = True

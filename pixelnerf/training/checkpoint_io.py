@@ -1,4 +1,4 @@
-"""How Lightning writes checkpoints."""
+"""Writing Lightning's checkpoints."""
 
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        # Into an open file: given a path, torch would put its temporary name into the archive.
+        # Into an open file: given a path, torch would put the temporary name into the archive.
         with file_written_whole(Path(path)) as temporary, temporary.open("wb") as file:
             torch.save(checkpoint, file)

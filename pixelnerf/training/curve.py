@@ -1,4 +1,4 @@
-"""The validation curve of a run as a file, for tables and figures made after it."""
+"""The validation curve of a run as a file, for later tables and figures."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ CURVE_FILE = "validation.csv"
 
 
 class CurvePoint(NamedTuple):
-    """A validation: the training step, minutes of training until then, and PSNR in dB."""
+    """A validation: the training step, minutes of training so far, and PSNR in dB."""
 
     step: int
     minutes: float
@@ -23,7 +23,7 @@ class CurvePoint(NamedTuple):
 
 
 class ValidationCurve(pl.Callback):
-    """Keeps `validation.csv` in the run's folder, also over interruptions."""
+    """Keeps `validation.csv` in the run's folder, across resumes."""
 
     def __init__(self, run_dir: Path, budget: Budget) -> None:
         self._path = run_dir / CURVE_FILE
@@ -34,7 +34,7 @@ class ValidationCurve(pl.Callback):
         value = trainer.callback_metrics.get("val/psnr")
         if value is None or not trainer.is_global_zero:
             return
-        # Steps that a resumed run repeats replace the interrupted one's.
+        # Steps repeated by a resumed run replace the interrupted run's.
         earlier = [point for point in read_curve(self._path) if point.step < trainer.global_step]
         points = [*earlier, CurvePoint(trainer.global_step, self._budget.seconds / 60, float(value))]
         buffer = io.StringIO()
@@ -45,7 +45,7 @@ class ValidationCurve(pl.Callback):
 
 
 def read_curve(path: Path) -> list[CurvePoint]:
-    """The points of a curve file, none if there is no file."""
+    """The points of a curve file; empty if there is no file."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:

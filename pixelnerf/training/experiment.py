@@ -1,4 +1,4 @@
-"""The whole configuration of a training run: what `train.py` composes and a checkpoint carries."""
+"""The whole configuration of a training run, as `train.py` composes it and checkpoints store it."""
 
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -15,10 +15,10 @@ from pixelnerf.training.optimization import OptimizerConfig
 
 
 class LoopConfig(Config):
-    """How long, how precise, how often.
+    """Settings of the training loop.
 
-    Training ends at `max_steps` or after `max_minutes` of training, whichever comes first; the learning rate has
-    decayed by then in either case. `precision` is that of products; validation is in float32 always.
+    Training ends at `max_steps` or after `max_minutes` of training, whichever comes first; the learning rate decays to
+    match. `precision` is that of products; validation is always in float32.
     """
 
     optimizer: OptimizerConfig
@@ -35,7 +35,7 @@ class LoopConfig(Config):
 
 
 class TrainerConfig(LoopConfig):
-    """Also what a model's batches hold and what its loss counts."""
+    """The loop's settings, a model's batches and its loss."""
 
     loader: LoaderConfig
     loss: LossConfig
@@ -45,9 +45,9 @@ LoopConfigType = TypeVar("LoopConfigType", bound=LoopConfig)
 
 
 class RunConfig(Config, Generic[LoopConfigType]):
-    """What every run has.
+    """Settings common to all runs.
 
-    `name` is the folder under `runs/`; `resume` is a checkpoint to go on from, `start_from` one to begin with.
+    `name` is the folder under `runs/`; `resume` is a checkpoint to continue, `start_from` one to start a new run from.
     """
 
     name: str
@@ -61,7 +61,7 @@ class RunConfig(Config, Generic[LoopConfigType]):
     @model_validator(mode="after")
     def _begins_in_one_way(self) -> "RunConfig[LoopConfigType]":
         if self.resume is not None and self.start_from is not None:
-            raise ValueError("resume goes on with a run and start_from begins a new one: set only one of them")
+            raise ValueError("resume continues a run and start_from starts a new one: set only one of them")
         return self
 
 

@@ -1,4 +1,4 @@
-"""W&B logging: offline by default, a group for a sweep, panels of frozen views, the best checkpoint as an artifact."""
+"""W&B logging: offline by default, sweeps as groups, panels of frozen views, the best checkpoint as an artifact."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from pixelnerf.config import Config
 
 
 class LoggerConfig(Config):
-    """`group` joins the runs of a sweep. `panels` is how many validation views are logged as pictures."""
+    """`group` joins the runs of a sweep. `panels` is the number of validation views logged as pictures."""
 
     mode: Literal["offline", "online", "disabled"]
     project: str
@@ -29,17 +29,17 @@ def build_logger(config: LoggerConfig, name: str, run_dir: Path, resolved: dict[
         project=config.project,
         group=config.group,
         offline=config.mode == "offline",
-        # The program's own progress lines are enough; W&B would wrap the terminal's output.
+        # Our progress lines are enough; W&B would wrap the terminal's output.
         settings=wandb.Settings(console="off", silent=True),
     )
-    # Lightning always hands this on, and W&B warns that it has no effect.
+    # Lightning always passes this, and W&B warns that it has no effect.
     logger._wandb_init.pop("anonymous", None)
     logger.log_hyperparams(resolved)
     return logger
 
 
 def log_best_checkpoint(logger: WandbLogger | None, path: Path, name: str, score: float | None) -> None:
-    """Adds the best checkpoint to the run as an artifact (kept with the files of an offline run until synchronised)."""
+    """Adds the best checkpoint to the run as an artifact (with an offline run's files until synchronised)."""
     if logger is None or not path.is_file():
         return
     artifact = wandb.Artifact(f"{name}-model".replace("/", "-"), type="model", metadata={"val/psnr": score})

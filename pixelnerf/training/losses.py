@@ -1,4 +1,4 @@
-"""The training loss over both passes: colour, and opacity where masks are to be used."""
+"""The training loss over both passes: colour, and optionally opacity from masks."""
 
 from typing import Literal
 
@@ -15,11 +15,11 @@ from pixelnerf.types import RenderOutput
 class LossConfig(Config):
     """`coarse_weight` is 1 for NeRF and pixelNeRF, 0.1 for mip-NeRF. `smooth_l1_beta` is where the L1 part begins.
 
-    With one MLP for both passes `coarse_weight` may be 0: the first pass then only places the second's samples, and its
-    backward pass is saved.
+    With one MLP for both passes `coarse_weight` can be 0: the first pass then only places the second's samples, which
+    saves its backward pass.
 
-    `opacity_weight` counts the squared difference of opacity and mask. Colours alone cannot tell a white haze from
-    empty space in front of a white background; masks can. Zero, as in the papers, needs none.
+    `opacity_weight` weights the squared difference of opacity and mask. Colours alone cannot tell a white haze from
+    empty space in front of a white background; masks can. Zero, as in the papers, needs no masks.
     """
 
     name: Literal["mse", "smooth_l1"]
@@ -34,16 +34,16 @@ def training_loss(
     coverage: Float[Tensor, "batch pixel"],
     config: LossConfig,
 ) -> Float[Tensor, ""]:
-    """Mean over pixels and channels, of the second pass plus the weighted first one.
+    """Mean over pixels and channels of the second pass's loss plus the weighted first's.
 
     Args:
-        output: what was rendered; the rays of a pixel follow each other.
-        colors: the pixels' true ones, in [0, 1].
-        coverage: the share of each pixel that the mask covers, NaN where there is no mask.
+        output: the render; the rays of a pixel are adjacent.
+        colors: the pixels' true colours, in [0, 1].
+        coverage: the share of each pixel inside the mask, NaN without a mask.
         config: of the loss.
 
     Raises:
-        UserError: the opacity counts, but no pixel has a mask.
+        UserError: opacity is weighted, but no pixel has a mask.
     """
     masked = coverage.isfinite()
     if config.opacity_weight > 0 and not masked.any():
@@ -71,5 +71,5 @@ def training_loss(
 
 
 def pixel_means(values: Float[Tensor, "batch ray *channel"], pixels: int) -> Float[Tensor, "batch pixel *channel"]:
-    """Means over the rays of each pixel, of which there are equally many (the super-sampling of NeRF-SR)."""
+    """Means over each pixel's equally many rays (NeRF-SR's super-sampling)."""
     return values if values.shape[1] == pixels else values.unflatten(1, (pixels, -1)).mean(2)

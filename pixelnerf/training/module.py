@@ -1,4 +1,4 @@
-"""The Lightning module: a training step, a validation of frozen views, the optimiser."""
+"""The Lightning module: training step, validation on frozen views, optimiser."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,14 +22,14 @@ from pixelnerf.training.optimization import build_optimizer
 
 
 class NonFiniteLossError(Exception):
-    """The loss became NaN or infinite; says at which step and for which objects."""
+    """The loss became NaN or infinite; the message has the step and the objects."""
 
 
 class RunModule(pl.LightningModule):
-    """What models and refiners train alike: the optimiser, the configuration in checkpoints, losses that are numbers.
+    """Common to training models and refiners: the optimiser, the configuration in checkpoints, the check for NaN.
 
-    `progress` tells the spent share of the budget, which the learning rate follows. All randomness of a step comes from
-    (seed, step, rank), so a resumed run repeats an unbroken one exactly.
+    `progress` returns the spent share of the budget, which the learning rate follows. All randomness of a step comes
+    from (seed, step, rank), so a resumed run reproduces an uninterrupted one exactly.
     """
 
     def __init__(self, net: nn.Module, config: RunConfig[Any], progress: Callable[[], float]) -> None:
@@ -40,16 +40,16 @@ class RunModule(pl.LightningModule):
 
     @property
     def step_seed(self) -> int:
-        """The seed of the step's random numbers."""
-        # Distinct odd multipliers keep (seed, step, rank) apart; the mask is torch's range of seeds.
+        """The seed of this step's random numbers."""
+        # Distinct odd multipliers separate (seed, step, rank); the mask is torch's range of seeds.
         parts = self.config.seed * 1_000_003 + self.global_step * 7_919 + self.global_rank * 104_729
         return parts & (2**63 - 1)
 
     def log_step(self, loss: Tensor, error: Tensor, objects: Sequence[str] = ()) -> None:
-        """Logs a step's loss and PSNR, of a mean squared error.
+        """Logs a step's loss, and the PSNR of its mean squared `error`.
 
         Raises:
-            NonFiniteLossError: the loss is not a number.
+            NonFiniteLossError: the loss is NaN or infinite.
         """
         if not torch.isfinite(loss):
             of = f", objects {', '.join(objects)}" if objects else ""
@@ -106,7 +106,7 @@ class FewShotModule(RunModule):
         self._renders.clear()
 
     def validation_strips(self, count: int) -> dict[str, UInt8[ndarray, "height width 3"]]:
-        """input | prediction | truth | depth | error of the first frozen views, by their scenes."""
+        """input | prediction | truth | depth | error for the first frozen views, by scene."""
         return {
             item.name: comparison_strip(
                 item.photos.images[0, 0].movedim(0, -1).numpy() if item.photos.images.shape[1] else None,

@@ -1,4 +1,4 @@
-"""AdamW, and a learning rate with warm-up and decay that follows the budget in steps or in minutes."""
+"""AdamW, and a learning rate whose warm-up and decay follow the budget in steps or minutes."""
 
 import math
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from pixelnerf.model.net import PhotoNet
 
 
 class OptimizerConfig(Config):
-    """`encoder_rate` multiplies the learning rate of the image encoder; `final_share` is what the rate decays to.
+    """`encoder_rate` multiplies the image encoder's learning rate; the rate decays to `final_share` of itself.
 
-    `warmup_share` of the whole budget goes from `warmup_start` times the rate up to all of it.
+    During the first `warmup_share` of the budget it rises from `warmup_start` times the full rate.
     """
 
     learning_rate: float = Field(gt=0.0)
@@ -28,7 +28,7 @@ class OptimizerConfig(Config):
 
 
 def learning_rate_factor(progress: float, config: OptimizerConfig) -> float:
-    """What the learning rate is multiplied by when `progress` in [0, 1] of the budget is spent."""
+    """The learning rate's factor when `progress` in [0, 1] of the budget is spent."""
     progress = min(max(progress, 0.0), 1.0)
     if config.schedule == "constant":
         decay = 1.0
@@ -46,9 +46,9 @@ def learning_rate_factor(progress: float, config: OptimizerConfig) -> float:
 def build_optimizer(
     net: nn.Module, config: OptimizerConfig, progress: Callable[[], float]
 ) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
-    """The optimiser and its schedule, which asks `progress` for the spent share of the budget at every step.
+    """The optimiser and its schedule, which calls `progress` for the spent share of the budget at every step.
 
-    Only a `PhotoNet` has an image encoder with a learning rate of its own.
+    Only a `PhotoNet` has an image encoder, with its own learning rate.
     """
     encoder = list(net.encoder.parameters()) if isinstance(net, PhotoNet) else []
     of_encoder = {id(parameter) for parameter in encoder}

@@ -14,7 +14,7 @@ class ShowsValidation(Protocol):
     """A module that can show its last validation."""
 
     def validation_strips(self, count: int) -> dict[str, UInt8[ndarray, "height width 3"]]:
-        """Strips of pictures of the first frozen views, by their names."""
+        """Strips of pictures of the first frozen views, by name."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""How Lightning trains with products in bfloat16."""
+"""Training with products in bfloat16 under Lightning."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,10 +10,9 @@ from typing_extensions import override
 
 
 class BFloat16Precision(MixedPrecision):
-    """bfloat16 where autocast thinks it safe, with weights in float32; validation in float32, as evaluation is.
+    """bfloat16 where autocast considers it safe, float32 weights, and validation in float32, like evaluation.
 
-    Lightning refuses to clip gradients of a fused optimiser, which would see float16's scaled ones; bfloat16 needs no
-    scaling.
+    Lightning refuses to clip the gradients of a fused optimiser, because float16's are scaled; bfloat16's are not.
     """
 
     def __init__(self, device_type: str) -> None:

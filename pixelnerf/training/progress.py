@@ -1,4 +1,4 @@
-"""The progress line of a training: steps, steps a second, PSNR, time left."""
+"""Training's progress line: steps, steps per second, PSNR, time left."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from typing_extensions import override
 from pixelnerf.training.budget import Budget
 
 SMOOTHING = 0.98
-"""Share of the old value in the running PSNR; a single batch's is too noisy to read."""
+"""Weight of the old value in the running PSNR; a single batch's is too noisy to read."""
 
 
 class ProgressLine(pl.Callback):
-    """A live bar in a terminal; elsewhere a line after every validation."""
+    """A live bar in a terminal; otherwise a line after every validation."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -50,7 +50,7 @@ class ProgressLine(pl.Callback):
             latest = float(value)
             self._psnr = latest if self._psnr is None else SMOOTHING * self._psnr + (1 - SMOOTHING) * latest
         if trainer.is_global_zero:
-            # Not before there is something to show: a mistake in the first batch is then the only line.
+            # Started late, so that an error in the first batch is the only line.
             self._progress.start()
         self._progress.update(
             self._task,

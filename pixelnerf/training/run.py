@@ -36,7 +36,7 @@ from pixelnerf.training.progress import ProgressLine
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where a run ended. `best_psnr` is the best validation PSNR in dB, None if none was made."""
+    """Where a run ended. `best_psnr` is the best validation PSNR in dB, None without a validation."""
 
     run_dir: Path
     step: int
@@ -46,13 +46,13 @@ class TrainingResult:
 
 
 def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
-    """Trains a model to the end of the budget, writing `checkpoints/{best,last}.ckpt` under the run's folder.
+    """Trains a model to the end of its budget, writing `checkpoints/{best,last}.ckpt` in the run's folder.
 
-    `dataset` is what `config.dataset` describes, opened.
+    `dataset` is the one that `config.dataset` describes.
 
     Raises:
-        UserError: bad data, an unfit checkpoint to resume from, an unwritable folder, or a loss that became NaN
-            (with the step, the objects, and a saved checkpoint).
+        UserError: bad data, a checkpoint that does not fit, an unwritable folder, or a loss that became NaN (with the
+            step, the objects, and a saved checkpoint).
     """
     budget = start_run(config)
     if config.resume is not None:
@@ -67,14 +67,14 @@ def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
 
 
 def start_run(config: RunConfig[Any]) -> Budget:
-    """What comes before a run's own parts are made: its folder, its seed, and the budget that it will spend.
+    """Prepares a run: creates its folder, sets the seed, and returns its budget.
 
     Raises:
         UserError: the folder cannot be written.
     """
     checkpoints = _writable_folder(config.run_dir / "checkpoints")
     torch.manual_seed(config.seed)
-    # Advertising, and notes on internals that no user can act on.
+    # Advertising, and notes on internals that users cannot act on.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
@@ -86,16 +86,16 @@ def fit(
 ) -> TrainingResult:
     """Runs Lightning's loop: checkpoints, the progress line, the validation curve, W&B.
 
-    The module logs `train/psnr` and `val/psnr`, and puts its configuration into checkpoints.
+    The module must log `train/psnr` and `val/psnr`, and store its configuration in checkpoints.
 
     Raises:
-        UserError: the loss became NaN; the message has the step and the checkpoint that was saved.
+        UserError: the loss became NaN; the message has the step and the saved checkpoint.
     """
     checkpoints = config.run_dir / "checkpoints"
     logger = build_logger(config.logger, config.name, config.run_dir, config.model_dump(mode="json"))
     best = ModelCheckpoint(checkpoints, "best", "val/psnr", mode="max", enable_version_counter=False)
     callbacks: list[pl.Callback] = [
-        # The average must take a step before the budget may write it down.
+        # The average must be updated before the budget saves it.
         WeightAveraging(avg_fn=moving_average(config.trainer.ema_decay)),
         budget,
         ProgressLine(budget),
@@ -123,7 +123,7 @@ def fit(
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """An exponential moving average whose decay rises to its value, so that the first weights are soon forgotten."""
+    """An exponential moving average whose decay rises to `decay`, so that the first weights are soon forgotten."""
 
     def update(average: Tensor, current: Tensor, updates: Tensor) -> Tensor:
         weight = 1 - min(decay, (1 + float(updates)) / (10 + float(updates)))
@@ -133,7 +133,7 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
 
 
 def training_device(config: LoopConfig) -> Literal["cuda", "cpu"]:
-    """The type of device that a run will train on."""
+    """The type of device that a run trains on."""
     return "cuda" if config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
 
 

@@ -1,4 +1,4 @@
-"""The table and the figure of a sweep: runs that differ in their seed alone are averaged."""
+"""A sweep's table and figure; runs that differ only in their seed are averaged."""
 
 import csv
 import io
@@ -22,18 +22,18 @@ from pixelnerf.training.curve import CURVE_FILE, CurvePoint, read_curve
 
 @dataclass(frozen=True)
 class Setting:
-    """What was swept over, as overrides without the seed, and the validation curves of its runs."""
+    """Overrides without the seed, and the validation curves of their runs."""
 
     name: str
     curves: tuple[tuple[CurvePoint, ...], ...]
 
     @property
     def last_psnr(self) -> list[float]:
-        """Every run's PSNR in dB at its last validation."""
+        """Each run's PSNR in dB at its last validation."""
         return [curve[-1].psnr for curve in self.curves]
 
     def row(self) -> dict[str, str]:
-        """The setting's line of the table; the spread is the standard deviation over seeds, empty for one seed."""
+        """The setting's row of the table; the spread is the standard deviation over seeds, empty for one seed."""
         last = self.last_psnr
         return {
             "setting": self.name,
@@ -47,10 +47,10 @@ class Setting:
 
 
 def read_sweep(folder: Path) -> list[Setting]:
-    """The settings of a sweep's folder, in the order in which they were run.
+    """The settings in a sweep's folder, in the order they were run.
 
     Raises:
-        UserError: the folder holds no run of a sweep that was validated.
+        UserError: the folder holds no validated run of a sweep.
     """
     curves: dict[str, list[tuple[CurvePoint, ...]]] = {}
     paths = sorted(folder.glob(f"*/{CURVE_FILE}"), key=lambda path: (len(path.parent.name), path.parent.name))
@@ -80,7 +80,7 @@ def write_sweep(folder: Path, settings: list[Setting]) -> None:
 
 
 def markdown(rows: list[dict[str, str]]) -> str:
-    """The table in Markdown, the best setting first."""
+    """The table in Markdown, best setting first."""
     lines = ["| setting | PSNR | seeds | steps | minutes |", "|---|---|---|---|---|"]
     for row in sorted(rows, key=lambda row: -float(row["psnr"])):
         spread = f" ± {row['psnr_spread']}" if row["psnr_spread"] else ""
@@ -91,7 +91,7 @@ def markdown(rows: list[dict[str, str]]) -> str:
 
 
 def draw(settings: list[Setting]) -> Figure:
-    """PSNR against steps: a line through the mean over seeds, a band from the worst seed to the best."""
+    """PSNR against steps: a line for the mean over seeds, a band from the worst seed to the best."""
     figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
     for setting in settings:
         shared = set.intersection(*({point.step for point in curve} for curve in setting.curves))
@@ -111,15 +111,14 @@ def draw(settings: list[Setting]) -> Figure:
 def _setting_name(run: Path) -> str:
     path = run / ".hydra" / "overrides.yaml"
     if not path.is_file():
-        raise UserError(f"{run} is no run of train.py -m: it has no {path.name} in .hydra")
+        raise UserError(f"{run} is not a run of train.py -m: it has no .hydra/{path.name}")
     overrides = yaml.safe_load(path.read_text("utf-8"))
-    # A variant's folder is its ablation's name, which all its runs share.
+    # A variant's folder is its ablation's name, common to all of its runs.
     named = [re.sub(r"^variant=([^/]*/)*", "", override) for override in overrides]
     return ", ".join(override for override in named if not override.startswith("seed="))
 
 
 def _shortened(curves: dict[str, list[tuple[CurvePoint, ...]]]) -> dict[str, list[tuple[CurvePoint, ...]]]:
-    """Names without the overrides that all settings share."""
     parts = {name: name.split(", ") for name in curves}
     shared = set.intersection(*(set(found) for found in parts.values()))
     return {

@@ -1,1 +1,1 @@
-"""Training of refiners on renders of a trained model."""
+"""Training refiners on renders of a trained model."""

@@ -19,14 +19,14 @@ from pixelnerf.training.refiner.pairs import Pair, Pairs
 from pixelnerf.types import TensorRecord
 
 MOST_DRAWS = 4
-"""How often a patch is drawn anew when its truth has a single colour, as most of a plain background has."""
+"""How often to draw a patch at most while its truth has a single colour, like most of a plain background."""
 SINGLE_COLOR = 1e-3
-"""Standard deviation of colours in [0, 1] below which a patch is of one colour."""
+"""Standard deviation of colours in [0, 1] below which a patch has a single colour."""
 
 
 @dataclass(frozen=True)
 class ValidationPair(TensorRecord):
-    """A whole view to refine, and what it should be."""
+    """A whole view to refine, and its true photo."""
 
     name: str
     view: RenderedView
@@ -35,7 +35,7 @@ class ValidationPair(TensorRecord):
 
 
 class PatchBatches(IterableDataset[PatchBatch]):
-    """The batches of all steps from the first on, without end; `refiner` is only asked for candidates."""
+    """Endless batches from the first step on; `refiner` only finds candidates."""
 
     def __init__(
         self, pairs: tuple[Pair, ...], refiner: Refiner, patches: int, seed: int, rank: int, first_step: int
@@ -55,7 +55,7 @@ class PatchBatches(IterableDataset[PatchBatch]):
             step += 1
 
     def batch(self, step: int) -> PatchBatch:
-        """The batch of a step: patches of views drawn alike, all turned and mirrored in one of the eight ways."""
+        """The batch of a step: patches of uniformly drawn views, all in one of the eight rotations and mirrorings."""
         random = np.random.default_rng([self._seed, step, self._rank])
         parts = [self._draw(random) for _ in range(self._patches)]
         quarters, mirror = int(random.integers(4)), bool(random.integers(2))
@@ -132,5 +132,5 @@ class PairDataModule(pl.LightningDataModule):
 
     @override
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        # Lightning's own transfer writes into dataclasses, which frozen ones refuse.
+        # Lightning's own transfer writes into dataclasses, and ours are frozen.
         return batch.to(device)

@@ -10,14 +10,14 @@ from pixelnerf.training.experiment import LoopConfig, RunConfig
 
 
 class PairsConfig(Config):
-    """Which renders a refiner is trained on; all are of the training split.
+    """The renders that a refiner is trained on, all of the training split.
 
     Attributes:
-        input_views: photos that the model is given, evenly spread over a scene's; 0 for models without photos.
-        input_downscale: they are given shrunk by this whole number.
-        views: at most so many rendered views of each scene, evenly spread; None for all.
-        validate_every: every so many of the pairs, one is kept for validation.
-        folder: where renders are kept; None for `pairs` in the run's folder, or in the one that it resumes.
+        input_views: the model's input photos, evenly spread over a scene's; 0 for models without photos.
+        input_downscale: whole number to downscale them by.
+        views: maximum number of rendered views per scene, evenly spread; None for all.
+        validate_every: one in this many pairs is kept for validation.
+        folder: where renders are stored; None for `pairs` in the run's folder, or in that of the run it resumes.
     """
 
     input_views: int = Field(ge=0)
@@ -28,7 +28,7 @@ class PairsConfig(Config):
 
 
 class RefinerTrainerConfig(LoopConfig):
-    """`patches` are in a batch; `val_views` pairs at most are validated on, evenly spread."""
+    """`patches` per batch; at most `val_views` pairs to validate on, evenly spread."""
 
     patches: int = Field(ge=1)
     val_views: int = Field(ge=1)
@@ -39,7 +39,7 @@ class RefinerExperimentConfig(RunConfig[RefinerTrainerConfig]):
 
     Attributes:
         checkpoint: of the model whose renders are refined.
-        dataset: at the size to render and refine, of which the model has seen smaller photos.
+        dataset: at the size to render and refine; the model was trained on smaller photos.
     """
 
     checkpoint: Path

@@ -1,4 +1,4 @@
-"""The Lightning module of refiners: patches are trained on, whole views validated."""
+"""The Lightning module of refiners: training on patches, validation on whole views."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ class RefinerModule(RunModule):
 
     @override
     def training_step(self, batch: PatchBatch, batch_index: int) -> Float[Tensor, ""]:
-        # Revived codes are drawn from the global generator, which the library offers no other for.
+        # The library draws revived codes from the global generator, and takes no other.
         with torch.random.fork_rng():
             torch.manual_seed(self.step_seed)
             losses = self.net.losses(batch)
@@ -53,7 +53,7 @@ class RefinerModule(RunModule):
         self._refined.clear()
 
     def validation_strips(self, count: int) -> dict[str, UInt8[ndarray, "height width 3"]]:
-        """render | refined | truth | error of the render | error of the refined, by the views' names."""
+        """render | refined | truth | error of render | error of refined, by view name."""
         strips = {}
         for pair, refined in self._refined[:count]:
             before, after, truth = (

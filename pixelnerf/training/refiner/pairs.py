@@ -1,6 +1,6 @@
 """Pairs of a render and its truth, rendered once by a trained model and kept on disk.
 
-Only the training split is opened, so what a protocol tests on stays unseen, by the validation of refiners, too.
+Only the training split is opened, so that refiners, even in validation, never see what a protocol tests on.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
 
 @dataclass(frozen=True)
 class Pair:
-    """A rendered training view of a scene, what it should be, and the scene's reference photo if it is wanted."""
+    """A rendered training view of a scene, and the scene's reference photo if the refiner needs it."""
 
     name: str
     view: RenderedView
@@ -41,29 +41,29 @@ class Pair:
     reference: ReferenceView | None
 
     def truth(self) -> Float[Tensor, "3 height width"]:
-        """The photo, read when asked for."""
+        """The true photo, read on demand."""
         return self.scene.images([self.index])[0]
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs to learn from, and those to choose the best checkpoint by."""
+    """Pairs to train on, and pairs to choose the best checkpoint by."""
 
     train: tuple[Pair, ...]
     val: tuple[Pair, ...]
 
 
 def make_pairs(config: RefinerExperimentConfig, dataset: SceneDataset, device: torch.device, console: Console) -> Pairs:
-    """Renders what is not on disk yet.
+    """Renders the pairs that are not on disk yet.
 
     Raises:
-        UserError: an unfit checkpoint or dataset, too few views, an unwritable folder.
-        KeyboardInterrupt: with a message that says how many views are done.
+        UserError: a checkpoint or dataset that does not fit, too few views, an unwritable folder.
+        KeyboardInterrupt: with the number of views done in its message.
     """
     model = load_checkpoint(config.checkpoint)
     net = model.net.to(device)
     if net.reads_photos and config.pairs.input_views == 0:
-        raise UserError(f"{config.checkpoint} renders from photos: set pairs.input_views to how many it is given")
+        raise UserError(f"{config.checkpoint} renders from photos: set pairs.input_views to the number of input photos")
     check_world(config.checkpoint, model, config.dataset.model_dump(mode="json"))
     folder = _pairs_folder(config)
     key = _key(config)
@@ -90,7 +90,7 @@ def make_pairs(config: RefinerExperimentConfig, dataset: SceneDataset, device: t
                 pairs += [_pair(directory, view, key, net, scene, reference) for view in targets]
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"interrupted: {done} of {total} pairs are rendered; go on with pairs.folder={folder}"
+            f"interrupted: {done} of {total} pairs are rendered; continue with pairs.folder={folder}"
         ) from None
     every = config.pairs.validate_every
     held_out = {index for index in range(len(pairs)) if index % every == every // 2}
@@ -104,7 +104,7 @@ def make_pairs(config: RefinerExperimentConfig, dataset: SceneDataset, device: t
 
 
 def reference_view(scene: Scene, config: object) -> ReferenceView | None:
-    """The photo of a scene's training split that a refiner looks at, None if it looks at none.
+    """A refiner's reference photo from a scene's training split; None if it needs none.
 
     Raises:
         UserError: the scene has no such view.
@@ -120,9 +120,9 @@ def reference_view(scene: Scene, config: object) -> ReferenceView | None:
 
 
 def _choose(scene: Scene, config: RefinerExperimentConfig) -> tuple[list[int], list[int]]:
-    """The views that are given and those that are rendered; never the reference, which would be its own answer.
+    """Input views and rendered views, the latter without the reference, which would be its own answer.
 
-    The reference is only left out of the choice, so that all kinds of refiners share the other renders.
+    The reference is dropped after choosing, so that all kinds of refiners share the other renders.
     """
     inputs = spread(scene.num_views, config.pairs.input_views)
     rest = [view for view in range(scene.num_views) if view not in inputs]
@@ -147,7 +147,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _key(config: RefinerExperimentConfig) -> str:
-    """What a render depends on; how many of them there are does not matter."""
+    """Digest of what a render depends on."""
     parts = {
         "checkpoint": file_digest(config.checkpoint),
         "dataset": config.dataset.model_dump(mode="json"),
@@ -162,7 +162,7 @@ def _path(directory: Path, view: int) -> Path:
 
 def _save(path: Path, key: str, output: ImageOutput) -> None:
     buffer = io.BytesIO()
-    # Half precision is finer than the truth's 8 bits for colours, but not for the place of a surface.
+    # Half precision is finer than the truth's 8 bits of colour, but too coarse for distances.
     arrays = {
         "color": output.color.numpy().astype(np.float16),
         "opacity": output.opacity.numpy().astype(np.float16),
@@ -173,7 +173,7 @@ def _save(path: Path, key: str, output: ImageOutput) -> None:
 
 
 def _load(path: Path, key: str) -> ImageOutput | None:
-    """A stored render; None if there is none that was made under this key."""
+    """The stored render, None unless it was made under this key."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             if str(archive["key"]) != key:
@@ -181,7 +181,7 @@ def _load(path: Path, key: str) -> ImageOutput | None:
             color, opacity, distance = (
                 torch.from_numpy(archive[name]).float() for name in ("color", "opacity", "median_distance")
             )
-    except Exception:  # absent or damaged in any of the many ways of an archive: it is rendered anew
+    except Exception:  # absent, or damaged in whatever way: it is rendered again
         return None
     return ImageOutput(color, opacity, distance, distance)
 

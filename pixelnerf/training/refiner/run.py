@@ -1,4 +1,4 @@
-"""One training of a refiner, from a validated configuration to checkpoints on disk."""
+"""One training run of a refiner, from a validated configuration to checkpoints on disk."""
 
 import torch
 from rich.console import Console
@@ -17,7 +17,7 @@ def train_refiner(config: RefinerExperimentConfig, dataset: SceneDataset) -> Tra
     """Renders the pairs, then trains; `checkpoints/best.ckpt` is the best on the training views kept for validation.
 
     Raises:
-        UserError: as `pixelnerf.training.run.train`, or the model's checkpoint is unfit.
+        UserError: as `pixelnerf.training.run.train`, or the model's checkpoint does not fit.
     """
     budget = start_run(config)
     if config.resume is not None:
@@ -27,6 +27,6 @@ def train_refiner(config: RefinerExperimentConfig, dataset: SceneDataset) -> Tra
         load_start(config.start_from, refiner, "refiner", config.refiner)
     pairs = make_pairs(config, dataset, torch.device(training_device(config.trainer)), Console(stderr=True))
     module = RefinerModule(refiner, config, lambda: budget.progress)
-    # Candidates are found where the pairs are; the refiner itself moves to the trainer's device.
+    # Candidates are found on the CPU, like the pairs, by a copy: the refiner itself moves to the trainer's device.
     data = PairDataModule(pairs, build_refiner(config.refiner), config.trainer.patches, config.seed)
     return fit(config, budget, module, data)
