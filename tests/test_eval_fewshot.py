@@ -61,7 +61,7 @@ def test_an_evaluation_writes_its_results(program, tmp_path, checkpoint, root):
     # The protocol was altered on the command line, so the paper's row stays out and the change is noted.
     assert "pixelNeRF" not in printed.out
     note = "altered (protocol.groups.seen.categories=[airplane,chair], dataset.input_view_list=src_views.txt), so"
-    assert note in printed.out.replace("\n", " ")
+    assert note in " ".join(printed.out.split())
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["rows"][0]["means"]["objects"] == 2
     assert metrics["published"] == []

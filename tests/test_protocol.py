@@ -84,7 +84,7 @@ def test_the_digest_is_of_what_is_evaluated(dataset):
         ({"groups": {"all": {**GROUP, "categories": ["char"]}}}, "unknown category 'char'; did you mean 'chair'"),
         ({"inputs": {"name": "fixed", "views": {1: [64]}}}, "has 6 views, but protocol 'tiny' needs view 64"),
         ({"downscales": [1, 3]}, r"protocol.downscales=3 does not divide"),
-        ({"downscales": [2]}, "at least 7 wide"),
+        ({"downscales": [2]}, "at least 7x7"),
         ({"input_downscale": 3}, "input_downscale=3 does not divide"),
     ],
 )

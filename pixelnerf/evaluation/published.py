@@ -19,10 +19,10 @@ from pixelnerf.evaluation.results import Row
 
 TABLES = Path(__file__).with_name("published.yaml")
 HOW_READ = frozenset({"how_to_get", "cache_gib", "on_error", "workers"})
-"""Keys of a dataset, or of a part of it, that say how files are read: no number depends on them."""
-# Nor does it matter where files are. The convention of pixel centres is the one that a model was trained with, which
-# for checkpoints of the original pixelNeRF is 0.0.
+"""Keys of a dataset, or of a part of it, that say how files are read; no number depends on them."""
 NOT_COMPARED = HOW_READ | {"root", "pixel_center"}
+"""Where files are does not matter to a protocol either. The convention of pixel centres is the model's own: it is the
+one of its training, 0.0 for checkpoints of the original pixelNeRF."""
 
 
 class PublishedTable(Config):
@@ -46,7 +46,7 @@ def published_tables() -> dict[str, PublishedTable]:
 def comparable_rows(name: str, digest: str, ours: Collection[Row]) -> tuple[Row, ...]:
     """What papers report under the protocol of this name and digest for the groups and numbers of photos of our rows.
 
-    A row over another number of objects than ours stays out.
+    Rows over a different number of objects than ours are left out.
     """
     table = published_tables().get(name)
     if table is None or table.digest != digest:
@@ -71,7 +71,7 @@ def protocol_digest(protocol: ProtocolConfig, dataset: Config) -> str:
 def alterations(composed: Mapping[str, Any], pristine: Mapping[str, Any]) -> tuple[str, ...]:
     """How the `protocol` and `dataset` of a composed configuration differ from a pristine one, as `key=value`.
 
-    Differences that no number depends on are left out; `~key` is not there any more.
+    Differences in keys that are not compared are left out; `~key` was removed.
     """
     ours, theirs = (
         _flat({key: without(values[key], NOT_COMPARED) for key in ("protocol", "dataset")})

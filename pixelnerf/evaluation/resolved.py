@@ -134,5 +134,5 @@ def _check_sizes(protocol: ProtocolConfig, scene: Scene, sizes: Int[Tensor, "vie
         if bool((sizes % downscale != 0).any()) or int(sizes.min()) < side * downscale:
             raise UserError(
                 f"protocol.{key}={downscale} does not divide the images of scene '{scene.name}' "
-                f"into whole pixels, at least {side} wide and high"
+                f"into at least {side}x{side} whole pixels"
             )

@@ -27,7 +27,7 @@ _TITLES = {
 class Scores:
     """PSNR in dB, SSIM, LPIPS, sharpness against the truth, and the seconds that one view takes.
 
-    None was not measured, or, of seconds, takes none.
+    None: not measured; for seconds, nothing had to be rendered.
     """
 
     psnr: float

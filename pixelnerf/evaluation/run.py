@@ -69,7 +69,7 @@ class EvaluationConfig(Config):
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Where the results are, and what they are."""
+    """The results, and the folder they were written to."""
 
     output: Path
     results: Results
@@ -81,7 +81,7 @@ def evaluate(
     """Runs a protocol: `metrics.json`, `per_object.csv`, `report.html`, `renders/` and `resolved_protocol.json`.
 
     `dataset` is what `config.dataset` describes, opened. `altered` are changes made to the named protocol or its
-    dataset, to be noted. Interrupted, the next call goes on with the scenes that are left.
+    dataset, which the results note. After an interruption the next call continues with the remaining scenes.
 
     Raises:
         UserError: an unfit checkpoint, missing data, a protocol that does not fit the data, an unwritable folder.
@@ -216,7 +216,7 @@ def _evaluate_all(
                 bar.advance("" if mean is None else f"PSNR {mean:.2f} dB")
     except KeyboardInterrupt:
         done = f"{len(results)} of {len(resolved.items)} scenes are done"
-        raise KeyboardInterrupt(f"interrupted: {done}; the same command goes on from there") from None
+        raise KeyboardInterrupt(f"interrupted: {done}; run the same command to continue") from None
     return results
 
 
@@ -235,9 +235,13 @@ def _notes(
     trained = training_categories(training)
     groups = {name: set(group.categories or ()) for name, group in protocol.groups.items()}
     if known := sorted(groups.get("unseen", set()) & trained):
-        notes["unseen"] = f"this model was trained on {', '.join(known)}, so 'unseen' numbers are not of unseen"
+        notes["unseen"] = (
+            f"this model was trained on {', '.join(known)}, so 'unseen' includes categories that it has seen"
+        )
     if trained and (new := sorted(groups.get("seen", set()) - trained)):
-        notes["seen"] = f"this model was not trained on {', '.join(new)}, which 'seen' numbers are of, too"
+        notes["seen"] = (
+            f"this model was not trained on {', '.join(new)}, so 'seen' includes categories that it has not seen"
+        )
     # A scene at several sizes has the same message for each.
     if messages := list(dict.fromkeys(damaged.messages.values())):
         notes["damaged"] = f"scenes left out as damaged: {len(messages)}, the first: {messages[0]}"

@@ -1,4 +1,4 @@
-"""Finished objects on disk, so that an interrupted evaluation goes on where it stopped.
+"""Finished objects on disk, so that an interrupted evaluation continues where it stopped.
 
 A stored result is used again only under its own key: a digest of everything that decides the numbers.
 """

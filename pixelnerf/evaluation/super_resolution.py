@@ -1,4 +1,4 @@
-"""Post-processors: further pictures that are made of a model's renders, refined or plainly enlarged."""
+"""Post-processors, which make further pictures from a model's renders: refined ones, and plain enlargements."""
 
 import time
 from abc import ABC, abstractmethod
@@ -38,7 +38,7 @@ class Renders:
 
 @dataclass(frozen=True)
 class Pictures:
-    """One method's pictures of all targets, and the mean seconds of one; None takes none."""
+    """One method's pictures of all targets, and the mean seconds for one; None if nothing had to be rendered."""
 
     method: str
     kind: Kind
@@ -47,11 +47,11 @@ class Pictures:
 
 
 class Enhancer(ABC):
-    """A post-processor, whose pictures stand beside the model's."""
+    """A post-processor; its pictures are measured and shown beside the model's."""
 
     @abstractmethod
     def check(self, item: Item) -> None:
-        """Makes sure before any rendering that the item can be processed.
+        """Checks, before anything is rendered, that the item can be processed.
 
         Raises:
             UserError: it cannot.
@@ -59,12 +59,12 @@ class Enhancer(ABC):
 
     @abstractmethod
     def enhance(self, renders: Renders) -> Pictures:
-        """The same targets in another way; the seconds include rendering."""
+        """The method's pictures of the same targets; their seconds include rendering."""
 
 
 @dataclass(frozen=True)
 class Refinement(Enhancer):
-    """Renders after a refiner; `training_scenes` are by name, for the photo that a refiner may look at."""
+    """Renders after a refiner; a refiner may look at a photo of the `training_scenes`, which are by name."""
 
     refiner: LoadedRefiner
     net: Net
@@ -135,7 +135,7 @@ def colors(renders: Sequence[TimedRender]) -> Images:
 
 
 def mean_seconds(renders: Sequence[TimedRender]) -> float:
-    """The mean seconds of one."""
+    """The mean seconds for one render."""
     return fmean(render.seconds for render in renders)
 
 
