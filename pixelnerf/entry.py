@@ -92,7 +92,7 @@ def _describe_unknown_key(key: str, arguments: Sequence[str], folder: Path, conf
 
 
 def _compose_without(key: str, arguments: Sequence[str], folder: Path, config_name: str) -> Mapping:
-    """The configuration that would be there without the unknown key, as plain values."""
+    """The configuration without the unknown key, as plain values."""
     others = [argument for argument in arguments if "=" in argument and argument.lstrip("+~").split("=")[0] != key]
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(version_base=None, config_dir=str(folder)):
