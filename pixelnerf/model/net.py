@@ -24,6 +24,7 @@ from pixelnerf.model.lookup import look_up, to_view_frames
 from pixelnerf.model.mlp import MlpField, MlpFieldConfig
 from pixelnerf.model.pyramid import build_scene_features, no_features
 from pixelnerf.model.renderer import Renderer
+from pixelnerf.tools.process import keep_freed_memory
 from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures
 
 RawRadiance = tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]
@@ -97,6 +98,8 @@ class Net(nn.Module, ABC):
         generator: torch.Generator | None = None,
     ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
         """Density and colour of Gaussians in the world ("batch ray sample"), by the first (0) or second (1) pass."""
+        if gaussians.means.device.type == "cpu":
+            keep_freed_memory()
         field = min(pass_index, len(self.fields) - 1)
         return activate(*self.query(features, field, gaussians), self.config.field, generator)
 
