@@ -55,7 +55,7 @@ def test_stored_digests_are_those_of_the_protocols(repository, name):
     [
         ("protocol/shapenet_13.yaml", "{1: [0]}", "{1: [1]}"),
         ("protocol/base.yaml", "every: 1", "every: 2"),
-        ("dataset/nmr.yaml", "far: 4.0", "far: 4.1"),
+        ("dataset/base/shapenet.yaml", "far: 4.0", "far: 4.1"),
     ],
 )
 def test_an_edited_protocol_loses_its_published_rows(conf, file, old, new):
