@@ -40,8 +40,9 @@ def test_it_is_one_class_of_thirty_lines():
 
 
 def test_train_trains_on_it(root, tmp_path):
-    values = compose_values("dataset=own", f"dataset.reader={READER}:TurntableDataset", f"run_dir={tmp_path}", *TINY)
-    values["dataset"]["options"] = {"root": str(root), "near": 1.0, "far": 4.5}
+    # As on the command line.
+    options = (f"dataset.reader={READER}:TurntableDataset", f"dataset.options={{root: {root}, near: 1.0, far: 4.5}}")
+    values = compose_values("dataset=own", *options, f"run_dir={tmp_path}", *TINY)
     result = train(parse_whole(ExperimentConfig, values))
     assert result.step == 6
     assert result.best_psnr is not None

@@ -20,12 +20,12 @@ class OwnConfig(Config):
 
     Attributes:
         reader: the Python file and the class in it, "my_reader.py:MyDataset"; the class is a `SceneDataset`.
-        options: its keyword arguments.
+        options: its keyword arguments; None for none.
     """
 
     name: Literal["own"]
     reader: str
-    options: dict[str, Any]
+    options: dict[str, Any] | None
 
 
 def open_own(config: OwnConfig) -> SceneDataset:
@@ -49,7 +49,7 @@ def open_own(config: OwnConfig) -> SceneDataset:
         hint = nearest(name, ours) if ours else "; it has none"
         raise UserError(f"'{path}' has no class '{name}' that is a SceneDataset{hint}")
     try:
-        return reader(**config.options)
+        return reader(**(config.options or {}))
     except TypeError as error:
         raise UserError(f"dataset.options do not fit {config.reader}: {error}") from None
 
