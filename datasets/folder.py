@@ -1,16 +1,15 @@
-"""What every dataset in a folder has: its options, its root, its lists, its cache."""
+"""What every dataset in a folder has: its options, its categories, its lists."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from pydantic import Field, model_validator
 
-from datasets.image_cache import ImageCache
+from datasets.image_files import reading
 from pixelnerf.config import Config, nearest
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import OnError, SceneDataset
+from pixelnerf.scenes.scene import OnError
 
 Color = tuple[float, float, float]
 
@@ -49,20 +48,10 @@ class BoundedConfig(FolderConfig):
             raise ValueError(f"near = {self.near} is not before far = {self.far}")
         return self
 
-
-ConfigType = TypeVar("ConfigType", bound=FolderConfig)
-
-
-class FolderDataset(SceneDataset, Generic[ConfigType]):
-    """A dataset under one root folder, whose scenes share a cache of decoded photos."""
-
-    def __init__(self, config: ConfigType) -> None:
-        if not config.root.is_dir():
-            raise UserError(f"no data folder '{config.root}': set dataset.root=PATH; {config.how_to_get}")
-        self.on_error = config.on_error
-        self._config = config
-        self._root = config.root
-        self._cache = ImageCache(config.cache_gib)
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Near and far."""
+        return self.near, self.far
 
 
 def check_categories(categories: Sequence[str] | None, known: Sequence[str]) -> None:
@@ -75,17 +64,9 @@ def check_categories(categories: Sequence[str] | None, known: Sequence[str]) -> 
 
 
 def read_list(path: Path) -> list[str]:
-    """The non-empty lines of a list file.
-
-    Raises:
-        UserError: it is missing or not text.
-    """
-    try:
+    """The non-empty lines of a list file."""
+    with reading("list file", path):
         lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise UserError(f"missing list file '{path}'") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read list file '{path}': {error}") from None
     return [line.strip() for line in lines if line.strip()]
 
 

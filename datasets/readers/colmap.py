@@ -7,7 +7,6 @@ Photos of lenses that bend lines are straightened when they are read (`datasets.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,22 +15,14 @@ import torch
 from jaxtyping import Float
 from typing_extensions import override
 
-from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
 from datasets.readers.camera_files import resized
-from datasets.readers.captures import (
-    CaptureConfig,
-    CaptureWorld,
-    scene_folders,
-    scene_name,
-    split_views,
-    straight_scene,
-    used_views,
-)
+from datasets.readers.captures import CaptureConfig, CaptureDataset, CaptureWorld
 from datasets.readers.colmap_model import ColmapModel, read_colmap_model
+from datasets.readers.folder_dataset import scene_folders
 from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import Scene, SceneList, SparsePoints, Split
+from pixelnerf.scenes.scene import Scene, SparsePoints, Split
 from pixelnerf.types import Cameras
 
 
@@ -48,31 +39,28 @@ class ColmapConfig(CaptureConfig):
     images: str
 
 
-class ColmapDataset(FolderDataset[ColmapConfig]):
+class ColmapDataset(CaptureDataset[ColmapConfig]):
     """Reader of COLMAP captures."""
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        check_categories(categories, [])
-        return SceneList(scene_folders(self._root, self._config.model), partial(self._open, split=split))
+        return self._listed(scene_folders(self._root, self._config.model), split, categories)
 
-    def _open(self, name: str, split: Split) -> Scene:
-        folder = self._root / name
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
         path = folder / self._config.model
         model = read_colmap_model(path)
-        used = used_views(len(model.names), self._config, path)
-        views = split_views(used, split, self._config.test_every)
-        images = [_find_image(folder / self._config.images, model.names[view]) for view in views]
-        lenses = [self._lens(model, view, image) for view, image in zip(views, images, strict=True)]
-        return straight_scene(
-            scene_name(self._root, name),
+        used, views = self._chosen_views(len(model.names), split, path)
+        lenses = [
+            self._lens(model, view, _find_image(folder / self._config.images, model.names[view])) for view in views
+        ]
+        return self._straight_scene(
+            name,
             path,
             lenses,
             model.poses[views],
             model.poses[used],
             lambda: model.bounds(used),
-            self._config,
-            self._cache,
             lambda cameras, world: sparse_points(model, views, _straight_pixels(model, views, cameras), world),
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
+from datasets.image_files import reading
 from datasets.readers.camera_files import pinhole
 from datasets.readers.lens import Distortion
 from pixelnerf.errors import UserError
@@ -38,11 +39,7 @@ class ColmapModel:
     indices: tuple[Int[np.ndarray, "seen"], ...]
 
     def bounds(self, views: Sequence[int]) -> tuple[float, float]:
-        """The nearest and farthest depth of the points that some views see, but for half a percent of each view's.
-
-        Raises:
-            UserError: none of the views sees a point.
-        """
+        """The nearest and farthest depth of the points that some views see, but for half a percent of each view's."""
         near, far = np.inf, 0.0
         for view in views:
             pose = self.poses[view]
@@ -60,18 +57,12 @@ class ColmapModel:
 
 
 def read_colmap_model(folder: Path) -> ColmapModel:
-    """Reads a model (`cameras`, `images` and `points3D`, as .bin or .txt).
-
-    Raises:
-        UserError: no model there, or an empty one.
-    """
+    """Reads a model (`cameras`, `images` and `points3D`, as .bin or .txt); it has an image at least."""
     if not any((folder / f"cameras.{suffix}").is_file() for suffix in ("bin", "txt")):
         raise UserError(f"no COLMAP model in '{folder}': it needs cameras, images and points3D as .bin or .txt")
     library = _pycolmap()
-    try:
+    with reading("COLMAP model", folder):
         model = library.Reconstruction(str(folder))
-    except Exception as error:  # pycolmap raises what its C++ side throws
-        raise UserError(f"cannot read the COLMAP model in '{folder}': {str(error).splitlines()[0]}") from None
     images = sorted((image for image in model.images.values() if image.has_pose), key=lambda image: image.name)
     if not images:
         raise UserError(f"the COLMAP model in '{folder}' has no registered images")
