@@ -58,9 +58,8 @@ def check_categories(categories: Sequence[str] | None, known: Sequence[str]) -> 
     """Raises a UserError for the first category that a dataset does not have."""
     for category in categories or ():
         if category not in known:
-            raise UserError(
-                f"unknown category '{category}'{nearest(category, list(known)) if known else '; it has none'}"
-            )
+            hint = nearest(category, list(known)) if known else "; it has none"
+            raise UserError(f"unknown category '{category}'{hint}")
 
 
 def read_list(path: Path) -> list[str]:
@@ -71,12 +70,9 @@ def read_list(path: Path) -> list[str]:
 
 
 def present_names(path: Path, names: Sequence[str], found: set[str], on_error: OnError) -> list[str]:
-    """Those names of a list file that are there.
+    """Those names of a list file that are there; the others are an error, or skipped and logged in one line.
 
     Two listings are compared, so 40,000 objects cost one system call a folder and not one each.
-
-    Raises:
-        UserError: some are not there, unless they are to be skipped; then one line is logged.
     """
     absent = [name for name in names if name not in found]
     if absent:

@@ -16,10 +16,9 @@ from typing_extensions import override
 
 from datasets.folder import BoundedConfig
 from datasets.image_files import read_size
-from datasets.readers.camera_files import make_cameras
+from datasets.readers.camera_files import angle_intrinsics, make_cameras, read_transforms
 from datasets.readers.file_scene import PhotoFiles
 from datasets.readers.folder_dataset import FolderDataset, scene_folders
-from datasets.readers.transforms_files import angle_intrinsics, read_transforms
 from pixelnerf.scenes.scene import Scene, Split
 
 

@@ -1,7 +1,10 @@
-"""Checks and conversions that every reader's cameras go through."""
+"""Files of cameras, and the checks and conversions that every reader's cameras go through."""
 
 import io
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +29,7 @@ def make_cameras(
     pixel_center: float = 0.5,
     downscale: Int[np.ndarray, "view"] | int = 1,
 ) -> Cameras:
-    """Checked cameras in float32, with the principal point moved to the convention of pixel centres at + 0.5.
+    """Cameras in float32 with pixel centres at + 0.5; a UserError if a pose is not rigid, or a matrix not a pinhole's.
 
     Args:
         poses: camera-to-world, OpenCV axes.
@@ -35,9 +38,6 @@ def make_cameras(
         path: the file they come from, for messages.
         pixel_center: where the file has the centre of its first pixel.
         downscale: whole numbers by which the photos are shrunk when they are read.
-
-    Raises:
-        UserError: not a number, not rigid, reflected, or a focal length that is not positive.
     """
     matrices = np.broadcast_to(intrinsics, (len(poses), *intrinsics.shape[-2:])).copy()
     for view, (pose, matrix) in enumerate(zip(poses, matrices, strict=True)):
@@ -124,11 +124,6 @@ def read_numbers(path: Path, count: int) -> Float[np.ndarray, "number"]:
     return numbers
 
 
-def read_archive(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file; nothing is unpickled."""
-    return parse_archive(read_content(path), path)
-
-
 def read_content(path: Path) -> bytes:
     """The bytes of a camera file."""
     with reading("camera file", path):
@@ -136,6 +131,39 @@ def read_content(path: Path) -> bytes:
 
 
 def parse_archive(content: bytes, path: Path) -> dict[str, np.ndarray]:
-    """As `read_archive`, of bytes that were read from `path`."""
+    """The arrays of an .npz file that was read from `path`; nothing is unpickled."""
     with reading("camera file", path), np.load(io.BytesIO(content), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
+
+
+def read_transforms(path: Path) -> tuple[dict[str, Any], Float[np.ndarray, "frame 4 4"]]:
+    """The content of a transforms file, and the poses of its frames, turned from Blender's axes into OpenCV's."""
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("frames"), list) or not content["frames"]:
+        raise UserError(f"'{path}' has no 'frames'")
+    poses = []
+    for number, frame in enumerate(content["frames"]):
+        where = f"frame {number} in '{path}'"
+        if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
+            raise UserError(f"{where} has no 'file_path'")
+        try:
+            matrix = np.array(frame["transform_matrix"], dtype=np.float64)
+        except (KeyError, ValueError, TypeError):
+            raise UserError(f"{where} has no 'transform_matrix' of 4x4 numbers") from None
+        poses.append(square_pose(matrix, where) @ OPENGL_TO_OPENCV)
+    return content, np.stack(poses)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    with reading("file", path):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def angle_intrinsics(content: dict[str, Any], size: tuple[int, int], path: Path) -> Float[np.ndarray, "3 3"]:
+    """The intrinsics of photos of a size (width, height), from the horizontal field of view in radians."""
+    angle = content.get("camera_angle_x")
+    if not isinstance(angle, int | float) or not 0 < angle < math.pi:
+        raise UserError(f"'camera_angle_x' in '{path}' is {angle!r}, not an angle in radians between 0 and pi")
+    focal = 0.5 * size[0] / math.tan(0.5 * angle)
+    return pinhole(focal, focal, size[0] / 2, size[1] / 2)

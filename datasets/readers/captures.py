@@ -26,8 +26,8 @@ class CaptureConfig(FolderConfig):
     Attributes:
         near: where rays begin, in units of t; None to take it from the capture.
         far: where they end; None likewise.
-        scale_world: scale the world so that the nearest bound lies at 4/3, and move it to the cameras; else it is the
-            file's. A model with position codes in the world needs a scale that it is made for.
+        scale_world: scale the world so that the nearest bound lies at 4/3, as models with position codes need it, and
+            move it to the cameras; else it is the file's.
         downscale: photos are shrunk by this whole number when they are read.
         leave_out: photos that are not used, by their numbers in the capture's order, from 0: single ones or ranges with
             both ends included, for instance [3, "14-34"]. What goes by number or order (`test_every`, an input view)
@@ -53,9 +53,7 @@ class CaptureConfig(FolderConfig):
     @classmethod
     def _are_ranges(cls, given: tuple[int | str, ...]) -> tuple[int | str, ...]:
         for item in given:
-            first, last = _ends(item)
-            if last < first:
-                raise ValueError(f"'{item}' ends before it begins")
+            _ends(item)
         return given
 
 
@@ -67,21 +65,15 @@ def _ends(item: int | str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", str(item).strip())
     if found is None:
         raise ValueError(f"'{item}' is neither a photo's number nor a range such as 14-34")
-    return int(found[1]), int(found[2] or found[1])
-
-
-# The nearest bound comes to lie at 1 / 0.75, so that NDC's near plane at 1 is in front of everything.
-BOUND_MARGIN = 0.75
+    first, last = int(found[1]), int(found[2] or found[1])
+    if last < first:
+        raise ValueError(f"'{item}' ends before it begins")
+    return first, last
 
 
 @dataclass(frozen=True)
 class CaptureWorld:
-    """A scaled frame in a capture's own.
-
-    Attributes:
-        frame: its axes and origin in the capture's world.
-        scale: lengths in it over lengths in the capture's world.
-    """
+    """A world whose axes and origin are `frame` in a capture's own, and whose lengths are `scale` times as long."""
 
     frame: Float[np.ndarray, "4 4"]
     scale: float
@@ -102,7 +94,8 @@ OWN_WORLD = CaptureWorld(np.eye(4), 1.0)
 
 def scaled_world(frame: Float[np.ndarray, "4 4"], nearest: float) -> CaptureWorld:
     """The world with a frame's axes and origin in which the depth `nearest` is 4/3, as in NeRF (2020)."""
-    return CaptureWorld(frame, 1 / (BOUND_MARGIN * nearest))
+    # So NDC's near plane at 1 is in front of everything.
+    return CaptureWorld(frame, 1 / (0.75 * nearest))
 
 
 class CaptureDataset(FolderDataset[CaptureConfigType]):

@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from datasets.folder import BoundedConfig, present_names, read_list
 from datasets.image_files import read_size
-from datasets.readers.camera_files import make_cameras, read_archive
+from datasets.readers.camera_files import make_cameras, parse_archive, read_content
 from datasets.readers.file_scene import PhotoFiles
 from datasets.readers.folder_dataset import FolderDataset, listed_images
 from pixelnerf.errors import UserError
@@ -75,7 +75,10 @@ class DtuDataset(FolderDataset[DtuConfig]):
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
         path, downscale = folder / self._config.camera_file, self._config.downscale
         images = listed_images(folder / "image")[: self._config.max_views]
-        _check_numbers(images)
+        for view, image in enumerate(images):
+            # A camera belongs to a photo by its number alone, so a missing photo would move all that follow.
+            if image.stem.isdecimal() and int(image.stem) != view:
+                raise UserError(f"'{image}' is photo {view} of its folder: photos are numbered from 0 without gaps")
         masks: Sequence[Path | None] = [None] * len(images)
         if self._config.use_masks and (folder / "mask").is_dir():
             masks = listed_images(folder / "mask")[: len(images)]
@@ -93,22 +96,14 @@ class DtuDataset(FolderDataset[DtuConfig]):
         )
 
 
-def _check_numbers(images: Sequence[Path]) -> None:
-    """A camera belongs to a photo by its number alone, so a missing photo would move all that follow."""
-    for view, image in enumerate(images):
-        if image.stem.isdecimal() and int(image.stem) != view:
-            raise UserError(f"'{image}' is photo number {view} of its folder: photos are numbered from 0 without gaps")
-
-
 def _read_cameras(path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
-    arrays = read_archive(path)
+    arrays = parse_archive(read_content(path), path)
     poses, intrinsics = [], []
     for view in range(count):
         projection = arrays.get(f"world_mat_{view}")
         if projection is None:
             raise UserError(f"camera file '{path}' has no 'world_mat_{view}', but there are {count} images")
-        where = f"view {view} in '{path}'"
-        pose, matrix = decompose_projection(projection, where)
+        pose, matrix = decompose_projection(projection, f"view {view} in '{path}'")
         normalization = arrays.get(f"scale_mat_{view}")
         if normalization is not None:
             pose[:3, 3] = (pose[:3, 3] - normalization[:3, 3]) / normalization[0, 0]

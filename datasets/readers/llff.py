@@ -21,8 +21,7 @@ from typing_extensions import override
 from datasets.image_files import read_size, reading
 from datasets.readers.camera_files import make_cameras, pinhole, resized
 from datasets.readers.captures import OWN_WORLD, CaptureConfig, CaptureDataset, CaptureWorld, scaled_world
-from datasets.readers.colmap import sparse_points
-from datasets.readers.colmap_model import read_colmap_model
+from datasets.readers.colmap import read_colmap_model
 from datasets.readers.file_scene import PhotoFiles
 from datasets.readers.folder_dataset import listed_images, scene_folders
 from pixelnerf.errors import UserError
@@ -91,9 +90,8 @@ def _read_rows(path: Path) -> Float[np.ndarray, "view 17"]:
     if rows.ndim != 2 or rows.shape[1] != 17:
         raise UserError(f"'{path}' has the shape {rows.shape}, not (views, 17)")
     if not np.isfinite(rows).all():
-        raise UserError(
-            f"row {int(np.argmin(np.isfinite(rows).all(axis=1)))} of '{path}' has a value that is not finite"
-        )
+        row = int(np.argmin(np.isfinite(rows).all(axis=1)))
+        raise UserError(f"row {row} of '{path}' has a value that is not finite")
     if not ((rows[:, 15] > 0) & (rows[:, 16] > rows[:, 15])).all():
         raise UserError(f"bounds in '{path}' are not 0 < near < far in every row")
     return rows
@@ -136,6 +134,5 @@ def _read_points(folder: Path, views: Sequence[int], sizes: np.ndarray, world: C
     if not folder.is_dir():
         return None
     model = read_colmap_model(folder)
-    ratios = sizes / model.sizes[views]
-    pixels = [model.pixels[view] * ratio for view, ratio in zip(views, ratios, strict=True)]
-    return sparse_points(model, views, pixels, world)
+    pixels = [model.pixels[view] * (size / model.sizes[view]) for view, size in zip(views, sizes, strict=True)]
+    return model.sparse_points(views, pixels, world)

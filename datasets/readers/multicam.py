@@ -15,10 +15,9 @@ import numpy as np
 from typing_extensions import override
 
 from datasets.folder import FolderConfig
-from datasets.readers.camera_files import OPENGL_TO_OPENCV, inverted, make_cameras, square_pose
+from datasets.readers.camera_files import OPENGL_TO_OPENCV, inverted, make_cameras, read_json, square_pose
 from datasets.readers.file_scene import PhotoFiles
 from datasets.readers.folder_dataset import FolderDataset, scene_folders
-from datasets.readers.transforms_files import read_json
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
 

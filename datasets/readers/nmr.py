@@ -22,15 +22,7 @@ from typing_extensions import override
 
 from datasets.folder import BoundedConfig, check_categories, present_names, read_list
 from datasets.image_files import read_size
-from datasets.readers.camera_files import (
-    check_pose,
-    inverted,
-    make_cameras,
-    parse_archive,
-    pinhole,
-    read_content,
-    square_pose,
-)
+from datasets.readers.camera_files import check_pose, inverted, make_cameras, parse_archive, read_content, square_pose
 from datasets.readers.file_scene import PhotoFiles
 from datasets.readers.folder_dataset import FolderDataset
 from pixelnerf.config import nearest
@@ -125,12 +117,12 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
     def _cameras(self, path: Path, size: tuple[int, int]) -> Cameras:
         """Parsed once for all objects with the same file, since the layout's renders share one rig."""
         content = read_content(path)
-        known = self._known_cameras.get((content, size))
-        if known is not None:
-            return known
+        if (content, size) in self._known_cameras:
+            return self._known_cameras[content, size]
         poses, camera_matrices = _parse_matrices(content, path)
         # From an image that spans [-1, 1] in both axes to one that spans [0, width] x [0, height].
-        to_pixels = pinhole(size[0] / 2, size[1] / 2, size[0] / 2, size[1] / 2)
+        width, height = size
+        to_pixels = np.array([[width / 2, 0, width / 2], [0, height / 2, height / 2], [0, 0, 1]])
         cameras = make_cameras(WORLD_TURN @ poses, to_pixels @ camera_matrices, size, path, self._config.pixel_center)
         if len(self._known_cameras) >= MOST_KNOWN_CAMERAS:
             self._known_cameras.clear()

@@ -19,11 +19,10 @@ from jaxtyping import Float
 from typing_extensions import override
 
 from datasets.image_files import read_size, reading
-from datasets.readers.camera_files import pinhole, resized
+from datasets.readers.camera_files import pinhole, read_transforms, resized
 from datasets.readers.captures import CaptureConfig, CaptureDataset
 from datasets.readers.folder_dataset import scene_folders
 from datasets.readers.lens import Distortion, Lens, brown_distortion, fisheye_distortion
-from datasets.readers.transforms_files import read_transforms
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
 
@@ -78,20 +77,21 @@ def _distortion(values: Mapping[str, Any], path: Path) -> Distortion | None:
         return brown_distortion(values)
     if model == "OPENCV_FISHEYE":
         return fisheye_distortion(values)
-    raise UserError(
-        f"'{path}' has a camera of the model {model!r}: straighten its photos, and export them with one of "
-        f"{', '.join((*BROWN_MODELS, 'OPENCV_FISHEYE'))}"
-    )
+    known = ", ".join((*BROWN_MODELS, "OPENCV_FISHEYE"))
+    raise UserError(f"'{path}' has a camera of the model {model!r}: straighten its photos, and export one of {known}")
 
 
 def _bounds(content: Mapping[str, Any], poses: Float[np.ndarray, "view 4 4"], path: Path) -> tuple[float, float]:
     """The nearest and farthest depth of the sparse points, but for half a percent."""
     if not isinstance(content.get("ply_file_path"), str):
-        raise UserError(
-            f"'{path}' names no sparse points to find depths: set dataset.near, dataset.far and "
-            "dataset.scale_world=false"
-        )
-    points = _read_points(path.parent / content["ply_file_path"])
+        way_out = "set dataset.near, dataset.far and dataset.scale_world=false"
+        raise UserError(f"'{path}' names no sparse points to find depths: {way_out}")
+    points_path = path.parent / content["ply_file_path"]
+    with reading("sparse points", points_path):
+        cloud = trimesh.load_scene(points_path, file_type="ply").to_geometry()
+    if not isinstance(cloud, trimesh.PointCloud | trimesh.Trimesh) or not len(cloud.vertices):
+        raise UserError(f"no sparse points in '{points_path}': set dataset.near and dataset.far")
+    points = np.asarray(cloud.vertices, dtype=np.float64)
     depths = np.einsum("pvc,vc->pv", points[:, None] - poses[:, :3, 3], poses[:, :3, 2])
     near, far = np.percentile(depths[depths > 0], [0.5, 99.5])
     return float(near), float(far)
@@ -102,16 +102,5 @@ def _focal(values: Mapping[str, Any], axis: str, side: float, path: Path) -> flo
         return float(values[f"fl_{axis}"])
     angle = values.get(f"camera_angle_{axis}")
     if not isinstance(angle, int | float) or not 0 < angle < math.pi:
-        raise UserError(
-            f"'{path}' has neither 'fl_{axis}' nor an angle 'camera_angle_{axis}' in radians for some frame"
-        )
+        raise UserError(f"'{path}' has a frame without 'fl_{axis}' or an angle 'camera_angle_{axis}' in radians")
     return 0.5 * side / math.tan(0.5 * angle)
-
-
-def _read_points(path: Path) -> Float[np.ndarray, "point 3"]:
-    with reading("sparse points", path):
-        points = trimesh.load_scene(path, file_type="ply").to_geometry()
-    vertices = points.vertices if isinstance(points, trimesh.PointCloud | trimesh.Trimesh) else np.empty((0, 3))
-    if not len(vertices):
-        raise UserError(f"no sparse points in '{path}': set dataset.near and dataset.far")
-    return np.asarray(vertices, dtype=np.float64)

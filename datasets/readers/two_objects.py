@@ -12,10 +12,9 @@ from typing_extensions import override
 
 from datasets.folder import BoundedConfig
 from datasets.image_files import read_size
-from datasets.readers.camera_files import make_cameras
+from datasets.readers.camera_files import angle_intrinsics, make_cameras, read_transforms
 from datasets.readers.file_scene import PhotoFiles
 from datasets.readers.folder_dataset import FolderDataset
-from datasets.readers.transforms_files import angle_intrinsics, read_transforms
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
 
