@@ -1,16 +1,15 @@
-"""What every dataset in a folder has: its options, its root, its lists, its cache."""
+"""What every dataset in a folder has: its options, its categories, its lists."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from pydantic import Field, model_validator
 
-from datasets.image_cache import ImageCache
+from datasets.image_files import reading
 from pixelnerf.config import Config, nearest
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import OnError, SceneDataset
+from pixelnerf.scenes.scene import OnError
 
 Color = tuple[float, float, float]
 
@@ -49,53 +48,31 @@ class BoundedConfig(FolderConfig):
             raise ValueError(f"near = {self.near} is not before far = {self.far}")
         return self
 
-
-ConfigType = TypeVar("ConfigType", bound=FolderConfig)
-
-
-class FolderDataset(SceneDataset, Generic[ConfigType]):
-    """A dataset under one root folder, whose scenes share a cache of decoded photos."""
-
-    def __init__(self, config: ConfigType) -> None:
-        if not config.root.is_dir():
-            raise UserError(f"no data folder '{config.root}': set dataset.root=PATH; {config.how_to_get}")
-        self.on_error = config.on_error
-        self._config = config
-        self._root = config.root
-        self._cache = ImageCache(config.cache_gib)
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Near and far."""
+        return self.near, self.far
 
 
 def check_categories(categories: Sequence[str] | None, known: Sequence[str]) -> None:
     """Raises a UserError for the first category that a dataset does not have."""
     for category in categories or ():
         if category not in known:
-            raise UserError(
-                f"unknown category '{category}'{nearest(category, list(known)) if known else '; it has none'}"
-            )
+            hint = nearest(category, list(known)) if known else "; it has none"
+            raise UserError(f"unknown category '{category}'{hint}")
 
 
 def read_list(path: Path) -> list[str]:
-    """The non-empty lines of a list file.
-
-    Raises:
-        UserError: it is missing or not text.
-    """
-    try:
+    """The non-empty lines of a list file."""
+    with reading("list file", path):
         lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise UserError(f"missing list file '{path}'") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read list file '{path}': {error}") from None
     return [line.strip() for line in lines if line.strip()]
 
 
 def present_names(path: Path, names: Sequence[str], found: set[str], on_error: OnError) -> list[str]:
-    """Those names of a list file that are there.
+    """Those names of a list file that are there; the others are an error, or skipped and logged in one line.
 
     Two listings are compared, so 40,000 objects cost one system call a folder and not one each.
-
-    Raises:
-        UserError: some are not there, unless they are to be skipped; then one line is logged.
     """
     absent = [name for name in names if name not in found]
     if absent:

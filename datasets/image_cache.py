@@ -4,7 +4,7 @@ import mmap
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 
@@ -17,16 +17,6 @@ class _Slab:
     memory: mmap.mmap
     used: int = 0
     keys: list[Hashable] = field(default_factory=list)
-
-
-class _Slot(NamedTuple):
-    slab: _Slab
-    offset: int
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-    def array(self) -> np.ndarray:
-        return np.ndarray(self.shape, self.dtype, self.slab.memory, self.offset)
 
 
 class ImageCache:
@@ -46,7 +36,8 @@ class ImageCache:
         self.budget = int(gib * 2**30)
         self.used = 0
         self._slab_bytes = min(SLAB_BYTES, self.budget // 4)
-        self._slots: dict[Hashable, _Slot] = {}
+        # What rebuilds each array around its bytes in a slab.
+        self._arrays: dict[Hashable, Callable[[], np.ndarray]] = {}
         self._slabs: deque[_Slab] = deque()
 
     def __reduce__(self) -> tuple[type["ImageCache"], tuple[float]]:
@@ -55,18 +46,16 @@ class ImageCache:
 
     def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
         """The array kept under a key, or the one made now."""
-        slot = self._slots.get(key)
-        if slot is not None:
-            return slot.array()
+        if key in self._arrays:
+            return self._arrays[key]()
         array = make()
         if not 0 < array.nbytes <= self.budget:
             return array
         slab = self._slab_for(array.nbytes)
-        slot = _Slot(slab, slab.used, array.shape, array.dtype)
-        slot.array()[...] = array
+        self._arrays[key] = partial(np.ndarray, array.shape, array.dtype, slab.memory, slab.used)
+        self._arrays[key]()[...] = array
         slab.used += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
         slab.keys.append(key)
-        self._slots[key] = slot
         return array
 
     def _slab_for(self, size: int) -> _Slab:
@@ -78,7 +67,7 @@ class ImageCache:
             oldest = self._slabs.popleft()
             self.used -= len(oldest.memory)
             for key in oldest.keys:
-                del self._slots[key]
+                del self._arrays[key]
         # Private to this process: a forked worker must not write into its siblings' slabs.
         slab = _Slab(mmap.mmap(-1, length, access=mmap.ACCESS_COPY))
         self.used += length

@@ -1,5 +1,7 @@
-"""Photos and masks from files, as 8-bit arrays."""
+"""Photos and masks from files, as 8-bit arrays, and the one line that says why a file cannot be read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +14,26 @@ from pixelnerf.errors import UserError
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
 
 
+@contextmanager
+def reading(kind: str, path: Path) -> Iterator[None]:
+    """Turns whatever a decoder raises about a file of some kind into one UserError with its path."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"missing {kind} '{path}'") from None
+    except Exception as error:  # libraries raise many kinds for damaged files
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(f"cannot read {kind} '{path}': {reason}; if it is damaged, copy it again") from None
+
+
 def read_size(path: Path) -> tuple[int, int]:
     """(width, height) of an image file, from its header."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except FileNotFoundError:
-        raise UserError(f"missing image '{path}'") from None
-    except (OSError, SyntaxError) as error:
-        raise UserError(f"cannot read image '{path}': {error}") from None
+    with reading("image", path), Image.open(path) as image:
+        return image.size
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "height width channel"]:
-    """An image as RGB, or as RGBA with straight alpha where the file has alpha.
-
-    Raises:
-        UserError: missing, truncated, not an image, or more than 8 bits a channel.
-    """
+    """An image of 8 bits a channel as RGB, or as RGBA with straight alpha where the file has alpha."""
     image = _load(path)
     has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     # A copy: arrays that look into Pillow's memory cannot become tensors.
@@ -39,9 +44,6 @@ def read_mask(path: Path, size: tuple[int, int], image_path: Path) -> UInt8[np.n
     """An object mask, 255 on the object, that belongs to an image of a size (width, height).
 
     Masks of several channels count by their first one, and masks of 0 and 1 are stretched to 0 and 255.
-
-    Raises:
-        UserError: as `read_image`, or of another size than its image.
     """
     image = _load(path)
     if image.size != size:
@@ -74,13 +76,8 @@ def mask_box(mask: Bool[np.ndarray, "height width"]) -> tuple[int, int, int, int
 
 
 def _load(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except FileNotFoundError:
-        raise UserError(f"missing image '{path}'") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"cannot read image '{path}': {error}; it may be truncated, copy it again") from None
+    with reading("image", path), Image.open(path) as image:
+        image.load()
     if image.mode in DEEP_MODES:
         raise UserError(f"image '{path}' has more than 8 bits a channel (mode {image.mode}): convert it to 8 bits")
     return image

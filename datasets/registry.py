@@ -1,6 +1,6 @@
 """From a dataset's configuration to its reader."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -92,44 +92,29 @@ class GeneratedShapes(SceneDataset):
         return NmrDataset(self._config)
 
 
-def parse_dataset(values: Mapping[str, Any]) -> DatasetConfig:
-    """The `dataset` section of a composed configuration, validated by its reader's config class.
+READERS: dict[str, Callable[[Any], SceneDataset]] = {
+    "nmr": NmrDataset,
+    "shapes13": GeneratedShapes,
+    "srn": SrnDataset,
+    "two_objects": TwoObjectsDataset,
+    "dtu": DtuDataset,
+    "blender": BlenderDataset,
+    "multicam": MulticamDataset,
+    "llff": LlffDataset,
+    "transforms": TransformsDataset,
+    "colmap": ColmapDataset,
+    "own": open_own,
+}
 
-    Raises:
-        UserError: names the first offending key.
-    """
+
+def parse_dataset(values: Mapping[str, Any]) -> DatasetConfig:
+    """The `dataset` section of a composed configuration, validated; a UserError names the first offending key."""
     return parse_config(_Section, {"dataset": values}, "").dataset
 
 
 def build_dataset(config: DatasetConfig) -> SceneDataset:
-    """The reader of the dataset that a configuration names.
-
-    Raises:
-        UserError: the dataset's folder is not there.
-    """
-    match config:
-        case GeneratedShapesConfig():
-            return GeneratedShapes(config)
-        case NmrConfig():
-            return NmrDataset(config)
-        case SrnConfig():
-            return SrnDataset(config)
-        case TwoObjectsConfig():
-            return TwoObjectsDataset(config)
-        case DtuConfig():
-            return DtuDataset(config)
-        case BlenderConfig():
-            return BlenderDataset(config)
-        case MulticamConfig():
-            return MulticamDataset(config)
-        case LlffConfig():
-            return LlffDataset(config)
-        case TransformsConfig():
-            return TransformsDataset(config)
-        case ColmapConfig():
-            return ColmapDataset(config)
-        case OwnConfig():
-            return open_own(config)
-        case MixtureConfig():
-            parts = {name: build_dataset(part) for name, part in config.parts.items()}
-            return MixedDataset(parts, config.weights, config.on_error)
+    """The reader of the dataset that a configuration names; a UserError if its folder is not there."""
+    if isinstance(config, MixtureConfig):
+        parts = {name: build_dataset(part) for name, part in config.parts.items()}
+        return MixedDataset(parts, config.weights, config.on_error)
+    return READERS[config.name](config)

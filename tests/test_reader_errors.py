@@ -81,7 +81,7 @@ def test_bad_blender(tmp_path, change, part):
 def test_bad_json(tmp_path):
     path = write_blender(tmp_path) / "transforms_train.json"
     path.write_text(path.read_text()[:100])
-    assert_user_error("blender", tmp_path, path)
+    assert_user_error("blender", tmp_path, path, "cannot read file", "copy it again")
 
 
 def test_bad_multicam(tmp_path):

@@ -62,12 +62,11 @@ def focal_unit(cameras: Cameras) -> list[str]:
     widths, focal = cameras.sizes[:, 0], cameras.intrinsics[:, 0, 0]
     views = torch.rad2deg(2 * torch.arctan(widths / 2 / focal))
     worst = float(views.max() if views.max() > PLAUSIBLE_VIEW[1] else views.min())
-    if PLAUSIBLE_VIEW[0] <= worst <= PLAUSIBLE_VIEW[1]:
-        return []
-    return [
+    warning = (
         f"focal length in the wrong unit: {float(focal[0]):.4g} pixels for a photo {int(widths[0])} pixels wide is a "
         f"field of view of {worst:.4g} degrees"
-    ]
+    )
+    return [] if PLAUSIBLE_VIEW[0] <= worst <= PLAUSIBLE_VIEW[1] else [warning]
 
 
 def convention(evidence: Evidence) -> list[str]:
@@ -105,25 +104,23 @@ def focal_factor(evidence: Evidence) -> list[str]:
             f"focal length in the wrong unit: {best:.2g} times as long, matches lie {medians[best]:.1f} pixels off "
             f"their epipolar lines, {median:.1f} as it is"
         ]
-    if median < GOOD_PIXELS:
-        return []
-    return [f"photos disagree with the cameras: matches lie {median:.1f} pixels off their epipolar lines"]
+    warning = f"photos disagree with the cameras: matches lie {median:.1f} pixels off their epipolar lines"
+    return [warning] if median >= GOOD_PIXELS else []
 
 
 def own_lenses(evidence: Evidence) -> list[str]:
     """Sparse points that lie where a lens of each photo's own would show them, and not where the cameras do."""
     errors = reprojection_errors(evidence.observations)
-    if not len(errors) or float(errors.mean()) < GOOD_SPARSE_PIXELS:
+    given = float(errors.mean()) if len(errors) else 0.0
+    if given < GOOD_SPARSE_PIXELS:
         return []
     views = zip(evidence.observations, evidence.cameras.intrinsics, strict=True)
-    given = float(errors.mean())
     own = float(torch.cat([_own_lens_errors(view, intrinsics) for view, intrinsics in views]).mean())
-    if own > OWN_LENS_ERROR * given:
-        return []
-    return [
+    warning = (
         f"photos have lenses that the cameras leave out: sparse points lie {given:.2f} pixels off, {own:.2f} with a "
         "focal length and a distortion for each photo; read the COLMAP model itself if there is one (dataset=colmap)"
-    ]
+    )
+    return [warning] if own <= OWN_LENS_ERROR * given else []
 
 
 def _own_lens_errors(view: Observations, intrinsics: Float[Tensor, "3 3"]) -> Float[Tensor, "point"]:
@@ -155,12 +152,8 @@ def near_far(evidence: Evidence) -> list[str]:
 def overlap(scene: Scene) -> list[str]:
     """Views that hardly any other view overlaps."""
     typical = float(view_overlaps(scene).median())
-    if typical >= MIN_OVERLAP:
-        return []
-    return [
-        f"views do not overlap: the best neighbour of a typical view sees {typical:.0%} of what lies between its near "
-        "and far"
-    ]
+    warning = f"the best neighbour of a typical view sees {typical:.0%} of what lies between its near and far"
+    return [f"views do not overlap: {warning}"] if typical < MIN_OVERLAP else []
 
 
 def view_overlaps(scene: Scene) -> Float[Tensor, "view"]:

@@ -38,10 +38,9 @@ class Hull:
 
 
 def carve(cameras: Cameras, masks: Sequence[Mask]) -> Hull:
-    """The hull of masks, none of them empty, one for each camera.
+    """The hull of one mask for each camera, none of them empty.
 
-    It is carved from a grid around the point nearest to the optical axes, as large as the largest mask makes the
-    object there.
+    The grid lies around the point nearest to the optical axes, as large as the largest mask makes the object there.
     """
     center = common_center(cameras)
     views = [(cameras[index], mask) for index, mask in enumerate(masks)]
@@ -178,19 +177,15 @@ class Evidence:
         """Each view's of the sparse points; empty if there are no such points."""
         if self.sparse is None:
             return []
-        views = zip(self.sparse.pixels, self.sparse.indices, strict=True)
-        seen = [(pixels.double(), self.sparse.positions[indices].double()) for pixels, indices in views]
-        return [
-            Observations(points, pixels, *projected(self.cameras[view], points))
-            for view, (pixels, points) in enumerate(seen)
-        ]
+        found = []
+        for view, (pixels, indices) in enumerate(zip(self.sparse.pixels, self.sparse.indices, strict=True)):
+            points = self.sparse.positions[indices].double()
+            found.append(Observations(points, pixels.double(), *projected(self.cameras[view], points)))
+        return found
 
     @cached_property
     def landmarks(self) -> tuple[Float[Tensor, "point 3"], Float[Tensor, "observation"]]:
-        """Points of the scene, and their depths in the views that saw them.
-
-        They are those that came with the cameras, else of the hull, else triangulated.
-        """
+        """Points of the scene (its sparse ones, else the hull's, else triangulated), and their depths in views."""
         if self.sparse is not None:
             return self.sparse.positions.double(), _joined([view.depths for view in self.observations])
         if self.hull is not None and len(self.hull.points):

@@ -32,11 +32,7 @@ FRUSTUM = [1, 2, 3, 4, 1, 0, 2, 3, 0, 4]
 
 
 def draw_scene(evidence: Evidence, rows: Sequence[tuple[str, str]], warnings: Sequence[str]) -> Figure:
-    """The figure of one scene.
-
-    It shows the rig from above and from the side, photos with the scene's box and points, and pairs of photos with
-    epipolar lines.
-    """
+    """The rig from two sides, photos with the scene's box and points, and pairs of photos with epipolar lines."""
     sizes = evidence.cameras.sizes
     photo_height = min(LARGEST_PHOTO_HEIGHT, WIDTH / PHOTOS * float((sizes[:, 1] / sizes[:, 0]).max()) + 0.3)
     numbers = [line for name, value in rows for line in textwrap.wrap(f"{name}: {value}", LINE_CHARACTERS)]

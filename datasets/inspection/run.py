@@ -53,11 +53,7 @@ class SceneReport:
 
 
 def inspect(config: InspectionConfig) -> tuple[list[Row], Iterator[SceneReport]]:
-    """The dataset's numbers, and the reports of its scenes, each made when it is asked for.
-
-    Raises:
-        UserError: the data are damaged, the split is empty, or the output folder cannot be written.
-    """
+    """The dataset's numbers, and the reports of its scenes, each made when it is asked for."""
     dataset = build_dataset(config.dataset)
     scenes = dataset.scenes(config.split)
     if not len(scenes):
@@ -115,9 +111,8 @@ def _scene_rows(evidence: Evidence) -> list[Row]:
     count = sum(match.pixels.shape[1] for match in evidence.matches)
     if evidence.has_matches:
         median = evidence.epipolar_median(evidence.cameras)
-        rows.append(
-            ("matches", f"{count} in {len(evidence.matches)} pairs, {median:.2f} px off epipolar lines (median)")
-        )
+        agreement = f"{median:.2f} px off epipolar lines (median)"
+        rows.append(("matches", f"{count} in {len(evidence.matches)} pairs, {agreement}"))
         if count := sum(len(pair.points) for pair in evidence.triangulated):
             rows.append(("triangulated", _errors(reprojection_errors(evidence.triangulated), count, "points")))
     else:

@@ -7,7 +7,6 @@ The root is one scene's folder, or a folder of such folders.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,13 +14,12 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from datasets.folder import BoundedConfig, FolderDataset, check_categories
+from datasets.folder import BoundedConfig
 from datasets.image_files import read_size
-from datasets.readers.camera_files import make_cameras, pinhole
-from datasets.readers.captures import scene_folders, scene_name
-from datasets.readers.file_scene import FileScene, PhotoFiles
-from datasets.readers.transforms_files import focal_from_angle, frame_poses, read_transforms
-from pixelnerf.scenes.scene import Scene, SceneList, Split
+from datasets.readers.camera_files import angle_intrinsics, make_cameras, read_transforms
+from datasets.readers.file_scene import PhotoFiles
+from datasets.readers.folder_dataset import FolderDataset, scene_folders
+from pixelnerf.scenes.scene import Scene, Split
 
 
 class BlenderConfig(BoundedConfig):
@@ -41,33 +39,24 @@ class BlenderDataset(FolderDataset[BlenderConfig]):
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        check_categories(categories, [])
-        names = scene_folders(self._root, f"transforms_{split}.json")
-        return SceneList(names, partial(self._open, split=split))
+        return self._listed(scene_folders(self._root, f"transforms_{split}.json"), split, categories)
 
-    def _open(self, name: str, split: Split) -> Scene:
-        path = self._root / name / f"transforms_{split}.json"
-        content = read_transforms(path)
-        images = [_image_path(path.parent, frame["file_path"]) for frame in content["frames"]]
-        width, height = read_size(images[0])
-        focal = focal_from_angle(content, width, path)
-        downscales = self._config.downscales
-        count = len(images) * len(downscales)
-        return FileScene(
-            scene_name(self._root, name),
-            [PhotoFiles(image, downscale=downscale) for downscale in downscales for image in images],
-            make_cameras(
-                np.tile(frame_poses(content, path), (len(downscales), 1, 1)),
-                np.tile(pinhole(focal, focal, width / 2, height / 2), (count, 1, 1)),
-                np.tile([width, height], (count, 1)),
-                path,
-                self._config.pixel_center,
-                np.repeat(downscales, len(images)),
-            ),
-            (self._config.near, self._config.far),
-            self._config.background,
-            self._cache,
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
+        path = folder / f"transforms_{split}.json"
+        content, poses = read_transforms(path)
+        images = [_image_path(folder, frame["file_path"]) for frame in content["frames"]]
+        size, downscales = read_size(images[0]), self._config.downscales
+        cameras = make_cameras(
+            np.tile(poses, (len(downscales), 1, 1)),
+            angle_intrinsics(content, size, path),
+            size,
+            path,
+            self._config.pixel_center,
+            np.repeat(downscales, len(images)),
         )
+        files = [PhotoFiles(image, downscale=downscale) for downscale in downscales for image in images]
+        return self._scene(name, files, cameras, self._config.bounds)
 
 
 def _image_path(folder: Path, file_path: str) -> Path:

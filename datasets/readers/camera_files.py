@@ -1,12 +1,16 @@
-"""Checks and conversions that every reader's cameras go through."""
+"""Files of cameras, and the checks and conversions that every reader's cameras go through."""
 
 import io
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from datasets.image_files import reading
 from pixelnerf.errors import UserError
 from pixelnerf.types import Cameras
 
@@ -19,37 +23,33 @@ OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 
 def make_cameras(
     poses: Float[np.ndarray, "view 4 4"],
-    intrinsics: Float[np.ndarray, "view 3 3"],
-    sizes: Int[np.ndarray, "view 2"],
+    intrinsics: Float[np.ndarray, "... 3 3"],
+    sizes: Int[np.ndarray, "... 2"] | tuple[int, int],
     path: Path,
     pixel_center: float = 0.5,
     downscale: Int[np.ndarray, "view"] | int = 1,
 ) -> Cameras:
-    """Checked cameras in float32, with the principal point moved to the convention of pixel centres at + 0.5.
+    """Cameras in float32 with pixel centres at + 0.5; a UserError if a pose is not rigid, or a matrix not a pinhole's.
 
     Args:
         poses: camera-to-world, OpenCV axes.
-        intrinsics: in pixels.
-        sizes: (width, height) that the intrinsics are for.
+        intrinsics: in pixels, of each view or the same for all.
+        sizes: (width, height) that the intrinsics are for, likewise.
         path: the file they come from, for messages.
         pixel_center: where the file has the centre of its first pixel.
         downscale: whole numbers by which the photos are shrunk when they are read.
-
-    Raises:
-        UserError: not a number, not rigid, reflected, or a focal length that is not positive.
     """
-    for view, pose in enumerate(poses):
+    matrices = np.broadcast_to(intrinsics, (len(poses), *intrinsics.shape[-2:])).copy()
+    for view, (pose, matrix) in enumerate(zip(poses, matrices, strict=True)):
         check_pose(pose, f"view {view} in '{path}'")
-    for view, matrix in enumerate(intrinsics):
         check_intrinsics(matrix, f"view {view} in '{path}'")
     downscales = np.broadcast_to(downscale, len(poses))[:, None]
-    matrices = intrinsics.copy()
     matrices[:, :2, 2] += 0.5 - pixel_center
     matrices[:, :2] /= downscales[..., None]
     return Cameras(
         torch.from_numpy(poses.astype(np.float32)),
         torch.from_numpy(matrices.astype(np.float32)),
-        torch.from_numpy(sizes.astype(np.int64) // downscales),
+        torch.from_numpy(np.broadcast_to(sizes, (len(poses), 2)).astype(np.int64) // downscales),
     )
 
 
@@ -61,11 +61,7 @@ def pinhole(focal_x: float, focal_y: float, center_x: float, center_y: float) ->
 def resized(
     intrinsics: Float[np.ndarray, "3 3"], size: tuple[float, float], image_size: tuple[int, int], image: Path
 ) -> Float[np.ndarray, "3 3"]:
-    """Intrinsics given for a `size` (width, height), for a photo that is the same view at another size.
-
-    Raises:
-        UserError: the photo is of another shape by more than a pixel's rounding.
-    """
+    """Intrinsics given for a `size` (width, height), for a photo that is the same view at another size."""
     ratio = image_size[0] / size[0], image_size[1] / size[1]
     if abs(ratio[0] - ratio[1]) * max(size) > 2:
         raise UserError(
@@ -76,11 +72,7 @@ def resized(
 
 
 def square_pose(matrix: np.ndarray, where: str) -> Float[np.ndarray, "4 4"]:
-    """A pose of 3 or 4 rows as 4x4 in float64.
-
-    Raises:
-        UserError: another shape.
-    """
+    """A pose of 3 or 4 rows as 4x4 in float64."""
     if matrix.shape not in ((3, 4), (4, 4)):
         raise UserError(f"pose of {where} is {matrix.shape}, not 4x4 or 3x4")
     square = np.eye(4)
@@ -89,11 +81,7 @@ def square_pose(matrix: np.ndarray, where: str) -> Float[np.ndarray, "4 4"]:
 
 
 def inverted(pose: Float[np.ndarray, "4 4"], where: str) -> Float[np.ndarray, "4 4"]:
-    """The inverse of a pose.
-
-    Raises:
-        UserError: it has none.
-    """
+    """The inverse of a pose; raises a UserError if it has none."""
     try:
         return np.linalg.inv(pose)
     except np.linalg.LinAlgError:
@@ -128,49 +116,54 @@ def check_intrinsics(matrix: np.ndarray, where: str) -> None:
 
 
 def read_numbers(path: Path, count: int) -> Float[np.ndarray, "number"]:
-    """The numbers in a text file.
-
-    Raises:
-        UserError: missing, not numbers, or another count of them.
-    """
-    try:
+    """The numbers in a text file, which are so many."""
+    with reading("camera file", path):
         numbers = np.array(path.read_text(encoding="utf-8").split(), dtype=np.float64)
-    except FileNotFoundError:
-        raise UserError(f"missing camera file '{path}'") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read camera file '{path}': {error}") from None
     if len(numbers) != count:
         raise UserError(f"camera file '{path}' has {len(numbers)} numbers, not {count}")
     return numbers
 
 
-def read_archive(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file; nothing is unpickled.
-
-    Raises:
-        UserError: missing, damaged, or holding anything but arrays of numbers.
-    """
-    return parse_archive(read_content(path), path)
-
-
 def read_content(path: Path) -> bytes:
-    """The bytes of a camera file.
-
-    Raises:
-        UserError: missing or unreadable.
-    """
-    try:
+    """The bytes of a camera file."""
+    with reading("camera file", path):
         return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"missing camera file '{path}'") from None
-    except OSError as error:
-        raise UserError(f"cannot read camera file '{path}': {error.strerror}") from None
 
 
 def parse_archive(content: bytes, path: Path) -> dict[str, np.ndarray]:
-    """As `read_archive`, of bytes that were read from `path`."""
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # numpy and zipfile raise many kinds for damaged archives
-        raise UserError(f"cannot read camera file '{path}': {str(error).splitlines()[0]}") from None
+    """The arrays of an .npz file that was read from `path`; nothing is unpickled."""
+    with reading("camera file", path), np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def read_transforms(path: Path) -> tuple[dict[str, Any], Float[np.ndarray, "frame 4 4"]]:
+    """The content of a transforms file, and the poses of its frames, turned from Blender's axes into OpenCV's."""
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("frames"), list) or not content["frames"]:
+        raise UserError(f"'{path}' has no 'frames'")
+    poses = []
+    for number, frame in enumerate(content["frames"]):
+        where = f"frame {number} in '{path}'"
+        if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
+            raise UserError(f"{where} has no 'file_path'")
+        try:
+            matrix = np.array(frame["transform_matrix"], dtype=np.float64)
+        except (KeyError, ValueError, TypeError):
+            raise UserError(f"{where} has no 'transform_matrix' of 4x4 numbers") from None
+        poses.append(square_pose(matrix, where) @ OPENGL_TO_OPENCV)
+    return content, np.stack(poses)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    with reading("file", path):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def angle_intrinsics(content: dict[str, Any], size: tuple[int, int], path: Path) -> Float[np.ndarray, "3 3"]:
+    """The intrinsics of photos of a size (width, height), from the horizontal field of view in radians."""
+    angle = content.get("camera_angle_x")
+    if not isinstance(angle, int | float) or not 0 < angle < math.pi:
+        raise UserError(f"'camera_angle_x' in '{path}' is {angle!r}, not an angle in radians between 0 and pi")
+    focal = 0.5 * size[0] / math.tan(0.5 * angle)
+    return pinhole(focal, focal, size[0] / 2, size[1] / 2)

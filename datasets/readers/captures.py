@@ -1,18 +1,19 @@
-"""What captures of single places share: options, held-out views, one world, and photos without lens distortion."""
+"""What captures of single places share: options, views left or held out, one world, photos without distortion."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
 from pydantic import Field, field_validator, model_validator
 
 from datasets.folder import FolderConfig
-from datasets.image_cache import ImageCache
 from datasets.readers.camera_files import make_cameras
 from datasets.readers.file_scene import FileScene, PhotoFiles
+from datasets.readers.folder_dataset import FolderDataset
 from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import SparsePoints, Split
@@ -25,8 +26,8 @@ class CaptureConfig(FolderConfig):
     Attributes:
         near: where rays begin, in units of t; None to take it from the capture.
         far: where they end; None likewise.
-        scale_world: scale the world so that the nearest bound lies at 4/3, and move it to the cameras; else it is the
-            file's. A model with position codes in the world needs a scale that it is made for.
+        scale_world: scale the world so that the nearest bound lies at 4/3, as models with position codes need it, and
+            move it to the cameras; else it is the file's.
         downscale: photos are shrunk by this whole number when they are read.
         leave_out: photos that are not used, by their numbers in the capture's order, from 0: single ones or ranges with
             both ends included, for instance [3, "14-34"]. What goes by number or order (`test_every`, an input view)
@@ -52,34 +53,11 @@ class CaptureConfig(FolderConfig):
     @classmethod
     def _are_ranges(cls, given: tuple[int | str, ...]) -> tuple[int | str, ...]:
         for item in given:
-            first, last = _ends(item)
-            if last < first:
-                raise ValueError(f"'{item}' ends before it begins")
+            _ends(item)
         return given
 
 
-def used_views(count: int, config: CaptureConfig, path: Path) -> list[int]:
-    """The photos of a capture that are not left out, by their numbers in the capture's order.
-
-    Raises:
-        UserError: one that the capture does not have is to be left out, or all are.
-    """
-    left_out: set[int] = set()
-    for item in config.leave_out:
-        first, last = _ends(item)
-        if last >= count:
-            raise UserError(f"dataset.leave_out has '{item}', but '{path}' has the photos 0 to {count - 1}")
-        left_out.update(range(first, last + 1))
-    if len(left_out) == count:
-        raise UserError(f"dataset.leave_out leaves no photo of '{path}'")
-    return [view for view in range(count) if view not in left_out]
-
-
-def split_views(used: Sequence[int], split: Split, test_every: int) -> list[int]:
-    """Those of the used views that belong to a split; see `CaptureConfig.test_every`."""
-    if test_every == 0:
-        return list(used)
-    return [view for position, view in enumerate(used) if (position % test_every == 0) == (split != "train")]
+CaptureConfigType = TypeVar("CaptureConfigType", bound=CaptureConfig)
 
 
 def _ends(item: int | str) -> tuple[int, int]:
@@ -87,54 +65,15 @@ def _ends(item: int | str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", str(item).strip())
     if found is None:
         raise ValueError(f"'{item}' is neither a photo's number nor a range such as 14-34")
-    return int(found[1]), int(found[2] or found[1])
-
-
-def scene_folders(root: Path, marker: str) -> list[str]:
-    """Names, relative to the root, of the folders that hold a file or folder `marker`: the root itself, or some in it.
-
-    Raises:
-        UserError: there are none.
-    """
-    if (root / marker).exists():
-        return ["."]
-    names = sorted(folder.name for folder in root.iterdir() if (folder / marker).exists())
-    if not names:
-        raise UserError(f"neither '{root}' nor a folder in it holds '{marker}': set dataset.root=PATH")
-    return names
-
-
-def scene_name(root: Path, name: str) -> str:
-    """What a scene is called: its folder, by its own name if it is the root."""
-    return root.resolve().name if name == "." else name
-
-
-def listed_images(folder: Path) -> Sequence[Path]:
-    """The photos in a folder, by name.
-
-    Raises:
-        UserError: there is no such folder, or nothing in it.
-    """
-    if not folder.is_dir():
-        raise UserError(f"no image folder '{folder}'")
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
-    if not images:
-        raise UserError(f"no PNG or JPEG images in '{folder}'")
-    return images
-
-
-# The nearest bound comes to lie at 1 / 0.75, so that NDC's near plane at 1 is in front of everything.
-BOUND_MARGIN = 0.75
+    first, last = int(found[1]), int(found[2] or found[1])
+    if last < first:
+        raise ValueError(f"'{item}' ends before it begins")
+    return first, last
 
 
 @dataclass(frozen=True)
 class CaptureWorld:
-    """A scaled frame in a capture's own.
-
-    Attributes:
-        frame: its axes and origin in the capture's world.
-        scale: lengths in it over lengths in the capture's world.
-    """
+    """A world whose axes and origin are `frame` in a capture's own, and whose lengths are `scale` times as long."""
 
     frame: Float[np.ndarray, "4 4"]
     scale: float
@@ -155,62 +94,67 @@ OWN_WORLD = CaptureWorld(np.eye(4), 1.0)
 
 def scaled_world(frame: Float[np.ndarray, "4 4"], nearest: float) -> CaptureWorld:
     """The world with a frame's axes and origin in which the depth `nearest` is 4/3, as in NeRF (2020)."""
-    return CaptureWorld(frame, 1 / (BOUND_MARGIN * nearest))
+    # So NDC's near plane at 1 is in front of everything.
+    return CaptureWorld(frame, 1 / (0.75 * nearest))
 
 
-def centered_world(poses: Float[np.ndarray, "view 4 4"], nearest: float) -> CaptureWorld:
-    """`scaled_world` with the capture's own axes and the cameras' mean position as its origin."""
-    frame = np.eye(4)
-    frame[:3, 3] = poses[:, :3, 3].mean(axis=0)
-    return scaled_world(frame, nearest)
+class CaptureDataset(FolderDataset[CaptureConfigType]):
+    """What readers of captures share."""
 
+    def _chosen_views(self, count: int, split: Split, path: Path) -> tuple[list[int], list[int]]:
+        """The photos that are used, by their numbers in the capture's order, and those of them in a split."""
+        left_out: set[int] = set()
+        for item in self._config.leave_out:
+            first, last = _ends(item)
+            if last >= count:
+                raise UserError(f"dataset.leave_out has '{item}', but '{path}' has the photos 0 to {count - 1}")
+            left_out.update(range(first, last + 1))
+        used = [view for view in range(count) if view not in left_out]
+        if not used:
+            raise UserError(f"dataset.leave_out leaves no photo of '{path}'")
+        every = self._config.test_every
+        if every == 0:
+            return used, used
+        return used, [view for position, view in enumerate(used) if (position % every == 0) == (split != "train")]
 
-def straight_scene(
-    name: str,
-    path: Path,
-    lenses: Sequence[Lens],
-    poses: Float[np.ndarray, "view 4 4"],
-    used_poses: Float[np.ndarray, "used 4 4"],
-    find_bounds: Callable[[], tuple[float, float]],
-    config: CaptureConfig,
-    cache: ImageCache,
-    find_points: Callable[[Cameras, CaptureWorld], SparsePoints | None] = lambda cameras, world: None,
-) -> FileScene:
-    """A scene of some of a capture's views.
+    def _straight_scene(
+        self,
+        name: str,
+        path: Path,
+        lenses: Sequence[Lens],
+        poses: Float[np.ndarray, "view 4 4"],
+        used_poses: Float[np.ndarray, "used 4 4"],
+        find_bounds: Callable[[], tuple[float, float]],
+        find_points: Callable[[Cameras, CaptureWorld], SparsePoints | None] = lambda cameras, world: None,
+    ) -> FileScene:
+        """A scene of some of a capture's views.
 
-    Args:
-        name: of the scene.
-        path: where the cameras come from, for messages.
-        lenses: one for each view.
-        poses: camera-to-world, OpenCV axes, in the capture's own world.
-        used_poses: those of all photos that are used, in any split; they decide on the world.
-        find_bounds: reads the nearest and farthest depth of what they show, if it is needed.
-        config: the reader's.
-        cache: of decoded photos.
-        find_points: reads the sparse points in the scene's world, as its cameras see them.
-
-    Raises:
-        UserError: a bad camera, or what `find_bounds` raises.
-    """
-    near, far = 0.0, 0.0
-    if config.scale_world or config.near is None or config.far is None:
-        near, far = find_bounds()
-    world = centered_world(used_poses, near) if config.scale_world else OWN_WORLD
-    cameras = make_cameras(
-        world.poses(poses),
-        np.stack([lens.straight for lens in lenses]),
-        np.array([lens.size for lens in lenses]),
-        path,
-        config.pixel_center,
-        config.downscale,
-    )
-    return FileScene(
-        name,
-        [PhotoFiles(lens.photo, downscale=config.downscale, lens=lens) for lens in lenses],
-        cameras,
-        # Points are few at the borders of what is seen.
-        (config.near or 0.9 * world.scale * near, config.far or 1.1 * world.scale * far),
-        config.background,
-        cache,
-        find_points=lambda: find_points(cameras, world),
-    )
+        `poses`, and those of all photos that are used in any split, which decide on the world, are in the capture's own
+        world and OpenCV axes; `path` is where they come from. `find_bounds` reads the nearest and farthest depth of
+        what the used photos show, if it is needed, and `find_points` the sparse points in the scene's world, as its
+        cameras see them.
+        """
+        config, world = self._config, OWN_WORLD
+        near, far = 0.0, 0.0
+        if config.scale_world or config.near is None or config.far is None:
+            near, far = find_bounds()
+        if config.scale_world:
+            center = np.eye(4)
+            center[:3, 3] = used_poses[:, :3, 3].mean(axis=0)
+            world = scaled_world(center, near)
+        cameras = make_cameras(
+            world.poses(poses),
+            np.stack([lens.straight for lens in lenses]),
+            np.array([lens.size for lens in lenses]),
+            path,
+            config.pixel_center,
+            config.downscale,
+        )
+        return self._scene(
+            name,
+            [PhotoFiles(lens.photo, downscale=config.downscale, lens=lens) for lens in lenses],
+            cameras,
+            # Points are few at the borders of what is seen.
+            (config.near or 0.9 * world.scale * near, config.far or 1.1 * world.scale * far),
+            find_points=lambda: find_points(cameras, world),
+        )

@@ -7,32 +7,28 @@ Photos of lenses that bend lines are straightened when they are read (`datasets.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from typing_extensions import override
 
-from datasets.folder import FolderDataset, check_categories
-from datasets.image_files import read_size
-from datasets.readers.camera_files import resized
-from datasets.readers.captures import (
-    CaptureConfig,
-    CaptureWorld,
-    scene_folders,
-    scene_name,
-    split_views,
-    straight_scene,
-    used_views,
-)
-from datasets.readers.colmap_model import ColmapModel, read_colmap_model
-from datasets.readers.lens import Lens
+from datasets.image_files import read_size, reading
+from datasets.readers.camera_files import pinhole, resized
+from datasets.readers.captures import CaptureConfig, CaptureDataset, CaptureWorld
+from datasets.readers.folder_dataset import scene_folders
+from datasets.readers.lens import Distortion, Lens
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import Scene, SceneList, SparsePoints, Split
+from pixelnerf.scenes.scene import Scene, SparsePoints, Split
 from pixelnerf.types import Cameras
+
+if TYPE_CHECKING:
+    import pycolmap
 
 
 class ColmapConfig(CaptureConfig):
@@ -48,33 +44,74 @@ class ColmapConfig(CaptureConfig):
     images: str
 
 
-class ColmapDataset(FolderDataset[ColmapConfig]):
+@dataclass(frozen=True)
+class ColmapModel:
+    """Registered images, their cameras, and triangulated points.
+
+    `poses` are camera-to-world in OpenCV axes; pixel centres are at + 0.5, as COLMAP has them. `distortions[i]` is what
+    image i's lens does, None if it keeps lines straight. `pixels[i]` are where image i saw the points `indices[i]`, and
+    `rays[i]` the same on the plane z = 1 of a camera without distortion.
+    """
+
+    names: tuple[str, ...]
+    poses: Float[np.ndarray, "view 4 4"]
+    intrinsics: Float[np.ndarray, "view 3 3"]
+    sizes: Int[np.ndarray, "view 2"]
+    distortions: tuple[Distortion | None, ...]
+    points: Float[np.ndarray, "point 3"]
+    pixels: tuple[Float[np.ndarray, "seen 2"], ...]
+    rays: tuple[Float[np.ndarray, "seen 2"], ...]
+    indices: tuple[Int[np.ndarray, "seen"], ...]
+
+    def bounds(self, views: Sequence[int]) -> tuple[float, float]:
+        """The nearest and farthest depth of the points that some views see, but for half a percent of each view's."""
+        near, far = np.inf, 0.0
+        for view in views:
+            pose = self.poses[view]
+            depths = (self.points[self.indices[view]] - pose[:3, 3]) @ pose[:3, 2]
+            depths = depths[depths > 0]
+            if len(depths):
+                low, high = np.percentile(depths, [0.5, 99.5])
+                near, far = min(near, low), max(far, high)
+        if not near < far:
+            way_out = "set dataset.near, dataset.far and dataset.scale_world=false"
+            raise UserError(f"the COLMAP model has no points to take near and far from: {way_out}")
+        return float(near), float(far)
+
+    def sparse_points(
+        self, views: Sequence[int], pixels: Sequence[Float[np.ndarray, "seen 2"]], world: CaptureWorld
+    ) -> SparsePoints:
+        """The points in a scene's world, and where some views see them, in pixels of the scene's cameras."""
+        return SparsePoints(
+            torch.from_numpy(world.points(self.points).astype(np.float32)),
+            tuple(torch.from_numpy(seen.astype(np.float32)) for seen in pixels),
+            tuple(torch.from_numpy(self.indices[view]) for view in views),
+        )
+
+
+class ColmapDataset(CaptureDataset[ColmapConfig]):
     """Reader of COLMAP captures."""
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        check_categories(categories, [])
-        return SceneList(scene_folders(self._root, self._config.model), partial(self._open, split=split))
+        return self._listed(scene_folders(self._root, self._config.model), split, categories)
 
-    def _open(self, name: str, split: Split) -> Scene:
-        folder = self._root / name
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
         path = folder / self._config.model
         model = read_colmap_model(path)
-        used = used_views(len(model.names), self._config, path)
-        views = split_views(used, split, self._config.test_every)
-        images = [_find_image(folder / self._config.images, model.names[view]) for view in views]
-        lenses = [self._lens(model, view, image) for view, image in zip(views, images, strict=True)]
-        return straight_scene(
-            scene_name(self._root, name),
-            path,
-            lenses,
-            model.poses[views],
-            model.poses[used],
-            lambda: model.bounds(used),
-            self._config,
-            self._cache,
-            lambda cameras, world: sparse_points(model, views, _straight_pixels(model, views, cameras), world),
-        )
+        used, views = self._chosen_views(len(model.names), split, path)
+        lenses = [
+            self._lens(model, view, _find_image(folder / self._config.images, model.names[view])) for view in views
+        ]
+
+        def find_points(cameras: Cameras, world: CaptureWorld) -> SparsePoints:
+            matrices = zip(views, cameras.intrinsics.double().numpy(), strict=True)
+            pixels = [model.rays[view] * np.diag(matrix)[:2] + matrix[:2, 2] for view, matrix in matrices]
+            return model.sparse_points(views, pixels, world)
+
+        poses, used_poses = model.poses[views], model.poses[used]
+        return self._straight_scene(name, path, lenses, poses, used_poses, lambda: model.bounds(used), find_points)
 
     def _lens(self, model: ColmapModel, view: int, image: Path) -> Lens:
         size = read_size(image)
@@ -82,34 +119,69 @@ class ColmapDataset(FolderDataset[ColmapConfig]):
         return Lens(image, model.distortions[view], intrinsics, size, self._config.pixel_center)
 
 
-def sparse_points(
-    model: ColmapModel, views: Sequence[int], pixels: Sequence[Float[np.ndarray, "seen 2"]], world: CaptureWorld
-) -> SparsePoints:
-    """The model's points in a scene's world, and where some of its views see them, in pixels of the scene's cameras."""
-    return SparsePoints(
-        torch.from_numpy(world.points(model.points).astype(np.float32)),
-        tuple(torch.from_numpy(seen.astype(np.float32)) for seen in pixels),
-        tuple(torch.from_numpy(model.indices[view]) for view in views),
-    )
-
-
-def _straight_pixels(model: ColmapModel, views: Sequence[int], cameras: Cameras) -> list[Float[np.ndarray, "seen 2"]]:
-    matrices = cameras.intrinsics.numpy().astype(np.float64)
-    return [
-        model.rays[view] * np.diag(matrix)[:2] + matrix[:2, 2] for view, matrix in zip(views, matrices, strict=True)
-    ]
-
-
 def _find_image(folder: Path, name: str) -> Path:
     """The photo of that name, or of the same name and another type, as shrunk folders often have."""
     exact = folder / name
-    if exact.is_file():
-        return exact
-    others = [
-        path for suffix in (".png", ".jpg", ".jpeg", ".JPG", ".PNG") if (path := exact.with_suffix(suffix)).is_file()
-    ]
-    if not others:
-        raise UserError(
-            f"missing image '{exact}', which the COLMAP model names: set dataset.images to the photos' folder"
-        )
-    return others[0]
+    for path in (exact, *map(exact.with_suffix, (".png", ".jpg", ".jpeg", ".JPG", ".PNG"))):
+        if path.is_file():
+            return path
+    raise UserError(f"missing image '{exact}', which the COLMAP model names: set dataset.images to the photos' folder")
+
+
+def read_colmap_model(folder: Path) -> ColmapModel:
+    """Reads a model (`cameras`, `images` and `points3D`, as .bin or .txt); it has an image at least."""
+    if not any((folder / f"cameras.{suffix}").is_file() for suffix in ("bin", "txt")):
+        raise UserError(f"no COLMAP model in '{folder}': it needs cameras, images and points3D as .bin or .txt")
+    library = _pycolmap()
+    with reading("COLMAP model", folder):
+        model = library.Reconstruction(str(folder))
+    images = sorted((image for image in model.images.values() if image.has_pose), key=lambda image: image.name)
+    if not images:
+        raise UserError(f"the COLMAP model in '{folder}' has no registered images")
+    order = {identifier: index for index, identifier in enumerate(model.points3D)}
+    cameras = [model.cameras[image.camera_id] for image in images]
+    observed = [[point for point in image.points2D if point.has_point3D()] for image in images]
+    pixels = [np.array([point.xy for point in seen]).reshape(-1, 2) for seen in observed]
+    poses = np.tile(np.eye(4), (len(images), 1, 1))
+    poses[:, :3] = [image.cam_from_world().inverse().matrix() for image in images]
+    return ColmapModel(
+        names=tuple(image.name for image in images),
+        poses=poses,
+        intrinsics=np.stack([_intrinsics(camera) for camera in cameras]),
+        sizes=np.array([[camera.width, camera.height] for camera in cameras]),
+        distortions=tuple(None if _keeps_lines(camera) else partial(_distorted, camera) for camera in cameras),
+        points=np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3),
+        pixels=tuple(pixels),
+        rays=tuple(np.asarray(camera.cam_from_img(seen))[:, :2] for camera, seen in zip(cameras, pixels, strict=True)),
+        indices=tuple(np.array([order[point.point3D_id] for point in seen], dtype=np.int64) for seen in observed),
+    )
+
+
+def _pycolmap() -> ModuleType:
+    """The library, imported when a model is read: no other reader needs it, and a broken build must not stop them."""
+    try:
+        import pycolmap
+    except ImportError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"COLMAP models need pycolmap ({reason}): pip install -U pycolmap") from None
+    # A method since 3.12; before, the pose itself.
+    if not callable(pycolmap.Image.cam_from_world):
+        raise UserError("COLMAP models need pycolmap 3.12 or newer: pip install -U pycolmap")
+    return pycolmap
+
+
+def _intrinsics(camera: "pycolmap.Camera") -> Float[np.ndarray, "3 3"]:
+    return pinhole(camera.focal_length_x, camera.focal_length_y, camera.principal_point_x, camera.principal_point_y)
+
+
+def _keeps_lines(camera: "pycolmap.Camera") -> bool:
+    """Whether the camera shows the plane z = 1 as it is (`Camera.is_undistorted` is younger than pycolmap 3.12)."""
+    points = np.stack(np.meshgrid(*2 * [np.linspace(-0.5, 0.5, 5)]), axis=-1).reshape(-1, 2)
+    return np.allclose(_distorted(camera, points), points, rtol=0, atol=1e-9)
+
+
+def _distorted(camera: "pycolmap.Camera", points: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
+    """Where the camera's lens shows points of the plane z = 1, on that plane."""
+    pixels = camera.img_from_cam(np.column_stack([points, np.ones(len(points))]))
+    matrix = _intrinsics(camera)
+    return (pixels - matrix[:2, 2]) / np.diag(matrix)[:2]

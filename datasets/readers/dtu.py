@@ -19,13 +19,13 @@ from pydantic import Field
 from scipy.linalg import rq
 from typing_extensions import override
 
-from datasets.folder import BoundedConfig, FolderDataset, check_categories, present_names, read_list
+from datasets.folder import BoundedConfig, present_names, read_list
 from datasets.image_files import read_size
-from datasets.readers.camera_files import make_cameras, read_archive
-from datasets.readers.captures import listed_images
-from datasets.readers.file_scene import FileScene, PhotoFiles
+from datasets.readers.camera_files import make_cameras, parse_archive, read_content
+from datasets.readers.file_scene import PhotoFiles
+from datasets.readers.folder_dataset import FolderDataset, listed_images
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import Scene, SceneList, Split
+from pixelnerf.scenes.scene import Scene, Split
 
 SCAN_LISTS: dict[Split, str] = {"train": "train", "val": "val", "test": "val"}
 
@@ -59,68 +59,51 @@ class DtuDataset(FolderDataset[DtuConfig]):
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        check_categories(categories, [])
-        return SceneList(self._names(split), self._open)
-
-    def _names(self, split: Split) -> list[str]:
         found = {entry.name for entry in self._root.iterdir()}
-        if self._config.list_prefix is not None:
+        if self._config.list_prefix is None:
+            names = sorted(name for name in found if (self._root / name / self._config.camera_file).is_file())
+            if not names:
+                raise UserError(
+                    f"no folder in '{self._root}' holds '{self._config.camera_file}': set dataset.root=PATH"
+                )
+        else:
             path = self._root / f"{self._config.list_prefix}_{SCAN_LISTS[split]}.lst"
-            return present_names(path, read_list(path), found, self._config.on_error)
-        names = sorted(name for name in found if (self._root / name / self._config.camera_file).is_file())
-        if not names:
-            raise UserError(f"no folder in '{self._root}' holds '{self._config.camera_file}': set dataset.root=PATH")
-        return names
+            names = present_names(path, read_list(path), found, self._config.on_error)
+        return self._listed(names, split, categories)
 
-    def _open(self, name: str) -> Scene:
-        folder = self._root / name
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
+        path, downscale = folder / self._config.camera_file, self._config.downscale
         images = listed_images(folder / "image")[: self._config.max_views]
-        _check_numbers(images)
+        for view, image in enumerate(images):
+            # A camera belongs to a photo by its number alone, so a missing photo would move all that follow.
+            if image.stem.isdecimal() and int(image.stem) != view:
+                raise UserError(f"'{image}' is photo {view} of its folder: photos are numbered from 0 without gaps")
         masks: Sequence[Path | None] = [None] * len(images)
         if self._config.use_masks and (folder / "mask").is_dir():
             masks = listed_images(folder / "mask")[: len(images)]
             if len(masks) < len(images):
                 raise UserError(f"'{folder}' has {len(images)} images but {len(masks)} masks")
-        poses, intrinsics = _read_cameras(folder / self._config.camera_file, len(images))
+        poses, intrinsics = _read_cameras(path, len(images))
         if self._config.average_intrinsics:
-            intrinsics = np.broadcast_to(intrinsics.mean(axis=0), intrinsics.shape)
-        return FileScene(
+            intrinsics = intrinsics.mean(axis=0)
+        return self._scene(
             name,
-            [
-                PhotoFiles(image, mask, downscale=self._config.downscale)
-                for image, mask in zip(images, masks, strict=True)
-            ],
-            make_cameras(
-                poses,
-                intrinsics,
-                np.tile(read_size(images[0]), (len(images), 1)),
-                folder / self._config.camera_file,
-                self._config.pixel_center,
-                self._config.downscale,
-            ),
-            (self._config.near, self._config.far),
-            self._config.background,
-            self._cache,
+            [PhotoFiles(image, mask, downscale=downscale) for image, mask in zip(images, masks, strict=True)],
+            make_cameras(poses, intrinsics, read_size(images[0]), path, self._config.pixel_center, downscale),
+            self._config.bounds,
             blend_masks=self._config.blend_masks,
         )
 
 
-def _check_numbers(images: Sequence[Path]) -> None:
-    """A camera belongs to a photo by its number alone, so a missing photo would move all that follow."""
-    for view, image in enumerate(images):
-        if image.stem.isdecimal() and int(image.stem) != view:
-            raise UserError(f"'{image}' is photo number {view} of its folder: photos are numbered from 0 without gaps")
-
-
 def _read_cameras(path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
-    arrays = read_archive(path)
+    arrays = parse_archive(read_content(path), path)
     poses, intrinsics = [], []
     for view in range(count):
         projection = arrays.get(f"world_mat_{view}")
         if projection is None:
             raise UserError(f"camera file '{path}' has no 'world_mat_{view}', but there are {count} images")
-        where = f"view {view} in '{path}'"
-        pose, matrix = decompose_projection(projection, where)
+        pose, matrix = decompose_projection(projection, f"view {view} in '{path}'")
         normalization = arrays.get(f"scale_mat_{view}")
         if normalization is not None:
             pose[:3, 3] = (pose[:3, 3] - normalization[:3, 3]) / normalization[0, 0]
@@ -130,11 +113,7 @@ def _read_cameras(path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decompose_projection(projection: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Camera-to-world pose (4x4) and intrinsics (3x3) of a projection K [R | t] of any scale.
-
-    Raises:
-        UserError: another shape, not finite, or singular.
-    """
+    """Camera-to-world pose (4x4) and intrinsics (3x3) of a projection K [R | t] of any scale."""
     if projection.shape not in ((3, 4), (4, 4)) or not np.isfinite(projection).all():
         raise UserError(f"projection of {where} is not a finite matrix of 3x4 or 4x4")
     matrix = projection[:3].astype(np.float64)

@@ -12,7 +12,9 @@ from jaxtyping import Float, UInt8
 
 from pixelnerf.errors import UserError
 
-Distortion = Callable[[Float[np.ndarray, "point 2"]], Float[np.ndarray, "point 2"]]
+Points = Float[np.ndarray, "point 2"]
+Photo = UInt8[np.ndarray, "height width channel"]
+Distortion = Callable[[Points], Points]
 """Where a lens shows points of the plane z = 1 (OpenCV axes), on that plane."""
 
 # Zooms that are tried to fill the frame: below 1 they shrink the middle of the photo, above 1 they magnify it.
@@ -44,11 +46,7 @@ class Lens:
 
     @cached_property
     def straight(self) -> Float[np.ndarray, "3 3"]:
-        """The pinhole's intrinsics.
-
-        Raises:
-            UserError: it would see less than half of the photo's width and height.
-        """
+        """The pinhole's intrinsics; a UserError if it would see less than half of the photo's width and height."""
         if self.distortion is None:
             return self.intrinsics
         if not self._fits(LARGEST_ZOOM):
@@ -64,9 +62,7 @@ class Lens:
             low, high = (low, middle) if self._fits(middle) else (middle, high)
         return self._zoomed(high)
 
-    def straightened(
-        self, image: UInt8[np.ndarray, "height width channel"]
-    ) -> UInt8[np.ndarray, "height width channel"]:
+    def straightened(self, image: Photo) -> Photo:
         """What the pinhole sees of an RGB or RGBA photo of `size`, by bicubic interpolation."""
         if self.distortion is None:
             return image
@@ -81,9 +77,7 @@ class Lens:
         straight[[0, 1], [0, 1]] *= zoom
         return straight
 
-    def _sources(
-        self, straight: Float[np.ndarray, "3 3"], pixels: Float[np.ndarray, "point 2"]
-    ) -> Float[np.ndarray, "point 2"]:
+    def _sources(self, straight: Float[np.ndarray, "3 3"], pixels: Points) -> Points:
         """The photo's pixels that a pinhole's pixels show; both count from 0 at the first pixel's centre."""
         assert self.distortion is not None
         points = (pixels + self.pixel_center - straight[:2, 2]) / np.diag(straight)[:2]
@@ -108,39 +102,25 @@ class Lens:
 def brown_distortion(values: Mapping[str, Any]) -> Distortion | None:
     """OpenCV's radial and tangential distortion (Brown 1966) with nerfstudio's k4; None if all numbers are 0.
 
-    `cv2.projectPoints` has no such term: its k4 to k6 are those of a denominator.
-
-    Args:
-        values: k1 to k4 of the squared radius, and p1, p2; missing ones are 0.
+    `values` has k1 to k4 of the squared radius, and p1, p2; missing ones are 0. `cv2.projectPoints` has no such term:
+    its k4 to k6 are those of a denominator.
     """
-    k1, k2, k3, k4, p1, p2 = _numbers(values, "k1", "k2", "k3", "k4", "p1", "p2")
+    k1, k2, k3, k4, p1, p2 = (float(values.get(name, 0.0)) for name in ("k1", "k2", "k3", "k4", "p1", "p2"))
     if not any((k1, k2, k3, k4, p1, p2)):
         return None
 
-    def distortion(points: Float[np.ndarray, "point 2"]) -> Float[np.ndarray, "point 2"]:
+    def distortion(points: Points) -> Points:
         x, y = points.T
         square = x**2 + y**2
         radial = 1 + square * (k1 + square * (k2 + square * (k3 + square * k4)))
-        return np.stack(
-            [
-                x * radial + 2 * p1 * x * y + p2 * (square + 2 * x**2),
-                y * radial + p1 * (square + 2 * y**2) + 2 * p2 * x * y,
-            ],
-            axis=-1,
-        )
+        bent_x = x * radial + 2 * p1 * x * y + p2 * (square + 2 * x**2)
+        bent_y = y * radial + p1 * (square + 2 * y**2) + 2 * p2 * x * y
+        return np.stack([bent_x, bent_y], axis=-1)
 
     return distortion
 
 
 def fisheye_distortion(values: Mapping[str, Any]) -> Distortion:
-    """OpenCV's fisheye (Kannala and Brandt 2006): radii are angles, times a polynomial of their squares.
-
-    Args:
-        values: k1 to k4; missing ones are 0.
-    """
-    coefficients = np.array(_numbers(values, "k1", "k2", "k3", "k4"))
+    """OpenCV's fisheye (Kannala and Brandt 2006): radii are angles, times a polynomial (k1 to k4) of their squares."""
+    coefficients = np.array([float(values.get(name, 0.0)) for name in ("k1", "k2", "k3", "k4")])
     return lambda points: cv2.fisheye.distortPoints(points[None], np.eye(3), coefficients)[0]
-
-
-def _numbers(values: Mapping[str, Any], *names: str) -> tuple[float, ...]:
-    return tuple(float(values.get(name, 0.0)) for name in names)

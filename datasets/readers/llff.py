@@ -9,7 +9,6 @@ The world is scaled so that the nearest bound lies at 4/3, and moved into the ph
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,25 +18,14 @@ from jaxtyping import Float
 from pydantic import model_validator
 from typing_extensions import override
 
-from datasets.folder import FolderDataset, check_categories
-from datasets.image_files import read_size
+from datasets.image_files import read_size, reading
 from datasets.readers.camera_files import make_cameras, pinhole, resized
-from datasets.readers.captures import (
-    OWN_WORLD,
-    CaptureConfig,
-    CaptureWorld,
-    listed_images,
-    scaled_world,
-    scene_folders,
-    scene_name,
-    split_views,
-    used_views,
-)
-from datasets.readers.colmap import sparse_points
-from datasets.readers.colmap_model import read_colmap_model
-from datasets.readers.file_scene import FileScene, PhotoFiles
+from datasets.readers.captures import OWN_WORLD, CaptureConfig, CaptureDataset, CaptureWorld, scaled_world
+from datasets.readers.colmap import read_colmap_model
+from datasets.readers.file_scene import PhotoFiles
+from datasets.readers.folder_dataset import listed_images, scene_folders
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import Scene, SceneList, SparsePoints, Split
+from pixelnerf.scenes.scene import Scene, SparsePoints, Split
 from pixelnerf.types import Cameras
 
 # From LLFF's [down, right, back] to OpenCV's [right, down, forward].
@@ -63,55 +51,47 @@ class LlffConfig(CaptureConfig):
         return self
 
 
-class LlffDataset(FolderDataset[LlffConfig]):
+class LlffDataset(CaptureDataset[LlffConfig]):
     """Reader of LLFF captures."""
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        check_categories(categories, [])
-        return SceneList(scene_folders(self._root, "poses_bounds.npy"), partial(self._open, split=split))
+        return self._listed(scene_folders(self._root, "poses_bounds.npy"), split, categories)
 
-    def _open(self, name: str, split: Split) -> Scene:
-        folder = self._root / name
-        path = folder / "poses_bounds.npy"
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
+        config, path = self._config, folder / "poses_bounds.npy"
         rows = _read_rows(path)
-        images = listed_images(folder / self._config.images)
+        images = listed_images(folder / config.images)
         if len(images) != len(rows):
             raise UserError(f"'{path}' has {len(rows)} poses but '{images[0].parent}' has {len(images)} images")
         poses, intrinsics, sizes = _cameras(rows, images)
-        used = used_views(len(rows), self._config, path)
-        bounds = rows[used, 15:]
-        world = scaled_world(_mean_camera(poses[used]), bounds.min()) if self._config.scale_world else OWN_WORLD
-        views = split_views(used, split, self._config.test_every)
+        used, views = self._chosen_views(len(rows), split, path)
+        nearest, farthest = rows[used, 15].min(), rows[used, 16].max()
+        world = scaled_world(_mean_camera(poses[used]), nearest) if config.scale_world else OWN_WORLD
         # All rows, so that a bad one is found in any split and called by its number.
-        cameras = make_cameras(
-            world.poses(poses), intrinsics, sizes, path, self._config.pixel_center, self._config.downscale
-        )[views]
-        near = self._config.near or 0.9 * world.scale * bounds.min()
-        far = self._config.far or world.scale * bounds.max()
-        return FileScene(
-            scene_name(self._root, name),
-            [PhotoFiles(images[view], downscale=self._config.downscale) for view in views],
+        cameras = make_cameras(world.poses(poses), intrinsics, sizes, path, config.pixel_center, config.downscale)[
+            views
+        ]
+        near, far = config.near or 0.9 * world.scale * nearest, config.far or world.scale * farthest
+        return self._scene(
+            name,
+            [PhotoFiles(images[view], downscale=config.downscale) for view in views],
             cameras,
-            (0.0, 1.0) if self._config.ndc else (near, far),
-            self._config.background,
-            self._cache,
-            ndc=_ndc_scale(cameras) if self._config.ndc else None,
+            (0.0, 1.0) if config.ndc else (near, far),
+            ndc=_ndc_scale(cameras) if config.ndc else None,
             find_points=lambda: _read_points(folder / "sparse/0", views, cameras.sizes.numpy(), world),
         )
 
 
 def _read_rows(path: Path) -> Float[np.ndarray, "view 17"]:
-    try:
+    with reading("camera file", path):
         rows = np.load(path, allow_pickle=False)
-    except Exception as error:  # numpy raises many kinds for damaged files
-        raise UserError(f"cannot read '{path}': {str(error).splitlines()[0]}") from None
     if rows.ndim != 2 or rows.shape[1] != 17:
         raise UserError(f"'{path}' has the shape {rows.shape}, not (views, 17)")
     if not np.isfinite(rows).all():
-        raise UserError(
-            f"row {int(np.argmin(np.isfinite(rows).all(axis=1)))} of '{path}' has a value that is not finite"
-        )
+        row = int(np.argmin(np.isfinite(rows).all(axis=1)))
+        raise UserError(f"row {row} of '{path}' has a value that is not finite")
     if not ((rows[:, 15] > 0) & (rows[:, 16] > rows[:, 15])).all():
         raise UserError(f"bounds in '{path}' are not 0 < near < far in every row")
     return rows
@@ -154,6 +134,5 @@ def _read_points(folder: Path, views: Sequence[int], sizes: np.ndarray, world: C
     if not folder.is_dir():
         return None
     model = read_colmap_model(folder)
-    ratios = sizes / model.sizes[views]
-    pixels = [model.pixels[view] * ratio for view, ratio in zip(views, ratios, strict=True)]
-    return sparse_points(model, views, pixels, world)
+    pixels = [model.pixels[view] * (size / model.sizes[view]) for view, size in zip(views, sizes, strict=True)]
+    return model.sparse_points(views, pixels, world)

@@ -8,20 +8,18 @@
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from typing_extensions import override
 
-from datasets.folder import FolderConfig, FolderDataset, check_categories
-from datasets.readers.camera_files import OPENGL_TO_OPENCV, inverted, make_cameras, square_pose
-from datasets.readers.captures import scene_folders, scene_name
-from datasets.readers.file_scene import FileScene, PhotoFiles
-from datasets.readers.transforms_files import read_json
+from datasets.folder import FolderConfig
+from datasets.readers.camera_files import OPENGL_TO_OPENCV, inverted, make_cameras, read_json, square_pose
+from datasets.readers.file_scene import PhotoFiles
+from datasets.readers.folder_dataset import FolderDataset, scene_folders
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import Scene, SceneList, Split
+from pixelnerf.scenes.scene import Scene, Split
 
 NEEDED = ("file_path", "cam2world", "pix2cam", "width", "height", "near", "far")
 
@@ -37,30 +35,25 @@ class MulticamDataset(FolderDataset[MulticamConfig]):
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        check_categories(categories, [])
-        return SceneList(scene_folders(self._root, "metadata.json"), partial(self._open, split=split))
+        return self._listed(scene_folders(self._root, "metadata.json"), split, categories)
 
-    def _open(self, name: str, split: Split) -> Scene:
-        path = self._root / name / "metadata.json"
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
+        path = folder / "metadata.json"
         columns = _columns(read_json(path), split, path)
         poses = [
             square_pose(np.array(matrix, np.float64), f"image {number} in '{path}'") @ OPENGL_TO_OPENCV
             for number, matrix in enumerate(columns["cam2world"])
         ]
-        return FileScene(
-            scene_name(self._root, name),
-            [PhotoFiles(path.parent / file_path) for file_path in columns["file_path"]],
-            make_cameras(
-                np.stack(poses),
-                np.stack([_intrinsics(matrix, path) for matrix in columns["pix2cam"]]),
-                np.stack([columns["width"], columns["height"]], axis=1),
-                path,
-                self._config.pixel_center,
-            ),
-            (float(min(columns["near"])), float(max(columns["far"]))),
-            self._config.background,
-            self._cache,
+        cameras = make_cameras(
+            np.stack(poses),
+            np.stack([_intrinsics(matrix, path) for matrix in columns["pix2cam"]]),
+            np.stack([columns["width"], columns["height"]], axis=1),
+            path,
+            self._config.pixel_center,
         )
+        files = [PhotoFiles(folder / file_path) for file_path in columns["file_path"]]
+        return self._scene(name, files, cameras, (min(columns["near"]), max(columns["far"])))
 
 
 def _columns(content: Any, split: Split, path: Path) -> dict[str, list[Any]]:

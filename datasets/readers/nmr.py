@@ -20,13 +20,14 @@ import numpy as np
 from pydantic import ValidationInfo, field_validator
 from typing_extensions import override
 
-from datasets.folder import BoundedConfig, FolderDataset, check_categories, present_names, read_list
+from datasets.folder import BoundedConfig, check_categories, present_names, read_list
 from datasets.image_files import read_size
 from datasets.readers.camera_files import check_pose, inverted, make_cameras, parse_archive, read_content, square_pose
-from datasets.readers.file_scene import FileScene, PhotoFiles
+from datasets.readers.file_scene import PhotoFiles
+from datasets.readers.folder_dataset import FolderDataset
 from pixelnerf.config import nearest
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import Scene, SceneList, Split
+from pixelnerf.scenes.scene import Scene, Split
 from pixelnerf.types import Cameras
 
 # Files have float32 numbers of a few units; published ones agree to 1e-6.
@@ -76,7 +77,7 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
     def __init__(self, config: NmrLayoutConfig) -> None:
         super().__init__(config)
         self._category_names = {config.synsets[category]: category for category in config.categories}
-        self._known_cameras: dict[tuple[bytes, int, int], Cameras] = {}
+        self._known_cameras: dict[tuple[bytes, tuple[int, int]], Cameras] = {}
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
@@ -86,7 +87,7 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
         for category in self._config.categories if chosen is None else chosen:
             synset = self._config.synsets[category]
             names += [f"{synset}/{name}" for name in self._objects(synset, split)]
-        return SceneList(names, self._open)
+        return self._listed(names, split, None)
 
     def _objects(self, synset: str, split: Split) -> list[str]:
         folder = self._root / synset
@@ -96,44 +97,36 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
         path = folder / f"{self._config.list_prefix}_{split}.lst"
         return present_names(path, read_list(path), {entry.name for entry in folder.iterdir()}, self._config.on_error)
 
-    def _open(self, name: str) -> Scene:
-        synset, _ = name.split("/")
-        folder = self._root / name
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
         has_masks = (folder / "mask").is_dir()
         cameras = self._cameras(folder / "cameras.npz", read_size(folder / "image/0000.png"))
         files = [
             PhotoFiles(folder / f"image/{view:04d}.png", folder / f"mask/{view:04d}.png" if has_masks else None)
             for view in range(len(cameras.poses))
         ]
-        return FileScene(
+        return self._scene(
             name,
             files,
             cameras,
-            (self._config.near, self._config.far),
-            self._config.background,
-            self._cache,
-            self._category_names[synset],
-            self._input_views.get(name) if self._config.input_view_list else None,
+            self._config.bounds,
+            category=self._category_names[name.split("/")[0]],
+            input_views=self._input_views.get(name) if self._config.input_view_list else None,
         )
 
     def _cameras(self, path: Path, size: tuple[int, int]) -> Cameras:
         """Parsed once for all objects with the same file, since the layout's renders share one rig."""
-        width, height = size
         content = read_content(path)
-        known = self._known_cameras.get((content, width, height))
-        if known is not None:
-            return known
+        if (content, size) in self._known_cameras:
+            return self._known_cameras[content, size]
         poses, camera_matrices = _parse_matrices(content, path)
-        cameras = make_cameras(
-            WORLD_TURN @ poses,
-            _pixel_intrinsics(camera_matrices, width, height),
-            np.tile([width, height], (len(poses), 1)),
-            path,
-            self._config.pixel_center,
-        )
+        # From an image that spans [-1, 1] in both axes to one that spans [0, width] x [0, height].
+        width, height = size
+        to_pixels = np.array([[width / 2, 0, width / 2], [0, height / 2, height / 2], [0, 0, 1]])
+        cameras = make_cameras(WORLD_TURN @ poses, to_pixels @ camera_matrices, size, path, self._config.pixel_center)
         if len(self._known_cameras) >= MOST_KNOWN_CAMERAS:
             self._known_cameras.clear()
-        self._known_cameras[content, width, height] = cameras
+        self._known_cameras[content, size] = cameras
         return cameras
 
     @cached_property
@@ -179,9 +172,3 @@ def _pose(arrays: dict[str, np.ndarray], view: int, path: Path) -> np.ndarray:
     if "world_mat" in stored and np.abs(stored["world_mat"] @ pose - np.eye(4)).max() > INVERSE_TOLERANCE:
         raise UserError(f"'world_mat' and 'world_mat_inv' of {where} are not inverse to each other")
     return pose
-
-
-def _pixel_intrinsics(camera_matrices: np.ndarray, width: int, height: int) -> np.ndarray:
-    """From an image that spans [-1, 1] in both axes to one that spans [0, width] x [0, height]."""
-    to_pixels = np.array([[width / 2, 0, width / 2], [0, height / 2, height / 2], [0, 0, 1]])
-    return to_pixels @ camera_matrices

@@ -29,11 +29,7 @@ class OwnConfig(Config):
 
 
 def open_own(config: OwnConfig) -> SceneDataset:
-    """Runs the user's file and builds the dataset.
-
-    Raises:
-        UserError: no such file or class, a class that is no `SceneDataset`, or options that it does not take.
-    """
+    """Runs the user's file and builds the dataset; a UserError if file, class or options do not fit."""
     file, _, name = config.reader.rpartition(":")
     path = Path(file)
     if not name or not path.is_file():
@@ -43,16 +39,15 @@ def open_own(config: OwnConfig) -> SceneDataset:
         raise UserError(f"dataset.reader={config.reader}: '{path}' is not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    reader = getattr(module, name, None)
-    if not (isinstance(reader, type) and issubclass(reader, SceneDataset)):
-        ours = [found for found, value in vars(module).items() if _is_reader(value)]
-        hint = nearest(name, ours) if ours else "; it has none"
+    readers = {
+        found: value
+        for found, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, SceneDataset) and value is not SceneDataset
+    }
+    if name not in readers:
+        hint = nearest(name, list(readers)) if readers else "; it has none"
         raise UserError(f"'{path}' has no class '{name}' that is a SceneDataset{hint}")
     try:
-        return reader(**(config.options or {}))
+        return readers[name](**(config.options or {}))
     except TypeError as error:
         raise UserError(f"dataset.options do not fit {config.reader}: {error}") from None
-
-
-def _is_reader(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, SceneDataset) and value is not SceneDataset

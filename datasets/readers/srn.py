@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 from typing_extensions import override
 
-from datasets.folder import BoundedConfig, FolderDataset, check_categories, read_list
+from datasets.folder import BoundedConfig, read_list
 from datasets.image_files import read_size
 from datasets.readers.camera_files import make_cameras, pinhole, read_numbers, resized, square_pose
-from datasets.readers.captures import listed_images
-from datasets.readers.file_scene import FileScene, PhotoFiles
+from datasets.readers.file_scene import PhotoFiles
+from datasets.readers.folder_dataset import FolderDataset, listed_images
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import Scene, SceneList, Split
+from pixelnerf.scenes.scene import Scene, Split
 
 INNER_CHAIRS_FOLDER = "chairs_2.0_train"
 
@@ -46,38 +46,30 @@ class SrnDataset(FolderDataset[SrnConfig]):
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        check_categories(categories, [self._config.category])
         folder = Path(f"{self._config.prefix}_{split}")
         if not (self._root / folder).is_dir():
             raise UserError(f"no folder '{self._root / folder}': set dataset.root and dataset.prefix")
         if (self._root / folder / INNER_CHAIRS_FOLDER).is_dir():
             folder /= INNER_CHAIRS_FOLDER
         names = sorted(entry.name for entry in (self._root / folder).iterdir() if not entry.name.startswith("."))
-        return SceneList([str(folder / name) for name in names], self._open)
+        return self._listed([str(folder / name) for name in names], split, categories, [self._config.category])
 
-    def _open(self, name: str) -> Scene:
-        folder = self._root / name
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
         images = listed_images(folder / "rgb")
         pose_paths = sorted((folder / "pose").glob("*.txt"))
         if len(pose_paths) != len(images):
             raise UserError(f"'{folder}' has {len(images)} images but {len(pose_paths)} pose files")
         poses = [square_pose(read_numbers(path, 16).reshape(4, 4), f"'{path}'") for path in pose_paths]
         size = read_size(images[0])
-        return FileScene(
+        intrinsics = _read_intrinsics(folder / "intrinsics.txt", size, images[0])
+        return self._scene(
             name,
             [PhotoFiles(image) for image in images],
-            make_cameras(
-                np.stack(poses),
-                np.tile(_read_intrinsics(folder / "intrinsics.txt", size, images[0]), (len(images), 1, 1)),
-                np.tile(size, (len(images), 1)),
-                folder / "pose",
-                self._config.pixel_center,
-            ),
-            (self._config.near, self._config.far),
-            self._config.background,
-            self._cache,
-            self._config.category,
-            self._config.input_views,
+            make_cameras(np.stack(poses), intrinsics, size, folder / "pose", self._config.pixel_center),
+            self._config.bounds,
+            category=self._config.category,
+            input_views=self._config.input_views,
             mask_from_background=True,
         )
 

@@ -10,7 +10,6 @@ Photos of lenses that bend lines are straightened when they are read (`datasets.
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,14 +18,13 @@ import trimesh
 from jaxtyping import Float
 from typing_extensions import override
 
-from datasets.folder import FolderDataset, check_categories
-from datasets.image_files import read_size
-from datasets.readers.camera_files import pinhole, resized
-from datasets.readers.captures import CaptureConfig, scene_folders, scene_name, split_views, straight_scene, used_views
+from datasets.image_files import read_size, reading
+from datasets.readers.camera_files import pinhole, read_transforms, resized
+from datasets.readers.captures import CaptureConfig, CaptureDataset
+from datasets.readers.folder_dataset import scene_folders
 from datasets.readers.lens import Distortion, Lens, brown_distortion, fisheye_distortion
-from datasets.readers.transforms_files import frame_poses, read_transforms
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import Scene, SceneList, Split
+from pixelnerf.scenes.scene import Scene, Split
 
 CAMERA_KEYS = ("w", "h", "fl_x", "fl_y", "cx", "cy", "k1", "k2", "k3", "k4", "p1", "p2")
 BROWN_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL")
@@ -38,35 +36,26 @@ class TransformsConfig(CaptureConfig):
     name: Literal["transforms"]
 
 
-class TransformsDataset(FolderDataset[TransformsConfig]):
+class TransformsDataset(CaptureDataset[TransformsConfig]):
     """Reader of transforms.json captures."""
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        check_categories(categories, [])
-        return SceneList(scene_folders(self._root, "transforms.json"), partial(self._open, split=split))
+        return self._listed(scene_folders(self._root, "transforms.json"), split, categories)
 
-    def _open(self, name: str, split: Split) -> Scene:
-        path = self._root / name / "transforms.json"
-        content = read_transforms(path)
-        poses = frame_poses(content, path)
-        used = used_views(len(poses), self._config, path)
-        views = split_views(used, split, self._config.test_every)
-        frames = [content["frames"][view] for view in views]
-        images = [_image_path(path.parent, frame["file_path"]) for frame in frames]
-        lenses = [self._lens({**content, **frame}, image, path) for frame, image in zip(frames, images, strict=True)]
-        return straight_scene(
-            scene_name(self._root, name),
-            path,
-            lenses,
-            poses[views],
-            poses[used],
-            lambda: _bounds(content, poses[used], path),
-            self._config,
-            self._cache,
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
+        path = folder / "transforms.json"
+        content, poses = read_transforms(path)
+        used, views = self._chosen_views(len(poses), split, path)
+        lenses = [self._lens({**content, **content["frames"][view]}, path) for view in views]
+        return self._straight_scene(
+            name, path, lenses, poses[views], poses[used], lambda: _bounds(content, poses[used], path)
         )
 
-    def _lens(self, values: Mapping[str, Any], image: Path, path: Path) -> Lens:
+    def _lens(self, values: Mapping[str, Any], path: Path) -> Lens:
+        image = path.parent / values["file_path"]
+        image = image if image.suffix else image.with_suffix(".png")
         for name in CAMERA_KEYS:
             if not isinstance(values.get(name, 0.0), int | float):
                 raise UserError(f"'{name}' of '{image}' in '{path}' is {values[name]!r}, not a number")
@@ -88,28 +77,24 @@ def _distortion(values: Mapping[str, Any], path: Path) -> Distortion | None:
         return brown_distortion(values)
     if model == "OPENCV_FISHEYE":
         return fisheye_distortion(values)
-    raise UserError(
-        f"'{path}' has a camera of the model {model!r}: straighten its photos, and export them with one of "
-        f"{', '.join((*BROWN_MODELS, 'OPENCV_FISHEYE'))}"
-    )
+    known = ", ".join((*BROWN_MODELS, "OPENCV_FISHEYE"))
+    raise UserError(f"'{path}' has a camera of the model {model!r}: straighten its photos, and export one of {known}")
 
 
 def _bounds(content: Mapping[str, Any], poses: Float[np.ndarray, "view 4 4"], path: Path) -> tuple[float, float]:
     """The nearest and farthest depth of the sparse points, but for half a percent."""
     if not isinstance(content.get("ply_file_path"), str):
-        raise UserError(
-            f"'{path}' names no sparse points to find depths: set dataset.near, dataset.far and "
-            "dataset.scale_world=false"
-        )
-    points = _read_points(path.parent / content["ply_file_path"])
+        way_out = "set dataset.near, dataset.far and dataset.scale_world=false"
+        raise UserError(f"'{path}' names no sparse points to find depths: {way_out}")
+    points_path = path.parent / content["ply_file_path"]
+    with reading("sparse points", points_path):
+        cloud = trimesh.load_scene(points_path, file_type="ply").to_geometry()
+    if not isinstance(cloud, trimesh.PointCloud | trimesh.Trimesh) or not len(cloud.vertices):
+        raise UserError(f"no sparse points in '{points_path}': set dataset.near and dataset.far")
+    points = np.asarray(cloud.vertices, dtype=np.float64)
     depths = np.einsum("pvc,vc->pv", points[:, None] - poses[:, :3, 3], poses[:, :3, 2])
     near, far = np.percentile(depths[depths > 0], [0.5, 99.5])
     return float(near), float(far)
-
-
-def _image_path(folder: Path, file_path: str) -> Path:
-    path = folder / file_path
-    return path if path.suffix else path.with_suffix(".png")
 
 
 def _focal(values: Mapping[str, Any], axis: str, side: float, path: Path) -> float:
@@ -117,18 +102,5 @@ def _focal(values: Mapping[str, Any], axis: str, side: float, path: Path) -> flo
         return float(values[f"fl_{axis}"])
     angle = values.get(f"camera_angle_{axis}")
     if not isinstance(angle, int | float) or not 0 < angle < math.pi:
-        raise UserError(
-            f"'{path}' has neither 'fl_{axis}' nor an angle 'camera_angle_{axis}' in radians for some frame"
-        )
+        raise UserError(f"'{path}' has a frame without 'fl_{axis}' or an angle 'camera_angle_{axis}' in radians")
     return 0.5 * side / math.tan(0.5 * angle)
-
-
-def _read_points(path: Path) -> Float[np.ndarray, "point 3"]:
-    try:
-        points = trimesh.load_scene(path, file_type="ply").to_geometry()
-    except Exception as error:  # trimesh raises many kinds for damaged files
-        raise UserError(f"cannot read sparse points '{path}': {str(error).splitlines()[0]}") from None
-    vertices = points.vertices if isinstance(points, trimesh.PointCloud | trimesh.Trimesh) else np.empty((0, 3))
-    if not len(vertices):
-        raise UserError(f"no sparse points in '{path}': set dataset.near and dataset.far")
-    return np.asarray(vertices, dtype=np.float64)
