@@ -1,7 +1,6 @@
 """mip-NeRF's Flax checkpoints, written as Flax packs them, against a plain forward pass in the original's order."""
 
-import importlib.util
-import sys
+from functools import partial
 
 import msgpack
 import numpy as np
@@ -10,8 +9,7 @@ import torch
 import yaml
 
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
-from pixelnerf.checkpoints.flax_file import read_flax_file
-from pixelnerf.checkpoints.original_mipnerf import convert_tree, model_of_configuration
+from pixelnerf.checkpoints.original_mipnerf import convert_tree, model_of_configuration, read_flax_file
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import build_net
 from pixelnerf.model.pyramid import no_features
@@ -50,17 +48,8 @@ def net(repository):
 
 
 @pytest.fixture
-def convert(repository, monkeypatch, capsys):
-    """Runs the script in this process: exit status, what it printed, and its error output."""
-    spec = importlib.util.spec_from_file_location("convert_checkpoint", repository / "scripts/convert_checkpoint.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["convert_checkpoint.py", *map(str, arguments)])
-        return script.main(), *capsys.readouterr()
-
-    return run
+def convert(run_script):
+    return partial(run_script, "convert_checkpoint.py")
 
 
 def original_forward(layers, means, variances, directions):
