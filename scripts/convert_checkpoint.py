@@ -6,11 +6,11 @@ from pathlib import Path
 import yaml
 
 from pixelnerf.checkpoints import original_mipnerf, original_pixelnerf
-from pixelnerf.checkpoints.original_mipnerf import RENDERER_CHANGES
+from pixelnerf.checkpoints.original_mipnerf import RENDERER_CHANGES, read_flax_file
 from pixelnerf.checkpoints.original_pixelnerf import FIRST_POOL
 from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.entry import run_plain
-from pixelnerf.model.net import Net, build_net
+from pixelnerf.model.net import build_net
 from pixelnerf.model.pretrained import read_state_file
 
 MODELS = Path(__file__).resolve().parents[1] / "conf" / "model"
@@ -38,24 +38,13 @@ def main() -> None:
     arguments = parser.parse_args()
     source, target, experiment = arguments.source, arguments.target, arguments.experiment
     of_pixelnerf = experiment in FIRST_POOL
-    net = _convert_pixelnerf(source, experiment) if of_pixelnerf else _convert_mipnerf(source, experiment)
+    original, read = (original_pixelnerf, read_state_file) if of_pixelnerf else (original_mipnerf, read_flax_file)
+    values = yaml.safe_load((MODELS / ("pixelnerf.yaml" if of_pixelnerf else "mipnerf.yaml")).read_text("utf-8"))
+    net = build_net(original.model_of_experiment(values, experiment), load_pretrained=False)
+    net.load_state_dict(original.convert_state(read(source), net, str(source)))
     config = {"name": f"{net.config.name}_{experiment}", "model": net.config.model_dump(mode="json")}
     save_shared(target, net, config, arguments.step)
     print(f"{target}{PIXEL_CORNERS if of_pixelnerf else ''}")
-
-
-def _convert_pixelnerf(source: Path, experiment: str) -> Net:
-    values = yaml.safe_load((MODELS / "pixelnerf.yaml").read_text("utf-8"))
-    net = build_net(original_pixelnerf.model_of_experiment(values, experiment), load_pretrained=False)
-    net.load_state_dict(original_pixelnerf.convert_state(read_state_file(source), net, str(source)))
-    return net
-
-
-def _convert_mipnerf(source: Path, configuration: str) -> Net:
-    values = yaml.safe_load((MODELS / "mipnerf.yaml").read_text("utf-8"))
-    net = build_net(original_mipnerf.model_of_configuration(values, configuration))
-    net.load_state_dict(original_mipnerf.convert_tree(original_mipnerf.read_flax_file(source), net, str(source)))
-    return net
 
 
 if __name__ == "__main__":

@@ -60,14 +60,14 @@ def read_flax_file(path: Path) -> dict[str, Any]:
     return tree
 
 
-def model_of_configuration(values: Mapping[str, Any], configuration: str) -> ModelConfig:
+def model_of_experiment(values: Mapping[str, Any], experiment: str) -> ModelConfig:
     """The original's model in one of its configurations (the keys of `RENDERER_CHANGES`) from our YAML."""
-    renderer = {**values["renderer"], **RENDERER_CHANGES[configuration]}
+    renderer = {**values["renderer"], **RENDERER_CHANGES[experiment]}
     return parse_config(ModelConfig, {**values, "renderer": renderer}, "model")
 
 
-def convert_tree(tree: Mapping[str, Any], net: Net, source: str) -> dict[str, Tensor]:
-    """The state dict of `net` (from `model_of_configuration`) from a Flax checkpoint's tree; `source` is its file.
+def convert_state(tree: Mapping[str, Any], net: Net, source: str) -> dict[str, Tensor]:
+    """The state dict of `net` (from `model_of_experiment`) from a Flax checkpoint's tree; `source` is its file.
 
     The original orders encodings by frequency and then coordinate, and its kernels multiply from the right.
 

@@ -51,7 +51,8 @@ def convert_state(original: Mapping[str, Tensor], net: Net, source: str) -> dict
         if name.startswith("encoder.model.") and name in found
     }
     columns, signs = input_columns()
-    config = _field_config(net)
+    config = net.config.field
+    assert isinstance(config, ResidualFieldConfig), "the paper's model reads photos"
     for index, mlp in enumerate(PASSES):
         field, projection = f"fields.{index}", f"projections.{index}"
         converted[f"{field}.input.weight"] = original[f"{mlp}.lin_in.weight"][:, columns] * signs
@@ -106,7 +107,8 @@ def input_columns() -> tuple[Tensor, Tensor]:
 
 def _original_shapes(net: PhotoNet) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the original's tensors, without the unused ones."""
-    config = _field_config(net)
+    config = net.config.field
+    assert isinstance(config, ResidualFieldConfig), "the paper's model reads photos"
     shapes: dict[str, tuple[int, ...]] = {
         f"encoder.model.{name}": tuple(tensor.shape) for name, tensor in net.encoder.backbone.state_dict().items()
     }
@@ -128,8 +130,3 @@ def _check_waves(original: Mapping[str, Tensor], source: str) -> None:
     for name, constants in (("code._freqs", frequencies), ("code._phases", phases)):
         if not torch.allclose(original[name].flatten(), constants):
             raise UserError(f"{source} does not encode positions like the original pixelNeRF: {name} differs")
-
-
-def _field_config(net: PhotoNet) -> ResidualFieldConfig:
-    assert isinstance(net.config.field, ResidualFieldConfig), "the paper's model reads photos"
-    return net.config.field
