@@ -28,7 +28,7 @@ NUMBER_TYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int6
 RENDERER_CHANGES = {"blender": {}, "multiblender": {}, "llff": {"frustum": "cylinder"}}
 """The original's configurations, and their changes to the renderer of `conf/model/mipnerf.yaml`."""
 
-PARAMETER_PATHS = (("params",), ("optimizer", "target", "params"), ("target", "params"))
+PARAMETER_PATHS = ("params/", "optimizer/target/params/", "target/params/")
 """Where the parameters are: at the top, in a whole training state, in an optimiser's state."""
 
 MODULE = "MLP_0"
@@ -74,7 +74,7 @@ def convert_state(tree: Mapping[str, Any], net: Net, source: str) -> dict[str, T
     Raises:
         UserError: arrays are missing, left over, or of another shape; the message lists them.
     """
-    leaves = _named_arrays(_parameters(tree, source))
+    leaves = _parameters(tree, source)
     names = _original_names(net)
     expected = {theirs: tuple(reversed(net.state_dict()[ours].shape)) for ours, theirs in names.items()}
     found = {name: leaf.shape if isinstance(leaf, np.ndarray) else None for name, leaf in leaves.items()}
@@ -82,10 +82,11 @@ def convert_state(tree: Mapping[str, Any], net: Net, source: str) -> dict[str, T
     converted = {
         ours: torch.from_numpy(np.array(leaves[theirs], dtype=np.float32).T.copy()) for ours, theirs in names.items()
     }
-    config, position, direction = _field_config(net), net.config.position, net.config.direction
+    field, position, direction = net.config.field, net.config.position, net.config.direction
+    assert isinstance(field, MlpFieldConfig), "mip-NeRF reads no photos"
     assert direction is not None, "mip-NeRF's colour depends on the direction"
     positions = input_columns(position.max_degree - position.min_degree, raw_inputs=0)
-    for layer in (0, config.skip_after):
+    for layer in (0, field.skip_after):
         _reorder_last(converted, f"fields.0.layers.{layer}.weight", positions)
     directions = input_columns(direction.max_degree - direction.min_degree, raw_inputs=3)
     _reorder_last(converted, "fields.0.direction.weight", directions)
@@ -132,29 +133,25 @@ def _named_arrays(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def _parameters(tree: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-    for path in PARAMETER_PATHS:
-        node: Any = tree
-        for name in path:
-            node = node.get(name) if isinstance(node, Mapping) else None
-        if isinstance(node, Mapping):
-            return node
-    paths = ", ".join("/".join(path) for path in PARAMETER_PATHS)
-    raise UserError(f"{source} has no parameters where Flax puts them ({paths}); found: {', '.join(sorted(tree))}")
+def _parameters(tree: Mapping[str, Any], source: str) -> dict[str, Any]:
+    leaves = _named_arrays(tree)
+    for folder in PARAMETER_PATHS:
+        inside = {name.removeprefix(folder): leaf for name, leaf in leaves.items() if name.startswith(folder)}
+        if inside:
+            return inside
+    raise UserError(
+        f"{source} has no parameters where Flax puts them ({', '.join(PARAMETER_PATHS)}); "
+        f"found: {', '.join(sorted(tree))}"
+    )
 
 
 def _original_names(net: Net) -> dict[str, str]:
     """The original's name for each of our tensors; it numbers layers in order of use."""
-    depth = _field_config(net).depth
-    layers = [*(f"layers.{layer}" for layer in range(depth)), "density", "bottleneck", "direction", "color"]
-    parts = {"weight": "kernel", "bias": "bias"}
+    field = net.config.field
+    assert isinstance(field, MlpFieldConfig), "mip-NeRF reads no photos"
+    layers = [*(f"layers.{layer}" for layer in range(field.depth)), "density", "bottleneck", "direction", "color"]
     return {
         f"fields.0.{layer}.{ours}": f"{MODULE}/Dense_{number}/{theirs}"
         for number, layer in enumerate(layers)
-        for ours, theirs in parts.items()
+        for ours, theirs in (("weight", "kernel"), ("bias", "bias"))
     }
-
-
-def _field_config(net: Net) -> MlpFieldConfig:
-    assert isinstance(net.config.field, MlpFieldConfig), "mip-NeRF reads no photos"
-    return net.config.field
