@@ -54,13 +54,9 @@ def _describe(config_class: type[Config], error: ValidationError, where: str) ->
 
 
 def _describe_one(config_class: type[Config], detail: ErrorDetails, where: str) -> str:
-    parts = _written_parts(config_class, [str(part) for part in detail["loc"]])
-    key = ".".join([where, *parts] if where else parts)
+    written, known = _follow(config_class, [str(part) for part in detail["loc"]])
+    key = ".".join([where, *written] if where else written)
     if detail["type"] == "extra_forbidden":
-        parents = [config_class]
-        for part in detail["loc"][:-1]:
-            parents = [child for parent in parents for child in _child_classes(parent, str(part))]
-        known = sorted({name for parent in parents for name in parent.model_fields})
         return f"unknown config key '{key}'{nearest(str(detail['loc'][-1]), known)}"
     if detail["type"] == "missing":
         return f"config key '{key}' is missing; set it with {key}=VALUE"
@@ -71,29 +67,23 @@ def _describe_one(config_class: type[Config], detail: ErrorDetails, where: str) 
     return f"config key '{key}' = {detail['input']!r}: {message}"
 
 
-def _written_parts(config_class: type[Config], location: list[str]) -> list[str]:
-    """The location as written in YAML, without the tags that pydantic inserts for discriminated unions."""
-    parts = []
-    parents = [config_class]
+def _follow(config_class: type[Config], location: list[str]) -> tuple[list[str], list[str]]:
+    """An error's location as written in YAML, and the keys known at its end.
+
+    Pydantic inserts the tags of discriminated unions, which are no keys: a tag is the `name` of one of its classes.
+    """
+    written: list[str] = []
+    known: set[str] = set()
+    classes = [config_class]
     for part in location:
-        tags = {tag for parent in parents if "name" in parent.model_fields for tag in _literals(parent)}
-        if part not in tags or any(part in parent.model_fields for parent in parents):
-            parts.append(part)
-        parents = [child for parent in parents for child in _child_classes(parent, part)]
-    return parts
-
-
-def _literals(config_class: type[Config]) -> tuple[Any, ...]:
-    return get_args(config_class.model_fields["name"].annotation)
-
-
-def _child_classes(parent: type[Config], name: str) -> list[type[Config]]:
-    """The config classes that an error's location leads to by `name`."""
-    field = parent.model_fields.get(name)
-    if field is None:
-        # A discriminated union's tag, which is no key.
-        return [parent]
-    return _config_classes(field.annotation)
+        known = {name for one in classes for name in one.model_fields}
+        names = [one.model_fields["name"].annotation for one in classes if "name" in one.model_fields]
+        if part in known or not any(part in get_args(name) for name in names):
+            written.append(part)
+        if part in known:
+            fields = [one.model_fields[part] for one in classes if part in one.model_fields]
+            classes = [found for field in fields for found in _config_classes(field.annotation)]
+    return written, sorted(known)
 
 
 def _config_classes(annotation: Any) -> list[type[Config]]:

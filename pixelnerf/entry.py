@@ -8,7 +8,8 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,21 +46,25 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
 
         prepare_process()
         # Inside the task, because Hydra reports a job's exceptions in its own way.
-        try:
-            _require_values(config)
-            plain = OmegaConf.to_container(config, resolve=True)
-            assert isinstance(plain, dict), "a composed configuration is a mapping"
-            task({str(key): value for key, value in plain.items()})
-        except (UserError, OmegaConfBaseException) as error:
-            _stop(_first_line(error), USER_ERROR)
+        with _mistakes_in_a_line():
+            if missing := sorted(OmegaConf.missing_keys(config)):
+                more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+                raise UserError(f"config key '{missing[0]}' is missing; set it with {missing[0]}=VALUE{more}")
+            task(_plain(config))
 
     try:
-        hydra.main(version_base=None, config_path=config_folder, config_name=config_name)(guarded)()
-    except (HydraException, OmegaConfBaseException) as error:
+        with _mistakes_in_a_line():
+            hydra.main(version_base=None, config_path=config_folder, config_name=config_name)(guarded)()
+    except HydraException as error:
         folder = (Path(inspect.getfile(task)).resolve().parent / config_folder).resolve()
         _stop(describe_composition_error(error, sys.argv[1:], folder, config_name), USER_ERROR)
-    except KeyboardInterrupt as interrupt:
-        _stop(str(interrupt) or "interrupted", INTERRUPTED)
+    sys.exit(0)
+
+
+def run_plain(task: Callable[[], None], interrupted: str = "interrupted") -> NoReturn:
+    """Runs a task that reads plain arguments itself, then exits; `interrupted` is what Ctrl-C prints."""
+    with _mistakes_in_a_line(interrupted):
+        task()
     sys.exit(0)
 
 
@@ -71,11 +76,9 @@ def composed_values(folder: Path, config_name: str) -> dict[str, Any]:
     """
     try:
         with hydra.initialize_config_dir(version_base=None, config_dir=str(folder)):
-            plain = OmegaConf.to_container(hydra.compose(config_name), resolve=True)
+            return _plain(hydra.compose(config_name))
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_first_line(error)) from None
-    assert isinstance(plain, dict), "a composed configuration is a mapping"
-    return {str(key): value for key, value in plain.items()}
 
 
 def describe_composition_error(error: Exception, arguments: Sequence[str], folder: Path, config_name: str) -> str:
@@ -107,24 +110,29 @@ def _describe_unknown_key(key: str, arguments: Sequence[str], folder: Path, conf
 
 def _compose_without(key: str, arguments: Sequence[str], folder: Path, config_name: str) -> Mapping:
     others = [argument for argument in arguments if "=" in argument and argument.lstrip("+~").split("=")[0] != key]
+    groups = dict.fromkeys(entry.name for entry in folder.iterdir() if entry.is_dir())
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(version_base=None, config_dir=str(folder)):
         for overrides in (others, []):
-            try:
-                config = hydra.compose(config_name, overrides=overrides)
-            except (HydraException, OmegaConfBaseException):
-                continue
-            plain = OmegaConf.to_container(config)
-            groups = {entry.name for entry in folder.iterdir() if entry.is_dir()}
-            return dict.fromkeys(groups) | (plain if isinstance(plain, dict) else {})
+            with suppress(HydraException, OmegaConfBaseException):
+                return groups | _plain(hydra.compose(config_name, overrides=overrides), resolve=False)
     return {}
 
 
-def _require_values(config: DictConfig) -> None:
-    missing = sorted(OmegaConf.missing_keys(config))
-    if missing:
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise UserError(f"config key '{missing[0]}' is missing; set it with {missing[0]}=VALUE{more}")
+@contextmanager
+def _mistakes_in_a_line(interrupted: str = "interrupted") -> Iterator[None]:
+    try:
+        yield
+    except (UserError, OmegaConfBaseException) as error:
+        _stop(_first_line(error), USER_ERROR)
+    except KeyboardInterrupt as interrupt:
+        _stop(str(interrupt) or interrupted, INTERRUPTED)
+
+
+def _plain(config: DictConfig, resolve: bool = True) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=resolve)
+    assert isinstance(plain, dict), "a composed configuration is a mapping"
+    return {str(key): value for key, value in plain.items()}
 
 
 def _first_line(error: BaseException) -> str:

@@ -18,18 +18,15 @@ from pixelnerf.benchmark.report import figure_png, print_results
 from pixelnerf.benchmark.run import run_benchmark
 from pixelnerf.config import parse_config
 from pixelnerf.entry import run_entry
-from pixelnerf.errors import UserError
-from pixelnerf.tools.files import write_atomically
+from pixelnerf.tools.files import refusal_in_a_line, write_atomically
 
 
 def main(composed: dict[str, Any]) -> None:
     """Validates the composed configuration, measures, prints and writes."""
     dataset = parse_dataset(composed.pop("dataset"))
     config = parse_config(BenchmarkConfig, composed, "")
-    try:
+    with refusal_in_a_line(f"into output={config.output}"):
         config.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write into output={config.output}: {error.strerror}") from None
     progress = Console(stderr=True, highlight=False)
     results = run_benchmark(config, build_dataset(dataset), lambda step: progress.print(f"measuring: {step}"))
     write_atomically(config.output / "bench.json", json.dumps(results, indent=2, allow_nan=False).encode())

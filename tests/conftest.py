@@ -1,5 +1,7 @@
 """Fixtures for all tests. Shape annotations of the numerical layers are checked at run time while testing."""
 
+import runpy
+import sys
 from pathlib import Path
 
 from jaxtyping import install_import_hook
@@ -49,3 +51,16 @@ def checkpoint(tmp_path: Path) -> Path:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"stands for a checkpoint")
     return path
+
+
+@pytest.fixture
+def run_script(monkeypatch, capsys):
+    """Runs a script of ours in this process: exit status, what it printed, and its error output."""
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(REPOSITORY / "scripts" / name), run_name="__main__")
+        return ended.value.code, *capsys.readouterr()
+
+    return run

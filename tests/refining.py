@@ -5,7 +5,7 @@ import torch
 from pixelnerf.config import parse_config
 from pixelnerf.refine.codebook import CodebookRefiner, CodebookRefinerConfig
 from pixelnerf.refine.reference import ReferenceRefiner, ReferenceRefinerConfig
-from pixelnerf.refine.views import PatchBatch, RenderedView
+from pixelnerf.refine.refiner import PatchBatch, RenderedView
 from pixelnerf.types import Cameras
 
 CODEBOOK = {

@@ -23,7 +23,7 @@ from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import build_net
 from pixelnerf.refine.config import build_refiner
-from pixelnerf.refine.views import Candidates, PatchBatch
+from pixelnerf.refine.refiner import Candidates, PatchBatch
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.losses import training_loss
 from pixelnerf.training.refiner.experiment import RefinerExperimentConfig

@@ -1,7 +1,6 @@
 """mip-NeRF's Flax checkpoints, written as Flax packs them, against a plain forward pass in the original's order."""
 
-import importlib.util
-import sys
+from functools import partial
 
 import msgpack
 import numpy as np
@@ -10,8 +9,7 @@ import torch
 import yaml
 
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
-from pixelnerf.checkpoints.flax_file import read_flax_file
-from pixelnerf.checkpoints.original_mipnerf import convert_tree, model_of_configuration
+from pixelnerf.checkpoints.original_mipnerf import convert_state, model_of_experiment, read_flax_file
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import build_net
 from pixelnerf.model.pyramid import no_features
@@ -46,21 +44,12 @@ def layers():
 @pytest.fixture(scope="module")
 def net(repository):
     values = yaml.safe_load((repository / "conf/model/mipnerf.yaml").read_text())
-    return build_net(model_of_configuration(values, "blender"))
+    return build_net(model_of_experiment(values, "blender"))
 
 
 @pytest.fixture
-def convert(repository, monkeypatch, capsys):
-    """Runs the script in this process: exit status, what it printed, and its error output."""
-    spec = importlib.util.spec_from_file_location("convert_checkpoint", repository / "scripts/convert_checkpoint.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["convert_checkpoint.py", *map(str, arguments)])
-        return script.main(), *capsys.readouterr()
-
-    return run
+def convert(run_script):
+    return partial(run_script, "convert_checkpoint.py")
 
 
 def original_forward(layers, means, variances, directions):
@@ -128,13 +117,13 @@ def test_parameters_are_found_in_every_layout(net, layers, tmp_path, place):
     tree = {"MLP_0": layers}
     for name in reversed(place.split("/")):
         tree = {name: tree, "step": packed(np.int32(5), code=3)}
-    converted = convert_tree(read_flax_file(write(tmp_path / "checkpoint_5", tree)), net, "checkpoint_5")
+    converted = convert_state(read_flax_file(write(tmp_path / "checkpoint_5", tree)), net, "checkpoint_5")
     np.testing.assert_array_equal(converted["fields.0.density.weight"], layers["Dense_8"]["kernel"].T)
 
 
 def test_a_forward_facing_model_has_cylinders(repository):
     values = yaml.safe_load((repository / "conf/model/mipnerf.yaml").read_text())
-    assert model_of_configuration(values, "llff").renderer.frustum == "cylinder"
+    assert model_of_experiment(values, "llff").renderer.frustum == "cylinder"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +140,7 @@ def test_every_tensor_is_accounted_for(net, layers, tmp_path, change, expected):
     change(changed)
     tree = read_flax_file(write(tmp_path / "checkpoint_1", {"params": {"MLP_0": changed}}))
     with pytest.raises(UserError, match=expected) as caught:
-        convert_tree(tree, net, "checkpoint_1")
+        convert_state(tree, net, "checkpoint_1")
     assert "\n" not in str(caught.value)
 
 

@@ -1,8 +1,6 @@
 """A folder of meshes becomes a data set in either layout."""
 
 import hashlib
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +14,6 @@ from datasets.meshes.mesh_folder import find_meshes, split_names
 from pixelnerf.config import parse_config
 from pixelnerf.entry import composed_values
 from pixelnerf.errors import UserError
-
-SCRIPT = REPOSITORY / "scripts" / "render_meshes.py"
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -134,26 +130,23 @@ def test_other_settings_in_the_folder_are_refused(meshes: Path, tmp_path: Path) 
         ["--field-of-view", "180"],
         ["--shares", "0.5", "0.5", "0.5"],
         ["--distance", "-1"],
+        ["--views", "many"],
         ["--seed", "-1"],
     ],
 )
 def test_bad_arguments_are_one_line_and_a_failure(
-    meshes: Path, tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    run_script, meshes: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
-    main = runpy.run_path(str(SCRIPT))["main"]
-    monkeypatch.setattr(sys, "argv", ["render_meshes.py", str(meshes), str(tmp_path / "out"), *arguments])
-    assert main() == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    status, _, errors = run_script("render_meshes.py", meshes, tmp_path / "out", *arguments)
+    assert status == 2
+    assert len(errors.strip().splitlines()) == 1
 
 
-def test_the_command_renders(
-    meshes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    main = runpy.run_path(str(SCRIPT))["main"]
+def test_the_command_renders(run_script, meshes: Path, tmp_path: Path) -> None:
     arguments = ["--size", "16", "--views", "2", "--workers", "1"]
-    monkeypatch.setattr(sys, "argv", ["render_meshes.py", str(meshes), str(tmp_path / "out"), *arguments])
-    assert main() == 0
-    assert "rendered 4 objects, skipped 0" in capsys.readouterr().out
+    status, printed, _ = run_script("render_meshes.py", meshes, tmp_path / "out", *arguments)
+    assert status == 0
+    assert "rendered 4 objects, skipped 0" in printed
 
 
 @pytest.mark.parametrize("content", [None, "notes.txt"])

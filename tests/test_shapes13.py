@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import runpy
 import signal
 import subprocess
 import sys
@@ -196,13 +195,10 @@ def test_misspelt_category_suggests_the_right_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["--views", "0"], ["--categories", "plane"], ["--objects", "-1"], ["--root", "/proc/shapes13"]]
 )
-def test_bad_arguments_are_one_line_and_a_failure(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    main = runpy.run_path(str(REPOSITORY / "scripts" / "make_shapes13.py"))["main"]
-    monkeypatch.setattr(sys, "argv", ["make_shapes13.py", "--root", str(tmp_path / "data"), *arguments])
-    assert main() == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+def test_bad_arguments_are_one_line_and_a_failure(run_script, arguments: list[str], tmp_path: Path) -> None:
+    status, _, errors = run_script("make_shapes13.py", "--root", tmp_path / "data", *arguments)
+    assert status == 2
+    assert len(errors.strip().splitlines()) == 1
 
 
 def test_the_provenance_file_holds_the_configuration(data: Path) -> None:

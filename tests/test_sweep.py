@@ -1,6 +1,5 @@
 import csv
-import importlib.util
-import sys
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -29,16 +28,8 @@ def sweep(tmp_path):
 
 
 @pytest.fixture
-def collect(repository, monkeypatch, capsys):
-    spec = importlib.util.spec_from_file_location("collect_sweep", repository / "scripts/collect_sweep.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-
-    def run(folder):
-        monkeypatch.setattr(sys, "argv", ["collect_sweep.py", str(folder)])
-        return script.main(), *capsys.readouterr()
-
-    return run
+def collect(run_script):
+    return partial(run_script, "collect_sweep.py")
 
 
 def test_training_writes_the_curve(tmp_path):

@@ -42,14 +42,17 @@ def convert_state(original: Mapping[str, Tensor], net: Net, source: str) -> dict
     """
     if not isinstance(net, PhotoNet):
         raise TypeError(f"'{net.config.name}' reads no photos, but all of the original's models do")
-    _check(original, _original_shapes(net), source)
+    found = {name: tuple(tensor.shape) for name, tensor in original.items() if not name.startswith(CUT_OFF)}
+    check_tensors(found, _original_shapes(net), f"{source} is not a checkpoint of the original pixelNeRF's model")
+    _check_waves(original, source)
     converted = {
         name.replace("encoder.model.", "encoder.backbone."): tensor
         for name, tensor in original.items()
-        if name.startswith("encoder.model.") and not name.startswith(CUT_OFF)
+        if name.startswith("encoder.model.") and name in found
     }
     columns, signs = input_columns()
-    config = _field_config(net)
+    config = net.config.field
+    assert isinstance(config, ResidualFieldConfig), "the paper's model reads photos"
     for index, mlp in enumerate(PASSES):
         field, projection = f"fields.{index}", f"projections.{index}"
         converted[f"{field}.input.weight"] = original[f"{mlp}.lin_in.weight"][:, columns] * signs
@@ -58,14 +61,35 @@ def convert_state(original: Mapping[str, Tensor], net: Net, source: str) -> dict
             output = original[f"{mlp}.lin_out.{part}"]
             converted[f"{field}.color.{part}"], converted[f"{field}.density.{part}"] = output[:3], output[3:]
             for block in range(config.blocks):
-                for ours, theirs in (("first", "fc_0"), ("second", "fc_1")):
-                    converted[f"{field}.blocks.{block}.{ours}.{part}"] = original[
-                        f"{mlp}.blocks.{block}.{theirs}.{part}"
-                    ]
+                ours, theirs = f"{field}.blocks.{block}", f"{mlp}.blocks.{block}"
+                converted[f"{ours}.first.{part}"] = original[f"{theirs}.fc_0.{part}"]
+                converted[f"{ours}.second.{part}"] = original[f"{theirs}.fc_1.{part}"]
         injections = [f"{mlp}.lin_z.{block}" for block in range(config.injection_blocks)]
         converted[f"{projection}.weight"] = torch.cat([original[f"{name}.weight"] for name in injections])
         converted[f"{projection}.bias"] = torch.stack([original[f"{name}.bias"] for name in injections])
     return converted
+
+
+def check_tensors(
+    found: Mapping[str, tuple[int, ...] | None], expected: Mapping[str, tuple[int, ...]], verdict: str
+) -> None:
+    """Compares names and shapes; what is no tensor has the shape None.
+
+    Raises:
+        UserError: `verdict`, and the tensors that are missing, left over, or of another shape.
+    """
+    problems = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "left over": sorted(found.keys() - expected.keys()),
+        "of another shape": [
+            f"{name} {list(found[name] or ())} for {list(shape)}"
+            for name, shape in expected.items()
+            if found.get(name, shape) != shape
+        ],
+    }
+    if any(problems.values()):
+        listed = "; ".join(f"tensors {what}: {', '.join(names)}" for what, names in problems.items() if names)
+        raise UserError(f"{verdict}: {listed}")
 
 
 def input_columns() -> tuple[Tensor, Tensor]:
@@ -83,7 +107,8 @@ def input_columns() -> tuple[Tensor, Tensor]:
 
 def _original_shapes(net: PhotoNet) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the original's tensors, without the unused ones."""
-    config = _field_config(net)
+    config = net.config.field
+    assert isinstance(config, ResidualFieldConfig), "the paper's model reads photos"
     shapes: dict[str, tuple[int, ...]] = {
         f"encoder.model.{name}": tuple(tensor.shape) for name, tensor in net.encoder.backbone.state_dict().items()
     }
@@ -99,22 +124,9 @@ def _original_shapes(net: PhotoNet) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _check(original: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], source: str) -> None:
-    problems = {
-        "missing": sorted(expected.keys() - original.keys()),
-        "left over": sorted(name for name in original.keys() - expected.keys() if not name.startswith(CUT_OFF)),
-        "of another shape": [name for name in expected if name in original and original[name].shape != expected[name]],
-    }
-    if any(problems.values()):
-        listed = "; ".join(f"tensors {what}: {', '.join(names)}" for what, names in problems.items() if names)
-        raise UserError(f"{source} is not a checkpoint of the original pixelNeRF's model: {listed}")
+def _check_waves(original: Mapping[str, Tensor], source: str) -> None:
     frequencies = FIRST_FREQUENCY * 2.0 ** torch.arange(FREQUENCIES).repeat_interleave(2)
     phases = torch.tensor([0.0, math.pi / 2]).repeat(FREQUENCIES)
     for name, constants in (("code._freqs", frequencies), ("code._phases", phases)):
         if not torch.allclose(original[name].flatten(), constants):
             raise UserError(f"{source} does not encode positions like the original pixelNeRF: {name} differs")
-
-
-def _field_config(net: PhotoNet) -> ResidualFieldConfig:
-    assert isinstance(net.config.field, ResidualFieldConfig), "the paper's model reads photos"
-    return net.config.field

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pixelnerf.checkpoints.migration import migrated
 from pixelnerf.errors import UserError
-from pixelnerf.tools.files import file_written_whole
+from pixelnerf.tools.files import file_written_whole, refusal_in_a_line
 
 # Paths on the trainer's disk mean nothing to anyone else: these keys are dropped, other paths cut to their last part.
 _PRIVATE = ("run_dir", "resume", "start_from")
@@ -23,16 +23,18 @@ def save_shared(path: Path, net: nn.Module, config: Mapping[str, Any], step: int
     """Writes weights and configuration as safetensors, for sharing; `half` stores them as float16.
 
     Raises:
-        UserError: a weight is outside float16's range.
+        UserError: a weight is outside float16's range, or the file cannot be written or would not be recognised.
     """
+    if path.suffix != ".safetensors":
+        raise UserError(f"{path} must end in .safetensors")
     state = {name: _stored(path, name, tensor, half) for name, tensor in net.state_dict().items()}
-    text = json.dumps(
-        _without_places({key: value for key, value in config.items() if key not in _PRIVATE}), sort_keys=True
-    )
+    public = {key: value for key, value in config.items() if key not in _PRIVATE}
+    text = json.dumps(_without_places(public), sort_keys=True)
     metadata = {"config": text, "step": str(step), "sha256": _digest(state, text)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with file_written_whole(path) as temporary:
-        safetensors.torch.save_file(state, temporary, metadata)
+    with refusal_in_a_line(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with file_written_whole(path) as temporary:
+            safetensors.torch.save_file(state, temporary, metadata)
 
 
 def read_shared(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:

@@ -18,7 +18,7 @@ from pixelnerf.evaluation.resolved import Item
 from pixelnerf.evaluation.results import Kind
 from pixelnerf.model.net import Net
 from pixelnerf.refine.reference import ReferenceRefinerConfig
-from pixelnerf.refine.views import ReferenceView
+from pixelnerf.refine.refiner import ReferenceView
 from pixelnerf.scenes.photos import scene_photos
 from pixelnerf.scenes.rendering import TimedRender, rendered_view
 from pixelnerf.scenes.scene import Scene

@@ -6,6 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pixelnerf.refine.patches import Patches
+
+FeatureMaps = Float[Tensor, "patch channel height width"]
+
 
 def start_unchanged(layer: nn.Conv2d) -> nn.Conv2d:
     """Zeroes a layer, so that its output is zero until it is trained."""
@@ -28,7 +32,7 @@ class ResidualBlock(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = start_unchanged(nn.Conv2d(channels, channels, 3, padding=1))
 
-    def forward(self, x: Float[Tensor, "patch channel height width"]) -> Float[Tensor, "patch channel height width"]:
+    def forward(self, x: FeatureMaps) -> FeatureMaps:
         """Keeps the shape."""
         return x + self.second(torch.relu(self.first(torch.relu(x))))
 
@@ -44,7 +48,7 @@ class PatchEncoder(nn.Module):
             for wide, narrow in pairwise(channels)
         )
 
-    def forward(self, patches: Float[Tensor, "patch 3 side side"]) -> list[Tensor]:
+    def forward(self, patches: Patches) -> list[Tensor]:
         """The maps, finest first."""
         maps = [self.stem(patches - 0.5)]
         for halve in self.halvings:

@@ -5,6 +5,7 @@ Patches of renders go through the same encoder and codebook; a second decoder tu
 codes into the missing detail. Refining needs no photo.
 """
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -15,10 +16,9 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pixelnerf.config import Config
-from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, channels_by_resolution, start_unchanged
-from pixelnerf.refine.patches import change_in_patches
-from pixelnerf.refine.refiner import PatchConfig, Refiner, RefinerLosses
-from pixelnerf.refine.views import PatchBatch, ReferenceView, RenderedView
+from pixelnerf.refine.blocks import FeatureMaps, PatchEncoder, ResidualBlock, channels_by_resolution, start_unchanged
+from pixelnerf.refine.patches import Patches
+from pixelnerf.refine.refiner import Candidates, PatchBatch, PatchConfig, Refiner, RefinerLosses
 
 
 class CodebookWeights(Config):
@@ -83,9 +83,7 @@ class Codebook(nn.Module):
         nn.init.normal_(self.quantizer.codebook)
         self._dead_below = config.dead_below
 
-    def forward(
-        self, features: Float[Tensor, "patch channel height width"]
-    ) -> tuple[Float[Tensor, "patch channel height width"], Int[Tensor, "patch height width"]]:
+    def forward(self, features: FeatureMaps) -> tuple[FeatureMaps, Int[Tensor, "patch height width"]]:
         """The codes, with a gradient to the codebook only, and their indices."""
         codes, indices, _ = self.quantizer(features)
         return codes, indices
@@ -113,16 +111,14 @@ class CodeDecoder(nn.Module):
         self.stem = nn.Conv2d(code_channels + with_maps * channels[-1], channels[-1], 3, padding=1)
         self.doublings = nn.ModuleList(
             nn.ConvTranspose2d(narrow + code_channels, wide, 4, stride=2, padding=1)
-            for wide, narrow in zip(channels[-2::-1], channels[:0:-1], strict=True)
+            for narrow, wide in pairwise(reversed(channels))
         )
         self.joins = nn.ModuleList(
             nn.Sequential(nn.Conv2d((1 + with_maps) * wide, wide, 1), ResidualBlock(wide)) for wide in channels[-2::-1]
         )
         self.head = nn.Conv2d(channels[0], 3, 3, padding=1)
 
-    def forward(
-        self, codes: Float[Tensor, "patch channel height width"], maps: list[Tensor] | None = None
-    ) -> Float[Tensor, "patch 3 side side"]:
+    def forward(self, codes: FeatureMaps, maps: list[Tensor] | None = None) -> Patches:
         """Colours, or their change."""
         *finer, coarsest = maps if maps is not None else [None] * (len(self.doublings) + 1)
         x = self.stem(_joined(codes, coarsest))
@@ -138,9 +134,8 @@ class CodebookRefiner(Refiner):
     needs_reference = False
 
     def __init__(self, config: CodebookRefinerConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
-        self.side = config.side
         channels = channels_by_resolution(config.width, config.halvings)
         self.encoder = PatchEncoder(channels)
         self.to_codes = nn.Conv2d(channels[-1], config.code_channels, 1)
@@ -150,15 +145,10 @@ class CodebookRefiner(Refiner):
         start_unchanged(self.change.head)
 
     @override
-    def refine(self, view: RenderedView, reference: ReferenceView | None = None) -> Float[Tensor, "3 height width"]:
-        def change(
-            patches: Float[Tensor, "patch 3 side side"], corners: Int[Tensor, "patch 2"]
-        ) -> Float[Tensor, "patch 3 side side"]:
-            maps = self.encoder(patches)
-            codes, _ = self.codebook(self._features(maps))
-            return self.change(codes, maps)
-
-        return change_in_patches(view.color, self.side, self.config.overlap, change).clamp(0.0, 1.0)
+    def patch_change(self, patches: Patches, candidates: Candidates | None) -> Patches:
+        maps = self.encoder(patches)
+        codes, _ = self.codebook(self._features(maps))
+        return self.change(codes, maps)
 
     @override
     def losses(self, batch: PatchBatch) -> RefinerLosses:
@@ -183,7 +173,7 @@ class CodebookRefiner(Refiner):
     def health(self) -> dict[str, float]:
         return {"codebook/perplexity": self.codebook.perplexity(), "codebook/dead_share": self.codebook.dead_share()}
 
-    def _features(self, maps: list[Tensor]) -> Float[Tensor, "patch channel height width"]:
+    def _features(self, maps: list[Tensor]) -> FeatureMaps:
         """The features to quantise, with mean zero and variance one at each pixel.
 
         Without a fixed scale, features run away from codes, and a revived code is a shock to the decoders.
@@ -193,9 +183,8 @@ class CodebookRefiner(Refiner):
 
     def _meeting(self, features: Tensor, codes: Tensor) -> Float[Tensor, ""]:
         """Moves codes to features and, by the commitment, features to codes."""
-        return F.mse_loss(codes, features.detach()) + self.config.weights.commitment * F.mse_loss(
-            features, codes.detach()
-        )
+        committed = F.mse_loss(features, codes.detach())
+        return F.mse_loss(codes, features.detach()) + self.config.weights.commitment * committed
 
 
 def _joined(x: Tensor, other: Tensor | None) -> Tensor:

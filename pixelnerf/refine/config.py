@@ -13,8 +13,4 @@ RefinerConfig = Annotated[CodebookRefinerConfig | ReferenceRefinerConfig, Field(
 
 def build_refiner(config: RefinerConfig) -> Refiner:
     """An untrained refiner."""
-    match config:
-        case CodebookRefinerConfig():
-            return CodebookRefiner(config)
-        case ReferenceRefinerConfig():
-            return ReferenceRefiner(config)
+    return CodebookRefiner(config) if isinstance(config, CodebookRefinerConfig) else ReferenceRefiner(config)

@@ -11,8 +11,11 @@ from torch import Tensor
 PATCHES_AT_ONCE = 16
 """Bounds memory for images of any size."""
 
-PatchChange = Callable[[Float[Tensor, "patch 3 side side"], Int[Tensor, "patch 2"]], Float[Tensor, "patch 3 side side"]]
-"""The change to add to patches, given them and their upper left corners as (column, row)."""
+Patches = Float[Tensor, "patch 3 side side"]
+Corners = Int[Tensor, "patch 2"]
+"""Patches' upper left corners in an image as (column, row)."""
+PatchChange = Callable[[Patches, Corners], Patches]
+"""The change to add to patches at corners."""
 
 
 def change_in_patches(
@@ -38,7 +41,7 @@ def change_in_patches(
     return (padded + total / weight)[:, :height, :width]
 
 
-def patch_corners(width: int, height: int, side: int, overlap: int) -> Int[Tensor, "patch 2"]:
+def patch_corners(width: int, height: int, side: int, overlap: int) -> Corners:
     """Upper left corners (column, row) of patches that cover the image evenly and overlap by at least `overlap`."""
     columns, rows = (_even_positions(length, side, overlap) for length in (width, height))
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
@@ -60,7 +63,7 @@ def blending_window(side: int) -> Float[Tensor, "side side"]:
 
 
 def cut_patches(
-    image: Float[Tensor, "channel height width"], corners: Int[Tensor, "patch 2"], side: int
+    image: Float[Tensor, "channel height width"], corners: Corners, side: int
 ) -> Float[Tensor, "patch channel {side} {side}"]:
     """Square patches at upper left corners (column, row) inside the image."""
     return torch.stack([image[:, row : row + side, column : column + side] for column, row in corners.tolist()])

@@ -5,20 +5,27 @@ projection at the same pixel is a candidate. All candidates' features are pooled
 number nor their order matters (NeRF-SR, section 3.3).
 """
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, channels_by_resolution, start_unchanged
-from pixelnerf.refine.patches import change_in_patches, cut_patches
-from pixelnerf.refine.refiner import PatchConfig, Refiner, RefinerLosses
-from pixelnerf.refine.views import Candidates, PatchBatch, ReferenceView, RenderedView
+from pixelnerf.refine.patches import Corners, Patches, cut_patches
+from pixelnerf.refine.refiner import (
+    Candidates,
+    PatchBatch,
+    PatchConfig,
+    ReferenceView,
+    Refiner,
+    RefinerLosses,
+    RenderedView,
+)
 
 OPAQUE = 0.5
 """Below this opacity a pixel shows no surface to project."""
@@ -37,9 +44,7 @@ class ReferenceRefinerConfig(PatchConfig):
     reference_view: int = Field(ge=0)
 
 
-def find_candidates(
-    view: RenderedView, reference: ReferenceView, corners: Int[Tensor, "patch 2"], side: int, grid: int
-) -> Candidates:
+def find_candidates(view: RenderedView, reference: ReferenceView, corners: Corners, side: int, grid: int) -> Candidates:
     """The reference's candidates for a render's patches at upper left corners (column, row).
 
     A pixel that is transparent, or whose point is outside the reference photo, gives no valid candidate. Occlusion in
@@ -69,15 +74,13 @@ class ReferenceRefiner(Refiner):
     needs_reference = True
 
     def __init__(self, config: ReferenceRefinerConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
-        self.side = config.side
         channels = channels_by_resolution(config.width, config.halvings)
         self.encoder = PatchEncoder(channels)
         self.stem = nn.Conv2d(2 * channels[-1], channels[-1], 3, padding=1)
         self.doublings = nn.ModuleList(
-            nn.ConvTranspose2d(narrow, wide, 4, stride=2, padding=1)
-            for wide, narrow in zip(channels[-2::-1], channels[:0:-1], strict=True)
+            nn.ConvTranspose2d(narrow, wide, 4, stride=2, padding=1) for narrow, wide in pairwise(reversed(channels))
         )
         self.joins = nn.ModuleList(
             nn.Sequential(nn.Conv2d(3 * wide, wide, 1), ResidualBlock(wide)) for wide in channels[-2::-1]
@@ -85,29 +88,17 @@ class ReferenceRefiner(Refiner):
         self.head = start_unchanged(nn.Conv2d(channels[0], 3, 3, padding=1))
 
     @override
-    def candidates(self, view: RenderedView, reference: ReferenceView, corners: Int[Tensor, "patch 2"]) -> Candidates:
+    def candidates(self, view: RenderedView, reference: ReferenceView, corners: Corners) -> Candidates:
         return find_candidates(view, reference, corners, self.side, self.config.grid)
 
     @override
-    def refine(self, view: RenderedView, reference: ReferenceView | None = None) -> Float[Tensor, "3 height width"]:
-        assert reference is not None, "this refiner needs a reference"
-
-        def change(
-            patches: Float[Tensor, "patch 3 side side"], corners: Int[Tensor, "patch 2"]
-        ) -> Float[Tensor, "patch 3 side side"]:
-            return self._change(patches, self.candidates(view, reference, corners))
-
-        return change_in_patches(view.color, self.side, self.config.overlap, change).clamp(0.0, 1.0)
-
-    @override
     def losses(self, batch: PatchBatch) -> RefinerLosses:
-        assert batch.candidates is not None, "this refiner needs candidates"
-        refined = batch.rendered + self._change(batch.rendered, batch.candidates)
+        refined = batch.rendered + self.patch_change(batch.rendered, batch.candidates)
         return RefinerLosses({"refine": F.l1_loss(refined, batch.truth)}, refined)
 
-    def _change(
-        self, patches: Float[Tensor, "patch 3 side side"], candidates: Candidates
-    ) -> Float[Tensor, "patch 3 side side"]:
+    @override
+    def patch_change(self, patches: Patches, candidates: Candidates | None) -> Patches:
+        assert candidates is not None, "this refiner needs candidates"
         *finer, coarsest = zip(self.encoder(patches), self._best(candidates), strict=True)
         x = self.stem(torch.cat(coarsest, dim=1))
         for double, join, maps in zip(self.doublings, self.joins, reversed(finer), strict=True):

@@ -1,14 +1,49 @@
-"""The interface of refiners: refine a whole view, and measure losses on training patches."""
+"""The interface of refiners and what they are given: rendered views, a reference photo, training patches."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from pixelnerf.config import Config
-from pixelnerf.refine.views import Candidates, PatchBatch, ReferenceView, RenderedView
+from pixelnerf.refine.patches import Corners, Patches, change_in_patches
+from pixelnerf.types import Cameras, TensorRecord
+
+
+@dataclass(frozen=True)
+class RenderedView(TensorRecord):
+    """A render in [0, 1], and each pixel's surface point in the world and opacity."""
+
+    color: Float[Tensor, "3 height width"]
+    points: Float[Tensor, "height width 3"]
+    opacity: Float[Tensor, "height width"]
+
+
+@dataclass(frozen=True)
+class ReferenceView(TensorRecord):
+    """A photo in [0, 1] and its camera (no batch axis)."""
+
+    color: Float[Tensor, "3 height width"]
+    camera: Cameras
+
+
+@dataclass(frozen=True)
+class Candidates(TensorRecord):
+    """For each patch of a render, patches of the reference photo that might show the same surface, where `valid`."""
+
+    colors: Float[Tensor, "patch candidate 3 side side"]
+    valid: Bool[Tensor, "patch candidate"]
+
+
+@dataclass(frozen=True)
+class PatchBatch(TensorRecord):
+    """Training patches as rendered and their true photos; candidates if the refiner uses a reference."""
+
+    rendered: Patches
+    truth: Patches
+    candidates: Candidates | None
 
 
 class PatchConfig(Config):
@@ -40,7 +75,7 @@ class RefinerLosses:
     """Weighted terms of the loss by name, and the refined patches."""
 
     terms: dict[str, Float[Tensor, ""]]
-    refined: Float[Tensor, "patch 3 side side"]
+    refined: Patches
 
 
 class Refiner(nn.Module, ABC):
@@ -51,18 +86,29 @@ class Refiner(nn.Module, ABC):
         needs_reference: whether it uses a reference photo of the scene.
     """
 
-    side: int
     needs_reference: bool
 
-    @abstractmethod
+    def __init__(self, config: PatchConfig) -> None:
+        super().__init__()
+        self.side, self.overlap = config.side, config.overlap
+
     def refine(self, view: RenderedView, reference: ReferenceView | None = None) -> Float[Tensor, "3 height width"]:
         """The refined view, in [0, 1]."""
+        assert reference is not None or not self.needs_reference, "this refiner needs a reference"
 
-    def candidates(
-        self, view: RenderedView, reference: ReferenceView, corners: Int[Tensor, "patch 2"]
-    ) -> Candidates | None:
+        def change(patches: Patches, corners: Corners) -> Patches:
+            found = self.candidates(view, reference, corners) if reference is not None else None
+            return self.patch_change(patches, found)
+
+        return change_in_patches(view.color, self.side, self.overlap, change).clamp(0.0, 1.0)
+
+    def candidates(self, view: RenderedView, reference: ReferenceView, corners: Corners) -> Candidates | None:
         """The reference's candidates for patches at upper left corners (column, row); None if unused."""
         return None
+
+    @abstractmethod
+    def patch_change(self, patches: Patches, candidates: Candidates | None) -> Patches:
+        """What to add to a render's patches."""
 
     @abstractmethod
     def losses(self, batch: PatchBatch) -> RefinerLosses:

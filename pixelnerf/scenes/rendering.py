@@ -10,7 +10,7 @@ from pixelnerf.geometry.surface import surface_points
 from pixelnerf.model.image import ImageOutput, render_image
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupied import Quality, shared_grid
-from pixelnerf.refine.views import RenderedView
+from pixelnerf.refine.refiner import RenderedView
 from pixelnerf.scenes.photos import scene_photos
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras

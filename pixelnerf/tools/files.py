@@ -1,4 +1,4 @@
-"""Atomic writing of files and folders, digests, and safe file names."""
+"""Writing files and folders whole or not at all, digests, and safe file names."""
 
 import hashlib
 import os
@@ -9,7 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pixelnerf.errors import UserError
+
 _PARTIAL = ".partial-"
+
+
+@contextmanager
+def refusal_in_a_line(place: object, way_out: str = "") -> Iterator[None]:
+    """Makes the system's refusal to write to a place the user's: what, where, why, then the way out.
+
+    Raises:
+        UserError: the block raised an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write {place}: {error.strerror}{way_out}") from None
 
 
 @contextmanager

@@ -29,9 +29,8 @@ def prepare_process() -> None:
 def keep_freed_memory() -> None:
     """Makes the process reuse the memory of freed tensors; glibc hands large blocks back to the system at once.
 
-    A training step at the paper's size (width 512, 512 rays) then causes hardly a page fault instead of 80,000 to
-    280,000, and takes 3.5 s instead of 3.8 s on one core of an AMD EPYC; it gains more where page faults are slower.
-    Both settings are needed: the first alone turns off glibc's own adaptation and makes it 700,000, the second alone
+    A training step at the paper's size then causes hardly a page fault instead of up to 280,000, and takes 3.5 s
+    instead of 3.8 s on an AMD EPYC's core. Both settings are needed: the first alone makes more faults, the second
     leaves 43,000.
 
     The price is that the process stays as large as it has ever been. Whoever sets `MALLOC_TRIM_THRESHOLD_` or

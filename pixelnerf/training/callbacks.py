@@ -1,22 +1,96 @@
-"""What a run shows and keeps after each validation: a progress line, a curve on disk, panels in W&B."""
+"""What happens around the steps of a run: it stops in time or by signal, and shows and keeps how it goes."""
 
 import csv
 import io
+import math
+import signal
+import time
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from types import FrameType
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
-from jaxtyping import UInt8
 from lightning.pytorch.loggers import WandbLogger
-from numpy import ndarray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typing_extensions import override
 
 from pixelnerf.tools.files import write_atomically
-from pixelnerf.training.budget import Budget
+from pixelnerf.training.module import RunModule
 
 CURVE_FILE = "validation.csv"
+
+
+class Budget(pl.Callback):
+    """Counts steps and minutes, across resumes, and stops the trainer between two steps.
+
+    After the first SIGINT or SIGTERM the step is finished, the checkpoint written and `interrupted` set. A second
+    SIGINT stops at once.
+    """
+
+    def __init__(self, max_steps: int, max_minutes: float | None, last_checkpoint: Path) -> None:
+        self.max_steps = max_steps
+        self.max_minutes = max_minutes
+        self.interrupted = False
+        self._last_checkpoint = last_checkpoint
+        self._seconds_before = 0.0
+        self._started: float | None = None
+        self._steps = 0
+        self._handlers: dict[int, Any] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far."""
+        return self._seconds_before + (time.monotonic() - self._started if self._started is not None else 0.0)
+
+    @property
+    def progress(self) -> float:
+        """The share spent of steps or minutes, whichever is larger; in [0, 1]."""
+        by_time = self.seconds / (60 * self.max_minutes) if self.max_minutes is not None else 0.0
+        return min(max(self._steps / self.max_steps, by_time), 1.0)
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._steps = trainer.global_step
+        self._started = time.monotonic()
+        self._handlers = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    @override
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._steps = trainer.global_step
+        if self.interrupted:
+            # After an interrupt, nobody wants to wait for a validation.
+            trainer.limit_val_batches = 0
+        if self.interrupted or self.progress >= 1.0:
+            trainer.should_stop = True
+            trainer.save_checkpoint(self._last_checkpoint)
+
+    @override
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._restore_handlers()
+
+    @override
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self._restore_handlers()
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._seconds_before = state_dict["seconds"]
+
+    def _request(self, signal_number: int, frame: FrameType | None) -> None:
+        if self.interrupted and signal_number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+    def _restore_handlers(self) -> None:
+        while self._handlers:
+            signal.signal(*self._handlers.popitem())
 
 
 class CurvePoint(NamedTuple):
@@ -57,15 +131,6 @@ def read_curve(path: Path) -> list[CurvePoint]:
         return [CurvePoint(int(row["step"]), float(row["minutes"]), float(row["psnr"])) for row in csv.DictReader(file)]
 
 
-@runtime_checkable
-class ShowsValidation(Protocol):
-    """A module that can show its last validation."""
-
-    def validation_strips(self, count: int) -> dict[str, UInt8[ndarray, "height width 3"]]:
-        """Strips of pictures of the first frozen views, by name."""
-        ...
-
-
 class ValidationPanels(pl.Callback):
     """Logs the strips of the first frozen views after each validation."""
 
@@ -74,14 +139,11 @@ class ValidationPanels(pl.Callback):
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not isinstance(trainer.logger, WandbLogger):
-            return
-        assert isinstance(pl_module, ShowsValidation), "modules that are trained with panels have some to show"
+        assert isinstance(pl_module, RunModule), "all of our modules are"
         strips = pl_module.validation_strips(self._count)
-        if strips:
-            trainer.logger.log_image(
-                "val/panels", list(strips.values()), step=trainer.global_step, caption=list(strips)
-            )
+        if strips and isinstance(trainer.logger, WandbLogger):
+            pictures = list(strips.values())
+            trainer.logger.log_image("val/panels", pictures, step=trainer.global_step, caption=list(strips))
 
 
 SMOOTHING = 0.98
@@ -103,10 +165,8 @@ class ProgressLine(pl.Callback):
             TimeRemainingColumn(),
             console=self._console,
         )
-        self._task = self._progress.add_task("train", total=1.0, step=0, rate=0.0, psnr=float("nan"))
-        self._psnr: float | None = None
-        self._first_step = 0
-        self._first_second = 0.0
+        self._task = self._progress.add_task("train", total=1.0, step=0, rate=0.0, psnr=math.nan)
+        self._psnr = math.nan
         self._rate = 0.0
 
     @override
@@ -117,23 +177,17 @@ class ProgressLine(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        seconds = max(self._budget.seconds - self._first_second, 1e-9)
-        self._rate = (trainer.global_step - self._first_step) / seconds
+        step, seconds = trainer.global_step, self._budget.seconds - self._first_second
+        self._rate = (step - self._first_step) / max(seconds, 1e-9)
         pl_module.log("speed/steps_per_second", self._rate)
-        value = trainer.callback_metrics.get("train/psnr")
-        if value is not None:
-            latest = float(value)
-            self._psnr = latest if self._psnr is None else SMOOTHING * self._psnr + (1 - SMOOTHING) * latest
+        if "train/psnr" in trainer.callback_metrics:
+            latest = float(trainer.callback_metrics["train/psnr"])
+            self._psnr = latest if math.isnan(self._psnr) else SMOOTHING * self._psnr + (1 - SMOOTHING) * latest
         if trainer.is_global_zero:
             # Started late, so that an error in the first batch is the only line.
             self._progress.start()
-        self._progress.update(
-            self._task,
-            completed=self._budget.progress,
-            step=trainer.global_step,
-            rate=self._rate,
-            psnr=float("nan") if self._psnr is None else self._psnr,
-        )
+        done = self._budget.progress
+        self._progress.update(self._task, completed=done, step=step, rate=self._rate, psnr=self._psnr)
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

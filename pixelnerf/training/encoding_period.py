@@ -20,13 +20,10 @@ def repetition(position: PositionConfig, scenes: Sequence[Scene]) -> str | None:
     Sines and cosines of frequencies scale * 2^k repeat together after 2 pi / (scale * 2^min_degree) world units along
     each axis. A raw position beside them makes all points distinct, and normalised device coordinates fit in a period.
     """
-    if position.frame != "world" or position.include_input or not scenes:
-        return None
-    scene = scenes[0]
-    if scene.ndc is not None:
+    if position.frame != "world" or position.include_input or not scenes or scenes[0].ndc is not None:
         return None
     period = 2 * math.pi / (position.scale * 2.0**position.min_degree)
-    width = _scene_width(scene)
+    scene, width = scenes[0], _scene_width(scenes[0])
     if width <= TOLERATED_PERIODS * period:
         return None
     octaves = math.ceil(math.log2(width / period))

@@ -36,11 +36,7 @@ def training_loss(
 ) -> Float[Tensor, ""]:
     """Mean over pixels and channels of the second pass's loss plus the weighted first's.
 
-    Args:
-        output: the render; the rays of a pixel are adjacent.
-        colors: the pixels' true colours, in [0, 1].
-        coverage: the share of each pixel inside the mask, NaN without a mask.
-        config: of the loss.
+    The rays of a pixel are adjacent. `coverage` is the share of each pixel inside the mask, NaN without a mask.
 
     Raises:
         UserError: opacity is weighted, but no pixel has a mask.
@@ -54,15 +50,13 @@ def training_loss(
 
     def pass_loss(rendered: RenderOutput) -> Tensor:
         color = pixel_means(rendered.color, colors.shape[1])
-        if config.name == "mse":
-            loss = F.mse_loss(color, colors)
-        else:
-            loss = F.smooth_l1_loss(color, colors, beta=config.smooth_l1_beta)
-        if config.opacity_weight > 0:
-            opacity = pixel_means(rendered.opacity, colors.shape[1])
-            error = (opacity - coverage.nan_to_num()).square() * masked
-            loss = loss + config.opacity_weight * error.sum() / masked.sum()
-        return loss
+        smooth = config.name == "smooth_l1"
+        loss = F.smooth_l1_loss(color, colors, beta=config.smooth_l1_beta) if smooth else F.mse_loss(color, colors)
+        if config.opacity_weight == 0:
+            return loss
+        opacity = pixel_means(rendered.opacity, colors.shape[1])
+        error = (opacity - coverage.nan_to_num()).square() * masked
+        return loss + config.opacity_weight * error.sum() / masked.sum()
 
     loss = pass_loss(output)
     if output.coarse is None or config.coarse_weight == 0:

@@ -1,5 +1,6 @@
 """The Lightning module: training step, validation on frozen views, optimiser."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class RunModule(pl.LightningModule):
         self.net = net
         self.config = config
         self._progress = progress
+        self._shown: list[tuple[Any, Any]] = []
 
     @property
     def step_seed(self) -> int:
@@ -63,6 +65,18 @@ class RunModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     @override
+    def on_validation_epoch_start(self) -> None:
+        self._shown.clear()
+
+    def validation_strips(self, count: int) -> dict[str, UInt8[ndarray, "height width 3"]]:
+        """Strips of pictures of the first `count` frozen views, by name."""
+        return dict(self._strip(*shown) for shown in self._shown[:count])
+
+    @abstractmethod
+    def _strip(self, item: Any, output: Any) -> tuple[str, UInt8[ndarray, "height width 3"]]:
+        """The name and the pictures of one element of `_shown`."""
+
+    @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config.model_dump(mode="json")
 
@@ -72,10 +86,6 @@ class FewShotModule(RunModule):
 
     net: Net
     config: ExperimentConfig
-
-    def __init__(self, net: Net, config: ExperimentConfig, progress: Callable[[], float]) -> None:
-        super().__init__(net, config, progress)
-        self._renders: list[tuple[ValidationItem, ImageOutput]] = []
 
     @override
     def training_step(self, batch: TrainBatch, batch_index: int) -> Float[Tensor, ""]:
@@ -96,25 +106,19 @@ class FewShotModule(RunModule):
         for view, image in zip(item.views, item.images, strict=True):
             render = render_image(self.net, features, view)
             value = psnr(truncate_to_8_bits(render.color), image.movedim(0, -1))
-            self.log("val/psnr", value, batch_size=1, on_epoch=True, sync_dist=True)
-            self.log("val/opacity", render.opacity.mean(), batch_size=1, on_epoch=True, sync_dist=True)
+            values = {"val/psnr": value, "val/opacity": render.opacity.mean()}
+            self.log_dict(values, batch_size=1, on_epoch=True, sync_dist=True)
             if view is item.views[0]:
-                self._renders.append((item.to("cpu"), render.to("cpu")))
+                self._shown.append((item.to("cpu"), render.to("cpu")))
 
     @override
-    def on_validation_epoch_start(self) -> None:
-        self._renders.clear()
-
-    def validation_strips(self, count: int) -> dict[str, UInt8[ndarray, "height width 3"]]:
-        """input | prediction | truth | depth | error for the first frozen views, by scene."""
-        return {
-            item.name: comparison_strip(
-                item.photos.images[0, 0].movedim(0, -1).numpy() if item.photos.images.shape[1] else None,
-                render.color.numpy(),
-                item.images[0].movedim(0, -1).numpy(),
-                render.distance.numpy(),
-                render.opacity.numpy(),
-                (item.views[0].near, item.views[0].far),
-            )
-            for item, render in self._renders[:count]
-        }
+    def _strip(self, item: ValidationItem, output: ImageOutput) -> tuple[str, UInt8[ndarray, "height width 3"]]:
+        """input | prediction | truth | depth | error, of the item's first view."""
+        return item.name, comparison_strip(
+            item.photos.images[0, 0].movedim(0, -1).numpy() if item.photos.images.shape[1] else None,
+            output.color.numpy(),
+            item.images[0].movedim(0, -1).numpy(),
+            output.distance.numpy(),
+            output.opacity.numpy(),
+            (item.views[0].near, item.views[0].far),
+        )

@@ -30,12 +30,11 @@ class OptimizerConfig(Config):
 def learning_rate_factor(progress: float, config: OptimizerConfig) -> float:
     """The learning rate's factor when `progress` in [0, 1] of the budget is spent."""
     progress = min(max(progress, 0.0), 1.0)
-    if config.schedule == "constant":
-        decay = 1.0
-    elif config.schedule == "exponential":
-        decay = config.final_share**progress
-    else:
-        decay = config.final_share + (1 - config.final_share) * 0.5 * (1 + math.cos(math.pi * progress))
+    decay = {
+        "constant": 1.0,
+        "exponential": config.final_share**progress,
+        "cosine": config.final_share + (1 - config.final_share) * 0.5 * (1 + math.cos(math.pi * progress)),
+    }[config.schedule]
     if progress >= config.warmup_share:
         return decay
     # A quarter of a sine, as in mip-NeRF's delayed schedule.
@@ -53,13 +52,12 @@ def build_optimizer(
     encoder = list(net.encoder.parameters()) if isinstance(net, PhotoNet) else []
     of_encoder = {id(parameter) for parameter in encoder}
     others = [parameter for parameter in net.parameters() if id(parameter) not in of_encoder]
-    # Decay pulls biases and norms towards zero for no benefit.
-    decayed = [parameter for parameter in others if parameter.ndim > 1]
-    plain = [parameter for parameter in others if parameter.ndim <= 1]
+    rate = config.learning_rate
     groups = [
-        {"params": encoder, "lr": config.learning_rate * config.encoder_rate, "weight_decay": 0.0},
-        {"params": decayed, "lr": config.learning_rate, "weight_decay": config.weight_decay},
-        {"params": plain, "lr": config.learning_rate, "weight_decay": 0.0},
+        {"params": encoder, "lr": rate * config.encoder_rate, "weight_decay": 0.0},
+        {"params": [p for p in others if p.ndim > 1], "lr": rate, "weight_decay": config.weight_decay},
+        # Decay pulls biases and norms towards zero for no benefit.
+        {"params": [p for p in others if p.ndim <= 1], "lr": rate, "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: learning_rate_factor(progress(), config))

@@ -2,19 +2,22 @@
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.plugins import Precision
+from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from torch import Tensor
+from typing_extensions import override
 
 from pixelnerf.checkpoints.checkpoint import check_resumable, load_start
 from pixelnerf.errors import UserError
@@ -22,13 +25,12 @@ from pixelnerf.model.net import build_net
 from pixelnerf.scenes.data_module import SceneDataModule
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.tools.device import uses_bfloat16
-from pixelnerf.training.budget import Budget
-from pixelnerf.training.callbacks import ProgressLine, ValidationCurve, ValidationPanels
+from pixelnerf.tools.files import file_written_whole, refusal_in_a_line
+from pixelnerf.training.callbacks import Budget, ProgressLine, ValidationCurve, ValidationPanels
 from pixelnerf.training.encoding_period import repetition
 from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
 from pixelnerf.training.logging import build_logger, log_best_checkpoint
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
-from pixelnerf.training.plugins import AtomicCheckpointIO, BFloat16Precision
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,11 @@ def start_run(config: RunConfig[Any]) -> Budget:
     Raises:
         UserError: the folder cannot be written.
     """
-    checkpoints = _writable_folder(config.run_dir / "checkpoints")
+    checkpoints = config.run_dir / "checkpoints"
+    with refusal_in_a_line(f"into {checkpoints}", "; choose another run_dir"):
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        (checkpoints / ".writable").touch()
+        (checkpoints / ".writable").unlink()
     torch.manual_seed(config.seed)
     # Advertising, and notes on internals that users cannot act on.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -91,6 +97,7 @@ def fit(
     checkpoints = config.run_dir / "checkpoints"
     logger = build_logger(config.logger, config.name, config.run_dir, config.model_dump(mode="json"))
     best = ModelCheckpoint(checkpoints, "best", "val/psnr", mode="max", enable_version_counter=False)
+    every = config.trainer.checkpoint_every
     callbacks: list[pl.Callback] = [
         # The average must be updated before the budget saves it.
         WeightAveraging(avg_fn=moving_average(config.trainer.ema_decay)),
@@ -98,9 +105,7 @@ def fit(
         ProgressLine(budget),
         ValidationCurve(config.run_dir, budget),
         best,
-        ModelCheckpoint(
-            checkpoints, "last", every_n_train_steps=config.trainer.checkpoint_every, enable_version_counter=False
-        ),
+        ModelCheckpoint(checkpoints, "last", every_n_train_steps=every, enable_version_counter=False),
     ]
     if logger is not None:
         callbacks += [LearningRateMonitor("step"), ValidationPanels(config.logger.panels)]
@@ -135,34 +140,53 @@ def training_device(config: LoopConfig) -> Literal["cuda", "cpu"]:
 
 
 def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: Logger | None) -> pl.Trainer:
-    trainer_config: LoopConfig = config.trainer
-    device_type = training_device(trainer_config)
-    half = uses_bfloat16(trainer_config.precision, device_type)
+    loop: LoopConfig = config.trainer
+    device_type = training_device(loop)
+    half = uses_bfloat16(loop.precision, device_type)
     return pl.Trainer(
-        accelerator=trainer_config.accelerator,
-        devices=trainer_config.devices,
-        max_steps=trainer_config.max_steps,
+        accelerator=loop.accelerator,
+        devices=loop.devices,
+        max_steps=loop.max_steps,
         max_epochs=-1,
-        val_check_interval=trainer_config.validate_every,
+        val_check_interval=loop.validate_every,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
-        gradient_clip_val=trainer_config.gradient_clip,
-        log_every_n_steps=trainer_config.log_every,
+        gradient_clip_val=loop.gradient_clip,
+        log_every_n_steps=loop.log_every,
         logger=logger if logger is not None else False,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO(), BFloat16Precision(device_type) if half else Precision()],
+        plugins=[_AtomicCheckpointIO(), _BFloat16Precision(device_type) if half else Precision()],
         default_root_dir=config.run_dir,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
 
 
-def _writable_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"cannot write into {folder}: {error.strerror}; choose another run_dir") from None
-    return folder
+class _BFloat16Precision(MixedPrecision):
+    """bfloat16 where autocast considers it safe, float32 weights, and validation in float32, like evaluation.
+
+    Lightning refuses to clip the gradients of a fused optimiser, because float16's are scaled; bfloat16's are not.
+    """
+
+    def __init__(self, device_type: str) -> None:
+        super().__init__("bf16-mixed", device_type)
+
+    @override
+    def clip_gradients(self, *args: Any, **options: Any) -> None:
+        Precision.clip_gradients(self, *args, **options)
+
+    @override
+    @contextmanager
+    def val_step_context(self) -> Generator[None, None, None]:
+        yield
+
+
+class _AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints appear whole or not at all, so a crash never leaves half a file."""
+
+    @override
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # Into an open file: given a path, torch would put the temporary name into the archive.
+        with file_written_whole(Path(path)) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)

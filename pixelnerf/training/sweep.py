@@ -3,20 +3,15 @@
 import csv
 import io
 import re
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
+from statistics import mean, stdev
 
 import yaml
-from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from pixelnerf.errors import UserError
-from pixelnerf.tools.files import write_atomically
+from pixelnerf.tools.files import refusal_in_a_line, write_atomically
 from pixelnerf.training.callbacks import CURVE_FILE, CurvePoint, read_curve
 
 
@@ -25,7 +20,7 @@ class Setting:
     """Overrides without the seed, and the validation curves of their runs."""
 
     name: str
-    curves: tuple[tuple[CurvePoint, ...], ...]
+    curves: tuple[list[CurvePoint], ...]
 
     @property
     def last_psnr(self) -> list[float]:
@@ -38,11 +33,11 @@ class Setting:
         return {
             "setting": self.name,
             "seeds": str(len(last)),
-            "psnr": f"{statistics.mean(last):.2f}",
-            "psnr_spread": f"{statistics.stdev(last):.2f}" if len(last) > 1 else "",
-            "best_psnr": f"{statistics.mean(max(point.psnr for point in curve) for curve in self.curves):.2f}",
-            "steps": f"{statistics.mean(curve[-1].step for curve in self.curves):.0f}",
-            "minutes": f"{statistics.mean(curve[-1].minutes for curve in self.curves):.1f}",
+            "psnr": f"{mean(last):.2f}",
+            "psnr_spread": f"{stdev(last):.2f}" if len(last) > 1 else "",
+            "best_psnr": f"{mean(max(point.psnr for point in curve) for curve in self.curves):.2f}",
+            "steps": f"{mean(curve[-1].step for curve in self.curves):.0f}",
+            "minutes": f"{mean(curve[-1].minutes for curve in self.curves):.1f}",
         }
 
 
@@ -52,31 +47,34 @@ def read_sweep(folder: Path) -> list[Setting]:
     Raises:
         UserError: the folder holds no validated run of a sweep.
     """
-    curves: dict[str, list[tuple[CurvePoint, ...]]] = {}
-    paths = sorted(folder.glob(f"*/{CURVE_FILE}"), key=lambda path: (len(path.parent.name), path.parent.name))
-    for path in paths:
-        points = read_curve(path)
-        if points:
-            curves.setdefault(_setting_name(path.parent), []).append(tuple(points))
+    curves: dict[tuple[str, ...], list[list[CurvePoint]]] = {}
+    for path in sorted(folder.glob(f"*/{CURVE_FILE}"), key=lambda path: (len(path.parent.name), path.parent.name)):
+        if points := read_curve(path):
+            curves.setdefault(_overrides(path.parent), []).append(points)
     if not curves:
         raise UserError(f"{folder} holds no runs of a sweep (*/{CURVE_FILE}); name the folder that train.py -m wrote")
-    return [Setting(name, tuple(found)) for name, found in _shortened(curves).items()]
+    shared = set.intersection(*map(set, curves))
+    unnamed = "as it is" if len(curves) > 1 else "all runs"
+    names = [", ".join(part for part in overrides if part not in shared) or unnamed for overrides in curves]
+    return [Setting(name, tuple(found)) for name, found in zip(names, curves.values(), strict=True)]
 
 
 def write_sweep(folder: Path, settings: list[Setting]) -> None:
-    """Writes `sweep.csv`, `sweep.md` and `sweep.png`."""
+    """Writes `sweep.csv`, `sweep.md` and `sweep.png`.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     rows = [setting.row() for setting in settings]
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    table, picture = io.StringIO(), io.BytesIO()
+    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_atomically(folder / "sweep.csv", buffer.getvalue().encode())
-    write_atomically(folder / "sweep.md", markdown(rows).encode())
-    figure = draw(settings)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=150)
-    pyplot.close(figure)
-    write_atomically(folder / "sweep.png", picture.getvalue())
+    _figure(settings).savefig(picture, format="png", dpi=150)
+    with refusal_in_a_line(f"into {folder}"):
+        write_atomically(folder / "sweep.csv", table.getvalue().encode())
+        write_atomically(folder / "sweep.md", markdown(rows).encode())
+        write_atomically(folder / "sweep.png", picture.getvalue())
 
 
 def markdown(rows: list[dict[str, str]]) -> str:
@@ -84,44 +82,32 @@ def markdown(rows: list[dict[str, str]]) -> str:
     lines = ["| setting | PSNR | seeds | steps | minutes |", "|---|---|---|---|---|"]
     for row in sorted(rows, key=lambda row: -float(row["psnr"])):
         spread = f" ± {row['psnr_spread']}" if row["psnr_spread"] else ""
-        lines.append(
-            f"| {row['setting']} | {row['psnr']}{spread} | {row['seeds']} | {row['steps']} | {row['minutes']} |"
-        )
+        cells = [row["setting"], row["psnr"] + spread, row["seeds"], row["steps"], row["minutes"]]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def draw(settings: list[Setting]) -> Figure:
+def _figure(settings: list[Setting]) -> Figure:
     """PSNR against steps: a line for the mean over seeds, a band from the worst seed to the best."""
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
     for setting in settings:
-        shared = set.intersection(*({point.step for point in curve} for curve in setting.curves))
-        steps = sorted(shared)
-        values = [[point.psnr for curve in setting.curves for point in curve if point.step == step] for step in steps]
-        (line,) = axes.plot(steps, [statistics.mean(at) for at in values], label=setting.name, marker=".")
-        axes.fill_between(
-            steps, [min(at) for at in values], [max(at) for at in values], color=line.get_color(), alpha=0.2, lw=0
-        )
-    axes.set_xlabel("training step")
-    axes.set_ylabel("validation PSNR / dB")
+        curves = [{point.step: point.psnr for point in curve} for curve in setting.curves]
+        steps = sorted(set.intersection(*map(set, curves)))
+        values = [[curve[step] for curve in curves] for step in steps]
+        (line,) = axes.plot(steps, list(map(mean, values)), label=setting.name, marker=".")
+        low, high = list(map(min, values)), list(map(max, values))
+        axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, lw=0)
+    axes.set(xlabel="training step", ylabel="validation PSNR / dB")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     return figure
 
 
-def _setting_name(run: Path) -> str:
+def _overrides(run: Path) -> tuple[str, ...]:
     path = run / ".hydra" / "overrides.yaml"
     if not path.is_file():
         raise UserError(f"{run} is not a run of train.py -m: it has no .hydra/{path.name}")
-    overrides = yaml.safe_load(path.read_text("utf-8"))
     # A variant's folder is its ablation's name, common to all of its runs.
-    named = [re.sub(r"^variant=([^/]*/)*", "", override) for override in overrides]
-    return ", ".join(override for override in named if not override.startswith("seed="))
-
-
-def _shortened(curves: dict[str, list[tuple[CurvePoint, ...]]]) -> dict[str, list[tuple[CurvePoint, ...]]]:
-    parts = {name: name.split(", ") for name in curves}
-    shared = set.intersection(*(set(found) for found in parts.values()))
-    plain = "as it is" if len(curves) > 1 else "all runs"
-    return {
-        ", ".join(part for part in parts[name] if part not in shared) or plain: found for name, found in curves.items()
-    }
+    named = [re.sub(r"^variant=([^/]*/)*", "", override) for override in yaml.safe_load(path.read_text("utf-8"))]
+    return tuple(override for override in named if not override.startswith("seed="))

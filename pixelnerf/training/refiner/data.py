@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import lightning.pytorch as pl
@@ -9,12 +10,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset
 from typing_extensions import override
 
 from pixelnerf.refine.patches import cut_patches, pad_to_side
-from pixelnerf.refine.refiner import Refiner
-from pixelnerf.refine.views import Candidates, PatchBatch, ReferenceView, RenderedView
+from pixelnerf.refine.refiner import Candidates, PatchBatch, ReferenceView, Refiner, RenderedView
 from pixelnerf.training.refiner.pairs import Pair, Pairs
 from pixelnerf.types import TensorRecord
 
@@ -34,30 +34,25 @@ class ValidationPair(TensorRecord):
     truth: Float[Tensor, "3 height width"]
 
 
+@dataclass(eq=False)
 class PatchBatches(IterableDataset[PatchBatch]):
     """Endless batches from the first step on; `refiner` only finds candidates."""
 
-    def __init__(
-        self, pairs: tuple[Pair, ...], refiner: Refiner, patches: int, seed: int, rank: int, first_step: int
-    ) -> None:
-        self._pairs = pairs
-        self._refiner = refiner
-        self._patches = patches
-        self._seed = seed
-        self._rank = rank
-        self._first_step = first_step
+    pairs: tuple[Pair, ...]
+    refiner: Refiner
+    patches: int
+    seed: int
+    rank: int
+    first_step: int
 
     @override
     def __iter__(self) -> Iterator[PatchBatch]:
-        step = self._first_step
-        while True:
-            yield self.batch(step)
-            step += 1
+        return map(self.batch, count(self.first_step))
 
     def batch(self, step: int) -> PatchBatch:
         """The batch of a step: patches of uniformly drawn views, all in one of the eight rotations and mirrorings."""
-        random = np.random.default_rng([self._seed, step, self._rank])
-        parts = [self._draw(random) for _ in range(self._patches)]
+        random = np.random.default_rng([self.seed, step, self.rank])
+        parts = [self._draw(random) for _ in range(self.patches)]
         quarters, mirror = int(random.integers(4)), bool(random.integers(2))
 
         def turn(tensor: Tensor) -> Tensor:
@@ -66,47 +61,29 @@ class PatchBatches(IterableDataset[PatchBatch]):
             turned = torch.rot90(tensor, quarters, (-2, -1))
             return turned.flip(-1) if mirror else turned
 
-        candidates = [part.candidates for part in parts if part.candidates is not None]
-        joined = PatchBatch(
-            torch.cat([part.rendered for part in parts]),
-            torch.cat([part.truth for part in parts]),
-            Candidates(
-                torch.cat([found.colors for found in candidates]), torch.cat([found.valid for found in candidates])
-            )
-            if candidates
-            else None,
+        found = [part.candidates for part in parts if part.candidates is not None]
+        candidates = (
+            Candidates(torch.cat([one.colors for one in found]), torch.cat([one.valid for one in found]))
+            if found
+            else None
         )
-        return joined.map_tensors(turn)
+        rendered, truth = torch.cat([part.rendered for part in parts]), torch.cat([part.truth for part in parts])
+        return PatchBatch(rendered, truth, candidates).map_tensors(turn)
 
     def _draw(self, random: np.random.Generator) -> PatchBatch:
-        pair = self._pairs[random.integers(len(self._pairs))]
-        side = self._refiner.side
+        pair = self.pairs[random.integers(len(self.pairs))]
+        side = self.refiner.side
         rendered, truth = (pad_to_side(image, side) for image in (pair.view.color, pair.truth()))
         room = np.array([truth.shape[2], truth.shape[1]]) - side + 1
-        corner = torch.from_numpy(random.integers(room))[None]
-        wanted = cut_patches(truth, corner, side)
-        for _ in range(MOST_DRAWS - 1):
-            if wanted.std(dim=(-2, -1)).max() > SINGLE_COLOR:
-                break
+        draws = 0
+        while True:
+            draws += 1
             corner = torch.from_numpy(random.integers(room))[None]
             wanted = cut_patches(truth, corner, side)
-        candidates = self._refiner.candidates(pair.view, pair.reference, corner) if pair.reference is not None else None
+            if draws == MOST_DRAWS or wanted.std(dim=(-2, -1)).max() > SINGLE_COLOR:
+                break
+        candidates = self.refiner.candidates(pair.view, pair.reference, corner) if pair.reference is not None else None
         return PatchBatch(cut_patches(rendered, corner, side), wanted, candidates)
-
-
-class ValidationPairs(Dataset[ValidationPair]):
-    """The same few views at every validation."""
-
-    def __init__(self, pairs: tuple[Pair, ...]) -> None:
-        self._pairs = pairs
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    @override
-    def __getitem__(self, index: int) -> ValidationPair:
-        pair = self._pairs[index]
-        return ValidationPair(pair.name, pair.view, pair.reference, pair.truth())
 
 
 class PairDataModule(pl.LightningDataModule):
@@ -128,7 +105,8 @@ class PairDataModule(pl.LightningDataModule):
 
     @override
     def val_dataloader(self) -> DataLoader[ValidationPair]:
-        return DataLoader(ValidationPairs(self._pairs.val), batch_size=None)
+        views = [ValidationPair(pair.name, pair.view, pair.reference, pair.truth()) for pair in self._pairs.val]
+        return DataLoader(views, batch_size=None)  # pyright: ignore[reportArgumentType] (any sequence works)
 
     @override
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:

@@ -19,12 +19,11 @@ from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.errors import UserError
 from pixelnerf.model.image import RENDERER_VERSION, ImageOutput
-from pixelnerf.model.net import Net
 from pixelnerf.refine.reference import ReferenceRefinerConfig
-from pixelnerf.refine.views import ReferenceView, RenderedView
+from pixelnerf.refine.refiner import ReferenceView, RenderedView
 from pixelnerf.scenes.rendering import RenderOptions, render_views, rendered_view
 from pixelnerf.scenes.scene import Scene, SceneDataset
-from pixelnerf.tools.files import file_digest, file_name, remove_partial, write_atomically
+from pixelnerf.tools.files import file_digest, file_name, refusal_in_a_line, remove_partial, write_atomically
 from pixelnerf.tools.progress import progress_bar
 from pixelnerf.tools.spacing import spread
 from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
@@ -76,30 +75,40 @@ def make_pairs(config: RefinerExperimentConfig, dataset: SceneDataset, device: t
         with progress_bar("render pairs", total, console) as bar:
             for scene, inputs, targets in chosen:
                 directory = folder / file_name(scene.name)
-                _make_folder(directory)
+                with refusal_in_a_line(f"pairs into '{directory}'", "; set pairs.folder=PATH"):
+                    directory.mkdir(parents=True, exist_ok=True)
+                    remove_partial(directory)
                 reference = reference_view(scene, config.refiner)
-                missing = [view for view in targets if _load(_path(directory, view), key) is None]
-                renders = render_views(net, scene, inputs, missing, config.pairs.input_downscale, 1.0, options)
+                paths = {view: directory / f"{view:05d}.npz" for view in targets}
+                missing = [view for view in targets if _load(paths[view], key) is None]
                 stored = len(targets) - len(missing)
                 done += stored
                 bar.advance("", stored)
+                renders = render_views(net, scene, inputs, missing, config.pairs.input_downscale, 1.0, options)
                 for view, render in zip(missing, renders, strict=True):
-                    _save(_path(directory, view), key, render.output)
+                    _save(paths[view], key, render.output)
                     done += 1
                     bar.advance(f"{render.seconds:.1f} s a view")
-                pairs += [_pair(directory, view, key, net, scene, reference) for view in targets]
+                for view, path in paths.items():
+                    if (output := _load(path, key)) is None:
+                        raise UserError(f"cannot read '{path}', which was just written; set pairs.folder=PATH")
+                    rendered = rendered_view(output, scene.cameras()[view], net, scene)
+                    pairs.append(Pair(f"{scene.name} view {view}", rendered, scene, view, reference))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted: {done} of {total} pairs are rendered; continue with pairs.folder={folder}"
         ) from None
+    return _divided(pairs, config)
+
+
+def _divided(pairs: list[Pair], config: RefinerExperimentConfig) -> Pairs:
     every = config.pairs.validate_every
-    held_out = {index for index in range(len(pairs)) if index % every == every // 2}
-    train = tuple(pair for index, pair in enumerate(pairs) if index not in held_out)
-    if not held_out or not train:
+    val = pairs[every // 2 :: every]
+    train = tuple(pair for index, pair in enumerate(pairs) if index % every != every // 2)
+    if not val or not train:
         raise UserError(
             f"{len(pairs)} pairs are too few for pairs.validate_every={every}; lower it, or give more views"
         )
-    val = [pairs[index] for index in sorted(held_out)]
     return Pairs(train, tuple(val[position] for position in spread(len(val), config.trainer.val_views)))
 
 
@@ -138,14 +147,6 @@ def _pairs_folder(config: RefinerExperimentConfig) -> Path:
     return resumed if resumed is not None and resumed.is_dir() else config.run_dir / "pairs"
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_partial(folder)
-    except OSError as error:
-        raise UserError(f"cannot write pairs into '{folder}': {error.strerror}; set pairs.folder=PATH") from None
-
-
 def _key(config: RefinerExperimentConfig) -> str:
     """Digest of what a render depends on."""
     parts = {
@@ -158,19 +159,11 @@ def _key(config: RefinerExperimentConfig) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _path(directory: Path, view: int) -> Path:
-    return directory / f"{view:05d}.npz"
-
-
 def _save(path: Path, key: str, output: ImageOutput) -> None:
-    buffer = io.BytesIO()
     # Half precision is finer than the truth's 8 bits of colour, but too coarse for distances.
-    arrays = {
-        "color": output.color.numpy().astype(np.float16),
-        "opacity": output.opacity.numpy().astype(np.float16),
-        "median_distance": output.median_distance.numpy(),
-    }
-    np.savez(buffer, key=np.array(key), **arrays)
+    color, opacity = output.color.half().numpy(), output.opacity.half().numpy()
+    buffer = io.BytesIO()
+    np.savez(buffer, key=key, color=color, opacity=opacity, median_distance=output.median_distance.numpy())
     write_atomically(path, buffer.getvalue())
 
 
@@ -180,18 +173,8 @@ def _load(path: Path, key: str) -> ImageOutput | None:
         with np.load(path, allow_pickle=False) as archive:
             if str(archive["key"]) != key:
                 return None
-            color, opacity, distance = (
-                torch.from_numpy(archive[name]).float() for name in ("color", "opacity", "median_distance")
-            )
+            names = ("color", "opacity", "median_distance")
+            color, opacity, distance = (torch.from_numpy(archive[name]).float() for name in names)
     except Exception:  # absent, or damaged in whatever way: it is rendered again
         return None
     return ImageOutput(color, opacity, distance, distance)
-
-
-def _pair(directory: Path, view: int, key: str, net: Net, scene: Scene, reference: ReferenceView | None) -> Pair:
-    output = _load(_path(directory, view), key)
-    if output is None:
-        raise UserError(f"cannot read '{_path(directory, view)}', which was just written; set pairs.folder=PATH")
-    return Pair(
-        f"{scene.name} view {view}", rendered_view(output, scene.cameras()[view], net, scene), scene, view, reference
-    )
