@@ -23,6 +23,8 @@ class BatchConfig(Config):
         coarse_first: by what all views are shrunk, and before which step. `[[4, 1000], [2, 3000]]`: before step 1,000
             by 4, then before step 3,000 by 2; then `resolution_scales` holds. Wide cones see no fine position codes,
             and a small photo has few pixels, so a scene's shape is found sooner.
+        unbounded_share: how often the rays of a scene with a cube that holds it (`half_side`) look everywhere between
+            near and far nevertheless, so that the model stays empty outside, for whoever renders without a cube.
         supersample: each pixel is the mean of this many by this many sub-pixels' renders, whose cones are as much
             thinner (NeRF-SR); the model can then render at as many times the photos' resolution.
         color_jitter: strength of a random change of each scene's colours, photos and targets alike; for photos of real
@@ -38,6 +40,7 @@ class BatchConfig(Config):
     box_until_step: int = Field(default=0, ge=0)
     resolution_scales: tuple[float, ...] = Field(default=(1.0,), min_length=1)
     coarse_first: tuple[tuple[int, int], ...] = ()
+    unbounded_share: float = Field(default=0.0, ge=0, le=1)
     supersample: int = Field(default=1, ge=1, le=8)
     color_jitter: float = Field(default=0.0, ge=0, le=0.5)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 from typing_extensions import override
 
 from datasets.camera_files import check_pose, inverted, make_cameras, parse_archive, read_content, square_pose
@@ -42,12 +43,15 @@ class NmrLayoutConfig(BoundedConfig):
         train_categories: names that training and validation draw from; None for all.
         list_prefix: which split lists are read, "softras" or "gen" in the published data.
         input_view_list: file under the root with the published input views.
+        half_side: of the cube around the world's origin that holds every object; None where rays are to look
+            everywhere between near and far, as published protocols do.
     """
 
     categories: dict[str, str]
     train_categories: tuple[str, ...] | None = None
     list_prefix: str = "softras"
     input_view_list: str | None = None
+    half_side: float | None = Field(default=None, gt=0)
 
 
 class NmrConfig(NmrLayoutConfig):
@@ -100,6 +104,7 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
             self._cache,
             self._category_names[synset],
             self._input_views.get(name) if self._config.input_view_list else None,
+            half_side=self._config.half_side,
         )
 
     def _cameras(self, path: Path, size: tuple[int, int]) -> Cameras:

@@ -36,6 +36,8 @@ class Scene(ABC):
         num_views: how many photos there are.
         ndc: scale of x and y for scenes that are rendered in normalised device coordinates (`pixelnerf.geometry.ndc`),
             None for all others; near and far are 0 and 1 then.
+        half_side: half the side of a cube around the world's origin, along its axes, that holds the object, so that
+            rays need not look elsewhere; None where that is not known.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Scene(ABC):
     background: tuple[float, float, float]
     num_views: int
     ndc: tuple[float, float] | None = None
+    half_side: float | None = None
 
     @abstractmethod
     def cameras(self) -> Cameras:

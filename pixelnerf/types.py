@@ -106,6 +106,8 @@ class Photos(TensorRecord):
 
     Photos smaller than the largest are padded at the right and bottom; `cameras.sizes` holds the true sizes. `near` and
     `far` bound the scene's depth in each photo. `present` is false for padding where scenes have fewer views.
+    `half_sides` are those of cubes around the world's origin, along its axes, that hold each scene; infinite where a
+    scene has none, None where no scene of the batch has one.
     """
 
     images: Float[Tensor, "batch view 3 height width"]
@@ -113,6 +115,7 @@ class Photos(TensorRecord):
     near: Float[Tensor, "batch view"]
     far: Float[Tensor, "batch view"]
     present: Bool[Tensor, "batch view"]
+    half_sides: Float[Tensor, "batch"] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,8 @@ class SceneFeatures(TensorRecord):
 
     Row `offsets[b, v, l] + y * width + x` is texel (x, y) of level l, with (width, height) = `level_sizes[b, v, l]`.
     A table instead of maps lets photos of different sizes share a batch, and makes a look-up one weighted gather.
-    Levels past a small photo's last one repeat it.
+    Levels past a small photo's last one repeat it. `full` is at the photos' full resolution, laid out in the same way:
+    their own colours, and then what a thin map holds; None for models that use neither.
     """
 
     texels: Float[Tensor, "row channel"]
@@ -131,6 +135,8 @@ class SceneFeatures(TensorRecord):
     near: Float[Tensor, "batch view"]
     far: Float[Tensor, "batch view"]
     present: Bool[Tensor, "batch view"]
+    half_sides: Float[Tensor, "batch"] | None = None
+    full: "SceneFeatures | None" = None
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,14 @@ LookupMode = Literal["point", "integrated"]
 
 @dataclass(frozen=True)
 class Features(TensorRecord):
-    """Looked-up features; `valid` is false for absent photos and behind a photo's camera, where the feature is zero."""
+    """Looked-up features; `valid` is false for absent photos and behind a photo's camera, where the feature is zero.
+
+    `inside` is whether the Gaussian's mean projects inside the photo; beyond its border the last texels are repeated.
+    """
 
     values: Float[Tensor, "batch view point channel"]
     valid: Bool[Tensor, "batch view point"]
+    inside: Bool[Tensor, "batch view point"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ def look_up(features: SceneFeatures, gaussians: Gaussians, mode: LookupMode) -> 
         mode="sum",
         per_sample_weights=weights.reshape(-1, tap_count).to(features.texels.dtype),
     )
-    return Features(values.unflatten(0, valid.shape), valid)
+    inside = ((pixels >= 0) & (pixels <= features.cameras.sizes[:, :, None])).all(-1)
+    return Features(values.unflatten(0, valid.shape), valid, inside)
 
 
 def projected_variance(features: SceneFeatures, gaussians: Gaussians) -> Float[Tensor, "batch view point"]:
