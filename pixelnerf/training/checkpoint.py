@@ -26,6 +26,9 @@ Section = Literal["model", "refiner"]
 ORIGIN = ("pretrained", "weights")
 # What a new run may choose anew of the renderer.
 SAMPLING = ("coarse_samples", "placement", "spacing")
+# What a new run may switch on, and the layers that come with it: they begin with all but no effect.
+ADDITIONS = ("photo_colors", "thin_channels")
+ADDED_LAYERS = {"photo_colors", "thin_map", "thin_injections"}
 
 
 @dataclass(frozen=True)
@@ -106,21 +109,30 @@ def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> No
     """Fills a net with the weights of a checkpoint or a shared file, to train on from them.
 
     How many samples a ray has and where they lie may be different: weights do not depend on it, and few samples are
-    enough for a young field.
+    enough for a young field. Layers of options that are switched on for the new run start as they are.
 
     Raises:
         UserError: as `load_checkpoint`, or it is of another model; the message names the first difference.
     """
     config, state, _ = _read(path, section)
-    _check_same(path, config, section, ours, "start", but_for=SAMPLING)
-    _fill(path, net, state)
+    _check_same(path, config, section, ours, "start", but_for=SAMPLING, additions=ADDITIONS)
+    added = {name: tensor for name, tensor in net.state_dict().items() if ADDED_LAYERS & set(name.split("."))}
+    _fill(path, net, added | state)
 
 
 def _check_same(
-    path: Path, config: dict[str, Any], section: Section, ours: Config, purpose: str, but_for: Sequence[str] = ()
+    path: Path,
+    config: dict[str, Any],
+    section: Section,
+    ours: Config,
+    purpose: str,
+    but_for: Sequence[str] = (),
+    additions: Sequence[str] = (),
 ) -> None:
     _check_section(path, config, section)
-    difference = _first_difference(config[section], ours.model_dump(mode="json"), section, {*ORIGIN, *but_for})
+    difference = _first_difference(
+        config[section], ours.model_dump(mode="json"), section, {*ORIGIN, *but_for}, set(additions)
+    )
     if difference is not None:
         raise UserError(f"cannot {purpose} from {path}: it is of another {section} ({difference})")
 
@@ -162,11 +174,14 @@ def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]
     return checkpoint["config"], state, int(checkpoint.get("global_step", 0))
 
 
-def _first_difference(theirs: Any, ours: Any, place: str, but_for: Set[str]) -> str | None:
+def _first_difference(theirs: Any, ours: Any, place: str, but_for: Set[str], additions: Set[str]) -> str | None:
+    """The first value that differs; an option that is off is the same as none, which is what older files have."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
-        for key in sorted((theirs.keys() | ours.keys()) - but_for):
-            found = _first_difference(theirs.get(key), ours.get(key), f"{place}.{key}", but_for)
+        added = {key for key in additions if not theirs.get(key)}
+        for key in sorted((theirs.keys() | ours.keys()) - but_for - added):
+            found = _first_difference(theirs.get(key), ours.get(key), f"{place}.{key}", but_for, additions)
             if found is not None:
                 return found
         return None
-    return None if theirs == ours else f"{place} is {theirs!r} there and {ours!r} here"
+    same = theirs == ours or (theirs is None and not ours)
+    return None if same else f"{place} is {theirs!r} there and {ours!r} here"
