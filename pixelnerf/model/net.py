@@ -74,12 +74,10 @@ class Net(nn.Module):
         levels = lookup.levels if lookup is not None and lookup.mode == "integrated" else 1
         groups = self._projected_maps(photos, self.encoder)
         tables = [build_scene_features(photos, group, levels) for group in groups]
-        full = self._full_resolution_maps(photos)
-        return replace(
-            tables[0],
-            texels=torch.cat([table.texels for table in tables]),
-            full=build_scene_features(photos, full, levels) if full else None,
-        )
+        full = None
+        if self.reads_full_resolution:
+            full = build_scene_features(photos, self._full_resolution_maps(photos), levels)
+        return replace(tables[0], texels=torch.cat([table.texels for table in tables]), full=full)
 
     def render(
         self,
@@ -112,17 +110,18 @@ class Net(nn.Module):
         density, color = activate(*raw, self.config.field, generator)
         return density, color if blend is None else blend.mixed_with(color)
 
-    def _full_resolution_maps(self, photos: Photos) -> list[tuple[Tensor, Float[Tensor, "image height width channel"]]]:
-        """The photos' colours and thin maps; none where the model uses neither."""
+    @property
+    def reads_full_resolution(self) -> bool:
+        """Whether colours or thin features are looked up in the photos themselves."""
         field = self.config.field
-        if self.thin_map is not None:
-            return [
-                (chosen, torch.cat([images, self.thin_map(images)], dim=-1))
-                for chosen, images in _photos_by_size(photos)
-            ]
-        if isinstance(field, ResidualFieldConfig) and field.photo_colors:
-            return list(_photos_by_size(photos))
-        return []
+        return self.thin_map is not None or (isinstance(field, ResidualFieldConfig) and field.photo_colors)
+
+    def _full_resolution_maps(self, photos: Photos) -> list[tuple[Tensor, Float[Tensor, "image height width channel"]]]:
+        """The photos' colours, and behind them the channels of the thin map, where there is one."""
+        groups = list(_photos_by_size(photos))
+        if self.thin_map is None:
+            return groups
+        return [(chosen, torch.cat([images, self.thin_map(images)], dim=-1)) for chosen, images in groups]
 
     def _projected_maps(self, photos: Photos, encoder: Encoder) -> list[list[tuple[Tensor, Tensor]]]:
         """For each field, the maps of photos of equal size, with the photos' places in the flat (batch, view) axis."""

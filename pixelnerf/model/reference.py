@@ -44,6 +44,10 @@ class ReferenceRenderer:
         lookup, direction = net.config.lookup, net.config.direction
         if net.encoder is None or lookup is None or direction is None or lookup.mode != "point":
             raise UserError(f"'{net.config.name}' is no reference: it needs photos and lookup.mode=point, as pixelnerf")
+        if net.reads_full_resolution:
+            raise UserError(
+                f"'{net.config.name}' is no reference: pixelnerf has field.photo_colors=false, encoder.thin_channels=0"
+            )
         self.net = net
         self._encoder, self._direction = net.encoder, direction
 
@@ -63,7 +67,9 @@ class ReferenceRenderer:
         generator: torch.Generator | None = None,
     ) -> RenderOutput:
         """As `Net.render`."""
-        return self.net.renderer.render(partial(self.radiance, latents, generator), rays, background, generator)
+        radiance = partial(self.radiance, latents, generator)
+        half_sides = latents.geometry.half_sides
+        return self.net.renderer.render(radiance, rays, background, generator, half_sides=half_sides)
 
     def radiance(
         self, latents: LatentMaps, generator: torch.Generator | None, level: int, gaussians: Gaussians
