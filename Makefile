@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint imports types clean
+.PHONY: help demo test check lint imports types docs clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml datasets/pyproject.toml
 	  echo "'$(PYTHON)' has no venv module (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@echo "Installing into $(VENV); once, some minutes (PyTorch is large)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off -e '.[dev]' -e ./datasets
+	$(BIN)/python -m pip install --quiet --progress-bar off -e '.[dev,docs]' -e ./datasets
 	@touch $@
 
 demo: $(STAMP) ## data, five minutes of training, few-shot evaluation of it and of our weights on unseen categories
@@ -44,8 +44,13 @@ imports: $(STAMP) ## import-linter: which room may import which
 types: $(STAMP) ## basedpyright
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
+docs: $(STAMP) ## these pages as HTML, in docs/_build/html; the examples in them are run
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b doctest -W --keep-going -q docs docs/_build/doctest
+	@echo "docs/_build/html/index.html"
+
 check: lint imports types test ## lint, contracts of imports, types and tests: what CI runs
 
 clean: ## remove the environment and caches; data and runs stay
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache docs/_build docs/_generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

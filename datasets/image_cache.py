@@ -32,9 +32,12 @@ class _Slot(NamedTuple):
 class ImageCache:
     """Keeps arrays by key; when the budget is exceeded, the oldest go first, a slab of them at a time.
 
-    Nothing that stays is allocated on the C library's heap, not even an array's shape: the arrays are packed into
-    slabs, and made anew around their bytes when asked for. Small blocks that stay, allocated between the large
-    temporaries of training steps, break up the space that the temporaries would use again, by gigabytes in an hour.
+    Nothing that stays is allocated on the C library's heap, not even an array's shape: arrays are packed into slabs,
+    and rebuilt around their bytes when asked for. Small blocks that stay, allocated between the large temporaries of
+    training steps, split the space that the temporaries would reuse. Measured with 9,600 images of 64x64 (112 MiB)
+    between 600 steps of temporaries up to 13 MB: kept in a dictionary they make the process grow by 3.3 GiB, and by
+    3.1 to 3.6 GiB under `keep_freed_memory` or a large M_MMAP_THRESHOLD; in slabs, by 0.1 to 0.2 GiB. A fixed
+    M_MMAP_THRESHOLD of 4 MiB avoids it, too, but causes fourteen times the page faults.
 
     An array larger than the whole budget is passed through and not kept.
     """

@@ -5,15 +5,17 @@ from typing import Any
 
 import torch
 from config_values import yaml_values
-from datasets_and_runs import evaluate, parse_whole
+from datasets_and_runs import parse_whole
+from rich.console import Console
 from torch import nn
 
 from datasets.readers.nmr import NmrConfig, NmrDataset
+from datasets.registry import build_dataset
 from pixelnerf.checkpoints.checkpoint import LoadedModel
 from pixelnerf.config import parse_config
-from pixelnerf.evaluation import run as evaluation_run
 from pixelnerf.evaluation.protocol import ProtocolConfig
-from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult
+from pixelnerf.evaluation.results import Row
+from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult, evaluate_model
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.model.net import Net
 from pixelnerf.scenes.scene import Scene
@@ -107,22 +109,37 @@ def protocol(**changes: Any) -> ProtocolConfig:
 
 
 def run_fake(
-    monkeypatch, net: Net, root: Path, output: Path, checkpoint: Path, on_error: str = "raise", **changes: Any
+    net: Net, root: Path, output: Path, checkpoint: Path, on_error: str = "raise", **changes: Any
 ) -> EvaluationResult:
     """A whole evaluation of a net that `checkpoint` (any file) stands for."""
-    dataset = {**dataset_values(root), "on_error": on_error}
-    loaded = LoadedModel(net, {"dataset": dataset}, 7)
-    monkeypatch.setattr(evaluation_run, "load_checkpoint", lambda path: loaded)
-    values = {
-        "checkpoint": checkpoint,
-        "output": output,
-        "protocol": protocol_values(**changes),
-        "dataset": dataset,
-        "device": "cpu",
-        "rays_per_chunk": 100,
-        "quality": "exact",
-        "precision": "float32",
-        "refiners": [],
-        "bicubic": None,
-    }
-    return evaluate(parse_whole(EvaluationConfig, values))
+    return run_values(
+        net,
+        checkpoint=checkpoint,
+        output=output,
+        protocol=protocol_values(**changes),
+        dataset={**dataset_values(root), "on_error": on_error},
+    )
+
+
+def run_values(net: Net, **values: Any) -> EvaluationResult:
+    """The same of an evaluation's configuration."""
+    config = parse_whole(
+        EvaluationConfig,
+        {
+            "device": "cpu",
+            "rays_per_chunk": 100,
+            "quality": "exact",
+            "precision": "float32",
+            "refiners": [],
+            "bicubic": None,
+            **values,
+        },
+    )
+    model = LoadedModel(net, {"dataset": values["dataset"]}, 7)
+    return evaluate_model(model, config, build_dataset(config.dataset), (), Console(quiet=True))
+
+
+def row(result: EvaluationResult, group: str, views: int, method: str = "model") -> Row:
+    """One of an evaluation's rows."""
+    (found,) = (one for one in result.results.rows if (one.group, one.views, one.method) == (group, views, method))
+    return found

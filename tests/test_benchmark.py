@@ -8,8 +8,10 @@ import pytest
 import torch
 from ball_scene import write_nmr
 from builders import FAR, NEAR, first_rays, published_net, random_photos, ring_cameras, small_net
+from evaluation_builders import open_dataset
 
-from pixelnerf.benchmark.widen import widened
+from pixelnerf.benchmark.measure import flops
+from pixelnerf.benchmark.workload import Nets, fast_views, photos_of, render_views, training_step
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.original import OriginalRenderer
@@ -24,7 +26,7 @@ SMALL = (
     "field.injection_blocks=1",
     "renderer.coarse_samples=8",
 )
-KEYS = ("train_step_ratio", "view_ratio", "turntable_ratio", "psnr_drop", "mlp_share_of_peak", "fps_64")
+KEYS = ("train_step_ratio", "view_ratio", "turntable_ratio", "psnr_drop", "fps_64")
 
 
 def some_rays(count=40):
@@ -72,24 +74,33 @@ def test_the_originals_way_needs_points(repository):
         OriginalRenderer(small_net(repository))
 
 
-def test_a_widened_net_computes_the_same(repository):
-    small = small_net(repository)
-    changes = {
-        "encoder.backbone": "resnet34.tv_in1k",
-        "encoder.stages": 4,
-        "field.width": 48,
-        "field.blocks": 5,
-        "field.injection_blocks": 3,
-    }
-    wide = widened(small, small_net(repository, changes).config)
-    photos = random_photos(ring_cameras(2))
-    with torch.no_grad():
-        expected = small.render(small.encode(photos), some_rays(), WHITE)
-        found = wide.render(wide.encode(photos), some_rays(), WHITE)
-    assert expected.color.std() > 0.01
-    torch.testing.assert_close(found.color, expected.color, atol=1e-5, rtol=0)
-    with pytest.raises(UserError, match="no part smaller"):
-        widened(wide, small.config)
+def test_an_untrained_net_costs_what_a_trained_one_would(repository, original, nmr_root):
+    trained, untrained = (small_net(repository, seed=seed) for seed in (0, 1))
+    scene = open_dataset(nmr_root).scenes("test")[0]
+    photos, cameras = photos_of([scene], 1, torch.device("cpu")), scene.cameras()[:2]
+    expected, own = (
+        flops(lambda net=net: render_views(net, photos, scene, cameras, "fast")) for net in (trained, untrained)
+    )
+    nets = Nets(untrained, trained, OriginalRenderer(original))
+    assert flops(fast_views(nets, photos, scene, cameras)) == expected != own
+
+
+def test_a_training_step_repeats_and_reaches_every_weight(repository):
+    net = small_net(repository)
+    photos = random_photos(ring_cameras(1))
+    before = {name: value.clone() for name, value in net.named_parameters()}
+    gradients = []
+
+    def render(generator):
+        return net.render(net.encode(photos), some_rays(), WHITE, generator)
+
+    net.fields[0].color.weight.register_hook(gradients.append)
+    step = training_step(net, render)
+    step()
+    step()
+    assert torch.equal(*gradients)
+    assert gradients[0].abs().max() > 0
+    assert all(torch.equal(value, before[name]) for name, value in net.named_parameters())
 
 
 @pytest.fixture
@@ -117,13 +128,21 @@ def benchmark(monkeypatch, capsys, repository, tmp_path):
     return run
 
 
-def test_the_benchmark_writes_its_figures(benchmark, tmp_path):
-    status, printed = benchmark()
+@pytest.mark.parametrize(
+    ("checkpoint", "note"),
+    [("null", "weights are random"), ("weights/shapes13.safetensors", "the timed net is untrained")],
+)
+def test_the_benchmark_writes_its_figures(benchmark, repository, tmp_path, checkpoint, note):
+    status, printed = benchmark(f"checkpoint={checkpoint if checkpoint == 'null' else repository / checkpoint}")
     assert status == 0, printed.err
     results = json.loads((tmp_path / "out/bench.json").read_text())
     assert all(isinstance(results[key], float) for key in KEYS)
-    assert results["training_step"]["original_flops"] > results["training_step"]["flops"] > 0
-    assert "weights are random" in printed.out
+    step = results["training_step"]
+    assert step["original_flops"] > step["flops"] > 0
+    assert step["peak_bytes"] > 0
+    assert list(results["memory_bytes"]) == list(results["sweeps"]["fast"]["pixels"]) == ["8", "16"]
+    assert results["profile"]["original"]["mlp"] > 0
+    assert note in printed.out
     assert "training step" in printed.out
     assert (tmp_path / "out/bench.png").stat().st_size > 1000
 
@@ -136,10 +155,12 @@ def test_the_benchmark_writes_its_figures(benchmark, tmp_path):
         ("model.field.direction=input", "quality=exact"),
         ("pixels=[0]", "pixels"),
         ("device=abacus", "device=abacus"),
+        ("model.renderer.density_unit=world checkpoint={weights}", "set model.renderer.density_unit to it"),
     ],
 )
-def test_a_mistake_is_one_line(benchmark, change, expected):
-    status, printed = benchmark(change)
+def test_a_mistake_is_one_line(benchmark, repository, change, expected):
+    changes = change.format(weights=repository / "weights/shapes13.safetensors")
+    status, printed = benchmark(*changes.split())
     assert status == 2
     (line,) = printed.err.strip().splitlines()[-1:]
     assert expected in line

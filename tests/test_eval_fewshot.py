@@ -60,9 +60,11 @@ def test_an_evaluation_writes_its_results(program, tmp_path, checkpoint, root):
     assert "pixel_center" not in printed.out
     # The protocol was altered on the command line, so the paper's row stays out and the change is noted.
     assert "pixelNeRF" not in printed.out
-    assert "protocol.groups.seen.categories=[airplane,chair]" in printed.out.replace("\n", "")
+    note = "altered (protocol.groups.seen.categories=[airplane,chair], dataset.input_view_list=src_views.txt), so"
+    assert note in " ".join(printed.out.split())
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
-    assert metrics["views"]["1"]["seen"]["objects"] == 2
+    assert metrics["rows"][0]["means"]["objects"] == 2
+    assert metrics["published"] == []
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "resolved_protocol.json",
         "metrics.json",
@@ -76,7 +78,7 @@ def test_an_evaluation_writes_its_results(program, tmp_path, checkpoint, root):
 def test_the_number_is_that_of_training(program, tmp_path, checkpoint, root):
     """Training's validation and the evaluation agree on the PSNR of the same views."""
     program()
-    evaluated = json.loads((tmp_path / "out/metrics.json").read_text())["views"]["1"]["seen"]["categories"]
+    evaluated = json.loads((tmp_path / "out/metrics.json").read_text())["rows"][0]["categories"]
     config = tiny_config(tmp_path, root)
     net = load_checkpoint(checkpoint).net
     scene = NmrDataset(config.dataset).scenes("test", ["chair"])[0]
@@ -96,7 +98,7 @@ def test_bfloat16_is_near_float32_and_noted(program, tmp_path):
         status, _ = program(f"precision={precision}", f"output={tmp_path / precision}")
         assert status == 0
         metrics = json.loads((tmp_path / precision / "metrics.json").read_text())
-        found[precision] = metrics["views"]["1"]["seen"]["psnr"]
+        found[precision] = metrics["rows"][0]["means"]["psnr"]
         assert ("precision=bfloat16" in metrics["notes"]["protocol"]) == (precision == "bfloat16")
     # The same to the last bit would be float32 twice.
     assert 0 < abs(found["bfloat16"] - found["float32"]) < 0.05

@@ -6,132 +6,131 @@ import json
 import re
 
 import pytest
-from evaluation_builders import constant_net, run_fake
+from evaluation_builders import constant_net, row, run_fake
 from rich.console import Console
 
-from pixelnerf.evaluation.aggregate import mean_scores, metrics_json
 from pixelnerf.evaluation.console import results_table
-from pixelnerf.evaluation.evaluator import SceneScores, Scores
 from pixelnerf.evaluation.report import report_html
+from pixelnerf.evaluation.results import Means, Measurement, ObjectResult, Results, Scores, mean_rows, mean_scores
 
 
-def scene_result(category, value, group="seen", lpips=None, name="", size="8x8"):
-    scores = {"model": Scores(value, value / 100, lpips)}
-    scores["nearest_view"] = scores["background"] = Scores(1.0, 0.1, lpips)
-    return SceneScores(group, category, f"{category}/{value}{name}", size, {1: 5}, {1: scores})
+def object_result(category, value, group="seen", lpips=None, size="8x8"):
+    def measurement(method, kind, scores):
+        return Measurement(1, 5, method, kind, scores)
+
+    measurements = (
+        measurement("model", "model", Scores(value, value / 100, lpips)),
+        measurement("nearest_view", "baseline", Scores(1.0, 0.1, lpips)),
+        measurement("background", "baseline", Scores(2.0, 0.1, lpips)),
+    )
+    return ObjectResult(group, category, f"{category}/{value}", size, measurements)
 
 
-UNMEASURED = {"sharpness": None, "seconds": None}
+def results_of(objects, **changes):
+    return Results(
+        **{"protocol": "p", "checkpoint": "c", "refiners": {}, "notes": {}, "rows": mean_rows(objects), **changes}
+    )
 
 
 def test_means_are_weighted_by_instances():
-    results = [scene_result("chair", 10.0), scene_result("chair", 20.0), scene_result("car", 60.0)]
-    results.append(scene_result("lamp", 5.0, "unseen"))
-    metrics = metrics_json("p", "c", results, {})
-    seen = metrics["views"]["1"]["seen"]
-    assert seen["psnr"] == pytest.approx(30)  # not (15 + 60) / 2
-    assert seen["objects"] == 3
-    assert seen["categories"]["chair"] == {
-        "psnr": 15.0,
-        "ssim": pytest.approx(0.15),
-        "lpips": None,
-        "objects": 2,
-        **UNMEASURED,
-    }
-    assert metrics["views"]["1"]["unseen"]["categories"].keys() == {"lamp"}
-    assert metrics["views"]["1"]["baselines"]["background"]["seen"]["psnr"] == 1.0
+    objects = [object_result("chair", 10.0), object_result("chair", 20.0), object_result("car", 60.0)]
+    objects.append(object_result("lamp", 5.0, "unseen"))
+    results = results_of(objects)
+    seen, unseen = (row for row in results.rows if row.kind == "model")
+    assert seen.means.psnr == pytest.approx(30)  # not (15 + 60) / 2
+    assert seen.means.objects == 3
+    assert seen.categories["chair"] == Means(15.0, pytest.approx(0.15), objects=2)
+    assert unseen.categories.keys() == {"lamp"}
+    assert [(row.group, row.method) for row in results.rows] == [
+        (group, method) for group in ("seen", "unseen") for method in ("model", "nearest_view", "background")
+    ]
+    assert results.margin("seen", 1) == pytest.approx(28)
 
 
-def test_lpips_is_null_if_a_scene_has_none():
-    assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, 0.4)])["lpips"] == pytest.approx(0.3)
-    assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, None)])["lpips"] is None
+def test_sizes_of_an_object_count_as_one_object():
+    row = mean_rows([object_result("chair", 10.0, size=size) for size in ("8x8", "4x4")])[0]
+    assert row.means.objects == 1
+    assert list(row.sizes) == ["8x8", "4x4"]
+
+
+def test_lpips_is_none_if_an_object_has_none():
+    assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, 0.4)], 2).lpips == pytest.approx(0.3)
+    assert mean_scores([Scores(1, 1, 0.2), Scores(1, 1, None)], 2).lpips is None
 
 
 def test_the_tables_average_is_there_where_lpips_is():
-    def header(lpips):
-        metrics = metrics_json("p", "c", [scene_result("chair", 20.0, lpips=lpips)], {})
+    def printed(lpips):
         console = Console(width=200, file=io.StringIO())
-        console.print(results_table(metrics, comparable=False))
+        console.print(results_table(results_of([object_result("chair", 20.0, lpips=lpips)])))
         return console.file.getvalue()
 
-    assert not {"LPIPS", "Avg"} & set(header(None).split())
-    assert {"LPIPS", "Avg"} < set(header(0.1).split())
+    assert not {"LPIPS", "Avg"} & set(printed(None).split())
+    assert {"LPIPS", "Avg"} < set(printed(0.1).split())
     # MSE 0.01, sqrt(1 - 0.2), LPIPS 0.1
-    assert f"{(0.01 * 0.8**0.5 * 0.1) ** (1 / 3):.4f}" in header(0.1)
+    assert f"{(0.01 * 0.8**0.5 * 0.1) ** (1 / 3):.4f}" in printed(0.1)
 
 
-def check_numbers(numbers, names):
-    assert numbers.keys() == {"psnr", "ssim", "lpips", "sharpness", "seconds", "objects", "categories"}
-    assert numbers["categories"].keys() == names
-    for category in numbers["categories"].values():
-        assert category.keys() == {"psnr", "ssim", "lpips", "sharpness", "seconds", "objects"}
-        assert isinstance(category["psnr"], float)
+MEANS = {"psnr", "ssim", "lpips", "sharpness", "seconds", "objects"}
 
 
-def test_metrics_json_follows_its_schema(monkeypatch, nmr_root, checkpoint, tmp_path):
-    result = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path / "out", checkpoint)
+def test_metrics_json_follows_its_schema(nmr_root, checkpoint, tmp_path):
+    run_fake(constant_net(0.9), nmr_root, tmp_path / "out", checkpoint)
     metrics = json.loads((tmp_path / "out/metrics.json").read_text(), parse_constant=pytest.fail)
-    assert metrics == result.metrics
-    assert metrics.keys() == {"protocol", "checkpoint", "views", "notes"}
+    assert metrics.keys() == {"protocol", "checkpoint", "refiners", "notes", "rows", "published"}
     assert metrics["protocol"] == "tiny"
     assert metrics["checkpoint"] == str(checkpoint)
-    assert metrics["views"].keys() == {"1", "2"}
-    for numbers in metrics["views"].values():
-        assert numbers.keys() == {"seen", "unseen", "baselines"}
-        assert numbers["baselines"].keys() == {"nearest_view", "background"}
-        for groups in (numbers, *numbers["baselines"].values()):
-            check_numbers(groups["seen"], {"airplane"})
-            check_numbers(groups["unseen"], {"chair"})
-    assert "lpips" in metrics["notes"] or metrics["views"]["1"]["seen"]["lpips"] is not None
+    assert metrics["published"] == []
+    methods = [("model", "model"), ("nearest_view", "baseline"), ("background", "baseline")]
+    assert [(row["group"], row["views"], row["method"], row["kind"]) for row in metrics["rows"]] == [
+        (group, views, *method) for group in ("seen", "unseen") for views in (1, 2) for method in methods
+    ]
+    for plain in metrics["rows"]:
+        assert plain.keys() == {"group", "views", "method", "kind", "source", "means", "categories", "sizes"}
+        assert plain["categories"].keys() == {"airplane" if plain["group"] == "seen" else "chair"}
+        for means in (plain["means"], *plain["categories"].values()):
+            assert means.keys() == MEANS
+            assert isinstance(means["psnr"], float)
+    assert "lpips" in metrics["notes"] or metrics["rows"][0]["means"]["lpips"] is not None
 
 
-def test_scenes_in_one_group_are_called_all(monkeypatch, nmr_root, checkpoint, tmp_path):
+def test_scenes_in_one_group_are_called_all(nmr_root, checkpoint, tmp_path):
     group = {"splits": ["test"], "categories": ["airplane"], "objects_per_category": 1}
-    result = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path, checkpoint, groups={"all": group})
-    assert result.metrics["views"]["1"].keys() == {"all", "baselines"}
-    assert result.metrics["views"]["1"]["all"]["objects"] == 1
+    result = run_fake(constant_net(0.9), nmr_root, tmp_path, checkpoint, groups={"all": group})
+    assert result.results.groups() == ["all"]
+    assert row(result, "all", 1).means.objects == 1
 
 
-def test_the_csv_has_every_object_and_averages_to_the_metrics(monkeypatch, nmr_root, checkpoint, tmp_path):
-    result = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path, checkpoint)
-    rows = list(csv.DictReader((tmp_path / "per_object.csv").open()))
-    assert len(rows) == 4 * 2 * 3
+def test_the_csv_has_every_object_and_averages_to_the_metrics(nmr_root, checkpoint, tmp_path):
+    result = run_fake(constant_net(0.9), nmr_root, tmp_path, checkpoint)
+    lines = list(csv.DictReader((tmp_path / "per_object.csv").open()))
+    assert len(lines) == 4 * 2 * 3
     for group in ("seen", "unseen"):
         values = [
-            float(row["psnr"])
-            for row in rows
-            if (row["group"], row["views"], row["method"]) == (group, "2", "nearest_view")
+            float(line["psnr"])
+            for line in lines
+            if (line["group"], line["views"], line["method"]) == (group, "2", "nearest_view")
         ]
-        mean = result.metrics["views"]["2"]["baselines"]["nearest_view"][group]["psnr"]
+        mean = row(result, group, 2, "nearest_view").means.psnr
         assert sum(values) / len(values) == pytest.approx(mean, abs=1e-5)
 
 
-def test_the_report_is_one_file(monkeypatch, nmr_root, checkpoint, tmp_path):
-    result = run_fake(monkeypatch, constant_net(0.9), nmr_root, tmp_path, checkpoint)
+def test_the_report_is_one_file(nmr_root, checkpoint, tmp_path):
+    result = run_fake(constant_net(0.9), nmr_root, tmp_path, checkpoint)
     html = (tmp_path / "report.html").read_text()
     sources = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", html)
     # Two scenes of each group, the best and the worst: inputs (1 and 2), prediction, truth, depth, error.
     assert len(sources) == 4 * (5 + 6)
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert not re.search(r"https?://|url\(|@import|<script|<link", html)
-    assert f"{result.metrics['views']['1']['unseen']['psnr']:.2f}" in html
+    assert f"{row(result, 'unseen', 1).means.psnr:.2f}" in html
     for rank in ("best", "worst"):
         assert html.count(f"<h4>{rank}:") == 2
     assert len(list((tmp_path / "renders").rglob("*_prediction.png"))) == 4 * 2
 
 
-def test_names_are_escaped_in_the_report():
-    metrics = metrics_json("<b>p</b>", "c", [scene_result("<i>", 10.0)], {"x": "<u>note</u>"})
-    html = report_html(metrics, [], {"checkpoint": "<s>"}, True)
+def test_names_are_escaped_in_the_report(tmp_path):
+    objects = [object_result("<i>", 10.0, "seen")]
+    results = results_of(objects, protocol="<b>p</b>", notes={"x": "<u>note</u>"})
+    html = report_html(results, objects, tmp_path, {"checkpoint": "<s>"})
+    assert "&lt;b&gt;p" in html
     assert not re.search("<b>p|<i>|<u>note|<s>", html)
-
-
-def test_published_rows_stay_out_of_an_altered_protocol():
-    metrics = metrics_json(
-        "shapenet_13", "c", [scene_result("chair", 10.0, name=f"/{number}") for number in range(8762)], {}
-    )
-    assert "26.80" in report_html(metrics, [], {}, comparable=True)
-    assert "26.80" not in report_html(metrics, [], {}, comparable=False)
-    assert "26.80" not in report_html({**metrics, "protocol": "shapes13_unseen"}, [], {}, comparable=True)
-    partial = metrics_json("shapenet_13", "c", [scene_result("chair", 10.0)], {})
-    assert "26.80" not in report_html(partial, [], {}, comparable=True)

@@ -1,3 +1,4 @@
+import multiprocessing
 import pickle
 
 import numpy as np
@@ -68,3 +69,18 @@ def test_a_worker_process_begins_with_an_empty_cache_of_the_same_budget():
     again = pickle.loads(pickle.dumps(cache))
     assert again.budget == cache.budget
     assert (again.get("key", lambda: picture(2)) == 2).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_workers_do_not_share_what_is_kept():
+    cache = ImageCache(MIB)
+    cache.get("key", lambda: picture(1))
+
+    def overwrite():
+        cache.get("key", lambda: picture(1))[:] = 2
+
+    worker = multiprocessing.get_context("fork").Process(target=overwrite)
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+    assert (cache.get("key", lambda: picture(3)) == 1).all()

@@ -11,18 +11,19 @@ from config_values import nmr_config, yaml_values
 from PIL import Image
 
 from datasets.inspection.diagnosis import diagnose, own_lenses, view_overlaps
-from datasets.inspection.epipolar import (
+from datasets.inspection.evidence import Evidence, carve, gather, reprojection_errors
+from datasets.inspection.figure import draw_scene, scene_box
+from datasets.inspection.run import InspectionConfig, inspect
+from datasets.inspection.two_views import (
+    Matches,
+    choose_pairs,
     common_center,
     epipolar_distances,
     fundamental,
+    match_scene,
     projected,
     triangulate,
 )
-from datasets.inspection.evidence import Evidence, gather, reprojection_errors
-from datasets.inspection.figure import draw_scene, scene_box
-from datasets.inspection.hull import carve
-from datasets.inspection.matching import Matches, choose_pairs, match_scene
-from datasets.inspection.run import InspectionConfig, inspect
 from datasets.readers.nmr import NmrDataset
 from datasets.registry import build_dataset, parse_dataset
 from pixelnerf.config import parse_config

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from skimage.metrics import structural_similarity
-from torchmetrics.functional.image import lpips as torchmetrics_lpips
+from torchvision import models
 from torchvision.models import vgg16
 
 from pixelnerf.images.metrics import PSNR_CEILING, Lpips, lpips_problem, psnr, ssim, truncate_to_8_bits
@@ -57,10 +57,7 @@ def test_lpips_needs_local_weights(tmp_path, monkeypatch):
 
 
 def test_lpips_is_one_value_a_picture(monkeypatch):
-    def random_features(net, pretrained=False):
-        return vgg16(weights=None).features
-
-    monkeypatch.setattr(torchmetrics_lpips, "_get_tv_model_features", random_features)
+    monkeypatch.setattr(models, "vgg16", lambda weights: vgg16(weights=None))
     torch.manual_seed(0)
     metric = Lpips(torch.device("cpu"))
     images = torch.rand(2, 32, 32, 3)

@@ -6,7 +6,7 @@ import torch
 from config_values import yaml_values
 from dataset_layouts import write_blender
 from datasets_and_runs import evaluate, parse_whole
-from evaluation_builders import protocol_values
+from evaluation_builders import protocol_values, row
 from refiner_runs import refiner_config, save_model
 from rich.console import Console
 
@@ -78,13 +78,17 @@ def result(root, checkpoint, refiners, tmp_path_factory):
 
 
 def test_one_table_has_all_methods(result, refiners):
-    numbers = result.metrics["views"]["0"]
-    assert numbers["refined"].keys() == {"codebook", "reference"}
-    assert numbers["baselines"].keys() == {"bicubic", "background"}
-    assert result.metrics["refiners"] == {name: str(path) for name, path in refiners.items()}
-    assert json.loads((result.output / "metrics.json").read_text()) == result.metrics
+    kinds = {one.method: one.kind for one in result.results.rows}
+    assert kinds == {
+        "model": "model",
+        "codebook": "refined",
+        "reference": "refined",
+        "bicubic": "baseline",
+        "background": "baseline",
+    }
+    assert result.results.refiners == {name: str(path) for name, path in refiners.items()}
     console = Console(width=200, file=io.StringIO())
-    console.print(results_table(result.metrics, comparable=False))
+    console.print(results_table(result.results))
     text, html = console.file.getvalue(), (result.output / "report.html").read_text()
     for title in ("this model", "+ codebook refiner", "+ reference refiner", "its low-resolution render, bicubic"):
         assert title in text
@@ -92,12 +96,13 @@ def test_one_table_has_all_methods(result, refiners):
 
 
 def test_refiners_that_change_nothing_score_as_the_model_and_take_longer(result):
-    numbers = result.metrics["views"]["0"]
-    for refined in numbers["refined"].values():
+    model = row(result, "all", 0).means
+    for name in ("codebook", "reference"):
+        refined = row(result, "all", 0, name).means
         for metric in ("psnr", "ssim", "sharpness"):
-            assert refined["all"][metric] == pytest.approx(numbers["all"][metric], abs=1e-6)
-        assert refined["all"]["seconds"] > numbers["all"]["seconds"] > 0
-    assert numbers["baselines"]["background"]["all"]["seconds"] is None
+            assert getattr(refined, metric) == pytest.approx(getattr(model, metric), abs=1e-6)
+        assert refined.seconds > model.seconds > 0
+    assert row(result, "all", 0, "background").means.seconds is None
 
 
 def test_pictures_of_every_method_are_there(result):
@@ -107,7 +112,7 @@ def test_pictures_of_every_method_are_there(result):
 
 def test_the_low_resolution_render_is_what_training_compared(root, checkpoint, tmp_path):
     """Trained with 2x2 sub-pixels, a low-resolution pixel is their mean, not the render of one wide cone."""
-    metrics = run(root, checkpoint, tmp_path, bicubic=4).metrics["views"]["0"]["baselines"]["bicubic"]["all"]
+    means = row(run(root, checkpoint, tmp_path, bicubic=4), "all", 0, "bicubic").means
     (scene,) = BlenderDataset(parse_config(BlenderConfig, balls(root), "")).scenes("test")
     net = load_checkpoint(checkpoint).net
     scores = []
@@ -120,7 +125,7 @@ def test_the_low_resolution_render_is_what_training_compared(root, checkpoint, t
         assert low.shape == (1, 3, 8, 8)
         big = torch.nn.functional.interpolate(low, (32, 32), mode="bicubic").clamp(0, 1)[0]
         scores.append(psnr(big, scene.images([view])[0]))
-    assert metrics["psnr"] == pytest.approx(sum(scores) / len(scores), abs=1e-4)
+    assert means.psnr == pytest.approx(sum(scores) / len(scores), abs=1e-4)
 
 
 def test_enlarging_keeps_size_brightness_and_bounds():

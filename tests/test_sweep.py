@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from pixelnerf.errors import UserError
-from pixelnerf.training.curve import ValidationCurve, read_curve
+from pixelnerf.training.callbacks import ValidationCurve, read_curve
 from pixelnerf.training.sweep import read_sweep
 
 

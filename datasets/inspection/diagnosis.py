@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from datasets.inspection.epipolar import projected
 from datasets.inspection.evidence import Evidence, Observations, reprojection_errors
+from datasets.inspection.two_views import projected
 from pixelnerf.geometry.rays import rays_through_pixels
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.tools.spacing import spread

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from datasets.inspection.epipolar import common_center, epipolar_distances, fundamental, pixel_rays, projected
 from datasets.inspection.evidence import INLIER_PIXELS, Evidence
-from datasets.inspection.matching import Matches
+from datasets.inspection.two_views import Matches, common_center, epipolar_distances, fundamental, pixel_rays, projected
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.tools.spacing import spread
 from pixelnerf.types import Cameras

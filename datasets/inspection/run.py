@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor
 
 from datasets.inspection.diagnosis import diagnose, view_overlaps
-from datasets.inspection.epipolar import common_center
 from datasets.inspection.evidence import Evidence, gather, reprojection_errors
 from datasets.inspection.figure import draw_scene
+from datasets.inspection.two_views import common_center
 from datasets.registry import DatasetConfig, build_dataset
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError

@@ -1,14 +1,22 @@
-"""What captures of single places have in common: optional bounds, held-out views, one folder or a folder of them."""
+"""What captures of single places share: options, held-out views, one world, and photos without lens distortion."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
 from pydantic import Field, field_validator, model_validator
 
 from datasets.folder import FolderConfig
+from datasets.image_cache import ImageCache
+from datasets.readers.camera_files import make_cameras
+from datasets.readers.file_scene import FileScene, PhotoFiles
+from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import Split
+from pixelnerf.scenes.scene import SparsePoints, Split
+from pixelnerf.types import Cameras
 
 
 class CaptureConfig(FolderConfig):
@@ -113,3 +121,96 @@ def listed_images(folder: Path) -> Sequence[Path]:
     if not images:
         raise UserError(f"no PNG or JPEG images in '{folder}'")
     return images
+
+
+# The nearest bound comes to lie at 1 / 0.75, so that NDC's near plane at 1 is in front of everything.
+BOUND_MARGIN = 0.75
+
+
+@dataclass(frozen=True)
+class CaptureWorld:
+    """A scaled frame in a capture's own.
+
+    Attributes:
+        frame: its axes and origin in the capture's world.
+        scale: lengths in it over lengths in the capture's world.
+    """
+
+    frame: Float[np.ndarray, "4 4"]
+    scale: float
+
+    def poses(self, poses: Float[np.ndarray, "view 4 4"]) -> Float[np.ndarray, "view 4 4"]:
+        """Camera-to-world poses of the capture's world, in this one."""
+        moved = np.linalg.inv(self.frame) @ poses
+        moved[:, :3, 3] *= self.scale
+        return moved
+
+    def points(self, points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "point 3"]:
+        """Points of the capture's world, in this one."""
+        return self.scale * (points - self.frame[:3, 3]) @ self.frame[:3, :3]
+
+
+OWN_WORLD = CaptureWorld(np.eye(4), 1.0)
+
+
+def scaled_world(frame: Float[np.ndarray, "4 4"], nearest: float) -> CaptureWorld:
+    """The world with a frame's axes and origin in which the depth `nearest` is 4/3, as in NeRF (2020)."""
+    return CaptureWorld(frame, 1 / (BOUND_MARGIN * nearest))
+
+
+def centered_world(poses: Float[np.ndarray, "view 4 4"], nearest: float) -> CaptureWorld:
+    """`scaled_world` with the capture's own axes and the cameras' mean position as its origin."""
+    frame = np.eye(4)
+    frame[:3, 3] = poses[:, :3, 3].mean(axis=0)
+    return scaled_world(frame, nearest)
+
+
+def straight_scene(
+    name: str,
+    path: Path,
+    lenses: Sequence[Lens],
+    poses: Float[np.ndarray, "view 4 4"],
+    used_poses: Float[np.ndarray, "used 4 4"],
+    find_bounds: Callable[[], tuple[float, float]],
+    config: CaptureConfig,
+    cache: ImageCache,
+    find_points: Callable[[Cameras, CaptureWorld], SparsePoints | None] = lambda cameras, world: None,
+) -> FileScene:
+    """A scene of some of a capture's views.
+
+    Args:
+        name: of the scene.
+        path: where the cameras come from, for messages.
+        lenses: one for each view.
+        poses: camera-to-world, OpenCV axes, in the capture's own world.
+        used_poses: those of all photos that are used, in any split; they decide on the world.
+        find_bounds: reads the nearest and farthest depth of what they show, if it is needed.
+        config: the reader's.
+        cache: of decoded photos.
+        find_points: reads the sparse points in the scene's world, as its cameras see them.
+
+    Raises:
+        UserError: a bad camera, or what `find_bounds` raises.
+    """
+    near, far = 0.0, 0.0
+    if config.scale_world or config.near is None or config.far is None:
+        near, far = find_bounds()
+    world = centered_world(used_poses, near) if config.scale_world else OWN_WORLD
+    cameras = make_cameras(
+        world.poses(poses),
+        np.stack([lens.straight for lens in lenses]),
+        np.array([lens.size for lens in lenses]),
+        path,
+        config.pixel_center,
+        config.downscale,
+    )
+    return FileScene(
+        name,
+        [PhotoFiles(lens.photo, downscale=config.downscale, lens=lens) for lens in lenses],
+        cameras,
+        # Points are few at the borders of what is seen.
+        (config.near or 0.9 * world.scale * near, config.far or 1.1 * world.scale * far),
+        config.background,
+        cache,
+        find_points=lambda: find_points(cameras, world),
+    )

@@ -19,11 +19,17 @@ from typing_extensions import override
 from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
 from datasets.readers.camera_files import resized
-from datasets.readers.capture_world import CaptureWorld
-from datasets.readers.captures import CaptureConfig, scene_folders, scene_name, split_views, used_views
+from datasets.readers.captures import (
+    CaptureConfig,
+    CaptureWorld,
+    scene_folders,
+    scene_name,
+    split_views,
+    straight_scene,
+    used_views,
+)
 from datasets.readers.colmap_model import ColmapModel, read_colmap_model
 from datasets.readers.lens import Lens
-from datasets.readers.straight_scene import straight_scene
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SceneList, SparsePoints, Split
 from pixelnerf.types import Cameras

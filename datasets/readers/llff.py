@@ -22,8 +22,17 @@ from typing_extensions import override
 from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
 from datasets.readers.camera_files import make_cameras, pinhole, resized
-from datasets.readers.capture_world import OWN_WORLD, CaptureWorld, scaled_world
-from datasets.readers.captures import CaptureConfig, listed_images, scene_folders, scene_name, split_views, used_views
+from datasets.readers.captures import (
+    OWN_WORLD,
+    CaptureConfig,
+    CaptureWorld,
+    listed_images,
+    scaled_world,
+    scene_folders,
+    scene_name,
+    split_views,
+    used_views,
+)
 from datasets.readers.colmap import sparse_points
 from datasets.readers.colmap_model import read_colmap_model
 from datasets.readers.file_scene import FileScene, PhotoFiles

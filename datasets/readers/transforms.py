@@ -22,9 +22,8 @@ from typing_extensions import override
 from datasets.folder import FolderDataset, check_categories
 from datasets.image_files import read_size
 from datasets.readers.camera_files import pinhole, resized
-from datasets.readers.captures import CaptureConfig, scene_folders, scene_name, split_views, used_views
+from datasets.readers.captures import CaptureConfig, scene_folders, scene_name, split_views, straight_scene, used_views
 from datasets.readers.lens import Distortion, Lens, brown_distortion, fisheye_distortion
-from datasets.readers.straight_scene import straight_scene
 from datasets.readers.transforms_files import frame_poses, read_transforms
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SceneList, Split

@@ -7,8 +7,6 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from pixelnerf.benchmark.measure import PARTS
-
 MEBI = 1024**2
 
 
@@ -16,57 +14,46 @@ def print_results(results: dict[str, Any], console: Console) -> None:
     """Prints the ratios, the times behind them, and where the time goes."""
     if not results["trained_weights"]:
         console.print("note: weights are random, so space is nowhere empty: give checkpoint=PATH for rendering figures")
-    if results["widened"]:
-        console.print(
-            "note: the trained net is smaller than the timed one; it was widened to it by zeros, which keeps its "
-            "pictures and its empty space, at the larger net's cost"
-        )
+    if results["borrowed_empty_space"]:
+        console.print("note: the timed net is untrained; it skips what the trained one finds empty, at its own cost")
     training, views = results["training_step"], results["views"]
-    table = Table(title=f"{results['model']} against the original, {results['device']}", title_justify="left")
-    for name in ("", "original", "ours", "ratio"):
-        table.add_column(name, justify="left" if not name else "right")
-    original, view, frame = (views[name] for name in ("original_view_seconds", "view_seconds", "frame_seconds"))
-    rows = (
+    original_view = views["original_view_seconds"]
+    compared = [
         (f"training step, {training['rays']} rays", training["original_seconds"], training["seconds"]),
-        ("one view, fast", original, view),
-        (f"a frame of {views['frames']}, fast", original, frame),
-    )
-    for name, theirs, ours in rows:
-        table.add_row(name, f"{theirs:.3f} s", f"{ours:.3f} s", f"{theirs / ours:.1f}x")
-    table.add_row(
-        "training step, memory",
-        *(f"{training[name] / MEBI:.0f} MiB" for name in ("original_peak_bytes", "peak_bytes")),
-    )
-    table.add_row("training step, GFLOP", *(f"{training[name] / 1e9:.0f}" for name in ("original_flops", "flops")))
-    table.add_row("training, samples/s", "", f"{training['samples_per_second']:.0f}")
-    table.add_row("rendering, rays/s", f"{views['original_rays_per_second']:.0f}", f"{views['rays_per_second']:.0f}")
-    console.print(table)
-    console.print(_parts_table(results["profile"]))
+        ("one view, fast", original_view, views["view_seconds"]),
+        (f"a frame of {views['frames']}, fast", original_view, views["frame_seconds"]),
+    ]
+    memory, work = ([training[f"original_{key}"], training[key]] for key in ("peak_bytes", "flops"))
+    rows = [[name, f"{old:.3f} s", f"{new:.3f} s", f"{old / new:.1f}x"] for name, old, new in compared]
+    rows.append(["training step, memory", *(f"{value / MEBI:.0f} MiB" for value in memory)])
+    rows.append(["training step, GFLOP", *(f"{value / 1e9:.0f}" for value in work)])
+    title = f"{results['model']} against the original, {results['device']}"
+    _print_table(console, title, ("original", "ours", "ratio"), rows)
+    parts = list(results["profile"].values())
+    rows = [
+        [name, *(f"{part[name]:.3f} s {part[name] / sum(part.values()):4.0%}" for part in parts)] for name in parts[0]
+    ]
+    _print_table(console, "where the time goes, rendering", tuple(results["profile"]), rows)
     console.print("PSNR: " + ", ".join(f"{name} {value:.2f} dB" for name, value in results["psnr"].items()))
-    console.print(f"MLP: {results['mlp_share_of_peak']:.0%} of the matrix-product peak, ", end="")
-    console.print(f"{results['profile']['peak_flops_per_second'] / 1e9:.0f} GFLOP/s in this process")
     console.print(f"the trained net at 64x64, fast: {results['fps_64']:.1f} frames a second")
 
 
 def figure_png(results: dict[str, Any]) -> bytes:
     """Seconds and memory of a view against pixels, photos and samples."""
     figure = Figure(figsize=(12, 3.2), layout="constrained")
-    panels = figure.subplots(1, 4)
-    kinds = (
-        ("pixels", "pixels across"),
-        ("views", "photos"),
-        ("samples", "coarse samples of exact"),
-    )
-    for quality, sweeps in results["sweeps"].items():
-        for axes, (kind, label) in zip(panels, kinds, strict=False):
-            axes.plot(*_line(sweeps[kind], 1), marker=".", label=quality)
-            axes.set(xlabel=label, ylabel="seconds a view", yscale="log")
-    panels[3].plot(*_line(results["memory_bytes"], MEBI), marker=".", label="fast")
-    panels[0].set_xscale("log", base=2)
-    panels[3].set_xscale("log", base=2)
-    panels[3].set(xlabel="pixels across", ylabel="peak memory / MiB")
-    panels[3].set_ylim(bottom=0)
-    for axes in panels:
+    *panels, memory_panel = figure.subplots(1, 4)
+    labels = {"pixels": "pixels across", "views": "photos", "samples": "coarse samples of exact"}
+    for axes, (kind, label) in zip(panels, labels.items(), strict=True):
+        for quality, sweeps in results["sweeps"].items():
+            axes.plot(sweeps[kind].keys(), sweeps[kind].values(), marker=".", label=quality)
+            axes.set_xticks(list(sweeps[kind]))
+        axes.set(xlabel=label, ylabel="seconds a view", yscale="log")
+    memory = {side: used / MEBI for side, used in results["memory_bytes"].items()}
+    memory_panel.plot(memory.keys(), memory.values(), marker=".", label="fast")
+    memory_panel.set(xlabel="pixels across", ylabel="peak memory / MiB", ylim=(0, 1.1 * max(memory.values())))
+    for axes in (panels[0], memory_panel):
+        axes.set_xscale("log", base=2)
+    for axes in (*panels, memory_panel):
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
     buffer = io.BytesIO()
@@ -74,24 +61,10 @@ def figure_png(results: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _line(points: dict[int, float], unit: float) -> tuple[list[int], list[float]]:
-    return list(points), [value / unit for value in points.values()]
-
-
-def _parts_table(profile: dict[str, Any]) -> Table:
-    columns = {
-        "original": "original_seconds_by_part",
-        "one view": "view_seconds_by_part",
-        "a frame": "frame_seconds_by_part",
-    }
-    table = Table(title="where the time goes, rendering", title_justify="left")
-    table.add_column("")
+def _print_table(console: Console, title: str, columns: tuple[str, ...], rows: list[list[str]]) -> None:
+    table = Table("", title=title, title_justify="left")
     for name in columns:
         table.add_column(name, justify="right")
-    for part in (*PARTS, "other"):
-        row = []
-        for key in columns.values():
-            total = sum(profile[key].values())
-            row.append(f"{profile[key][part]:.3f} s {profile[key][part] / total:4.0%}")
-        table.add_row(part, *row)
-    return table
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

@@ -1,23 +1,65 @@
-"""What is timed: a training step and views of real scenes, by our way and by the original's."""
+"""What is timed: a training step and views of real scenes, by our way and by the original's.
 
-from collections.abc import Sequence
+What a net costs does not depend on its weights, except through the space that it finds empty, and a net of the
+paper's size takes days to train. So an untrained net borrows the empty space of a trained one: it evaluates its own
+field on the occupancy grid, but the results are replaced by the trained net's (see `fast_views`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from pixelnerf.benchmark.config import BenchmarkConfig
+from pixelnerf.benchmark.measure import Work
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import ImageOutput, render_image
-from pixelnerf.model.net import Net
+from pixelnerf.model.net import Net, build_net
+from pixelnerf.model.occupancy import check_can_skip
 from pixelnerf.model.occupied import Quality, shared_grid
 from pixelnerf.model.original import OriginalRenderer
 from pixelnerf.scenes.photos import stack_photos
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras, Photos, Rays, RenderOutput
 
-# The original's rays are rendered so many at once, as its evaluation does on a small machine.
+# As the original's evaluation does on a small machine.
 ORIGINAL_RAYS_PER_CHUNK = 128
+
+
+@dataclass(frozen=True)
+class Nets:
+    """`timed` has the size in question, `trained` knows the scenes; they may be the same."""
+
+    timed: Net
+    trained: Net
+    original: OriginalRenderer
+
+
+def build_nets(config: BenchmarkConfig, device: torch.device) -> Nets:
+    """The nets, in evaluation mode.
+
+    Raises:
+        UserError: a checkpoint that is missing or whose densities mean something else, a model that cannot skip empty
+            space, or an unfit original.
+    """
+    torch.manual_seed(0)
+    models = (config.original, config.model)
+    original, timed = (build_net(model, load_pretrained=False).eval().to(device) for model in models)
+    trained = timed if config.checkpoint is None else load_checkpoint(config.checkpoint).net.to(device)
+    if trained.config == timed.config:
+        timed = trained
+    for net in (timed, trained):
+        check_can_skip(net)
+    for key in ("field.density_activation", "renderer.density_unit", "renderer.normalize_directions"):
+        theirs, ours = (attrgetter(key)(net.config) for net in (trained, timed))
+        if theirs != ours:
+            raise UserError(f"checkpoint={config.checkpoint} has {key}={theirs}: set model.{key} to it, not to {ours}")
+    return Nets(timed, trained, OriginalRenderer(original))
 
 
 def photos_of(scenes: Sequence[Scene], views: int, device: torch.device) -> Photos:
@@ -26,68 +68,75 @@ def photos_of(scenes: Sequence[Scene], views: int, device: torch.device) -> Phot
     return stack_photos(scenes, chosen, [list(scene.images(range(views))) for scene in scenes]).to(device)
 
 
-def image_size(camera: Cameras, side: int) -> Cameras:
-    """The camera with another number of pixels across the same field of view."""
-    return camera.scaled(side / camera.sizes.max().item())
+def resized(cameras: Cameras, side: int) -> Cameras:
+    """Cameras with another number of pixels across the same field of view."""
+    return cameras.scaled(side / cameras.sizes.max().item())
 
 
-def some_rays(scenes: Sequence[Scene], view: int, count: int, device: torch.device) -> Rays:
-    """`count` rays of each scene, evenly spread over the pixels of a view."""
-    rays = [image_rays(scene.cameras()[view], scene.near, scene.far) for scene in scenes]
-    entries = [torch.linspace(0, one.origins.shape[0] - 1, count).long() for one in rays]
-    chosen = [one.map_tensors(lambda values, at=at: values[at]) for one, at in zip(rays, entries, strict=True)]
-    fields = ("origins", "directions", "radii", "near", "far")
-    return Rays(*(torch.stack([getattr(one, name) for one in chosen]) for name in fields)).to(device)
+def rays_of(scenes: Sequence[Scene], count: int, device: torch.device) -> Rays:
+    """`count` rays of each scene, evenly spread over the pixels of its second view."""
+    parts = []
+    for scene in scenes:
+        rays = image_rays(scene.cameras()[1], scene.near, scene.far)
+        chosen = torch.linspace(0, len(rays.origins) - 1, count).long()
+        parts.append([getattr(rays, field.name)[chosen] for field in fields(Rays)])
+    return Rays(*(torch.stack(values) for values in zip(*parts, strict=True))).to(device)
 
 
-class TrainingStep:
-    """Encoding, rendering, loss, backward and the optimiser's step, on fixed data."""
+def training_step(net: Net, render: Callable[[torch.Generator], RenderOutput]) -> Work:
+    """Rendering (which encodes, too), loss, backward and the optimiser's step. It learns nothing: all repeats agree."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.0, fused=True)
+    device = next(net.parameters()).device
 
-    def __init__(
-        self, net: Net, renderer: Net | OriginalRenderer, photos: Photos, rays: Rays, train_coarse: bool = True
-    ) -> None:
-        self._net, self._renderer, self._photos, self._rays = net, renderer, photos, rays
-        self._train_coarse = train_coarse
-        self._optimizer = torch.optim.Adam(net.parameters(), lr=0.0, fused=True)
-        self._background = torch.ones(len(photos.present), 3, device=rays.origins.device)
-
-    def _render(self, generator: torch.Generator) -> RenderOutput:
-        # Written twice because each renderer takes only its own kind of features.
-        if isinstance(self._renderer, Net):
-            features = self._renderer.encode(self._photos)
-            return self._renderer.render(features, self._rays, self._background, generator, self._train_coarse)
-        latents = self._renderer.encode(self._photos)
-        return self._renderer.render(latents, self._rays, self._background, generator)
-
-    def __call__(self) -> None:
-        """One step. The learning rate is zero, so that every repeat does the same."""
-        self._net.train()
-        generator = torch.Generator(self._rays.origins.device).manual_seed(0)
-        output = self._render(generator)
-        target = torch.full_like(output.color, 0.5)
-        loss = F.mse_loss(output.color, target)
-        if output.coarse is not None and self._train_coarse:
-            loss = loss + F.mse_loss(output.coarse.color, target)
+    def step() -> None:
+        net.train()
+        output = render(torch.Generator(device).manual_seed(0))
+        loss = (output.color - 0.5).square().mean()
+        if output.coarse is not None:
+            loss = loss + (output.coarse.color - 0.5).square().mean()
         loss.backward()
-        self._optimizer.step()
-        self._optimizer.zero_grad()
-        self._net.eval()
+        optimizer.step()
+        optimizer.zero_grad()
+        net.eval()
+
+    return step
 
 
 @torch.inference_mode()
-def original_rays(original: OriginalRenderer, photos: Photos, rays: Rays) -> Float[Tensor, "ray 3"]:
-    """Rays of one scene as the original renders them, photos encoded first."""
+def render_original(original: OriginalRenderer, photos: Photos, rays: Rays) -> Float[Tensor, "ray 3"]:
+    """Rays of one scene as the original renders them; encodes the photos first."""
     latents = original.encode(photos)
     background = torch.ones(1, 3, device=rays.origins.device)
-    count = rays.origins.shape[1]
-    parts = [slice(first, first + ORIGINAL_RAYS_PER_CHUNK) for first in range(0, count, ORIGINAL_RAYS_PER_CHUNK)]
-    return torch.cat([original.render(latents, rays[part], background).color[0] for part in parts])
+    chunks = range(0, rays.origins.shape[1], ORIGINAL_RAYS_PER_CHUNK)
+    parts = [rays[first : first + ORIGINAL_RAYS_PER_CHUNK] for first in chunks]
+    return torch.cat([original.render(latents, part, background).color[0] for part in parts])
 
 
 @torch.inference_mode()
 def render_views(net: Net, photos: Photos, scene: Scene, cameras: Cameras, quality: Quality) -> list[ImageOutput]:
-    """Views of one scene from its photos: encoded once, and one grid for all."""
+    """Views of one scene: its photos are encoded once, and all views share one grid."""
     features = net.encode(photos)
     views = [scene.view_of(camera) for camera in cameras]
     grid = shared_grid(net, features, views, quality)
     return [render_image(net, features, view, quality=quality, grid=grid) for view in views]
+
+
+def fast_views(nets: Nets, photos: Photos, scene: Scene, cameras: Cameras) -> Work:
+    """Rendering views with the timed net in `fast`, in the trained net's empty space."""
+    views = [scene.view_of(camera) for camera in cameras]
+    answers = []
+    trained, timed = (net.fields[-1] for net in (nets.trained, nets.timed))
+    keep = trained.register_forward_hook(lambda _module, _inputs, output: answers.append(output))
+    with keep, torch.inference_mode():
+        shared_grid(nets.trained, nets.trained.encode(photos), views, "fast")
+
+    @torch.inference_mode()
+    def work() -> None:
+        features = nets.timed.encode(photos)
+        remaining = iter(answers)
+        with timed.register_forward_hook(lambda *_: next(remaining)):
+            grid = shared_grid(nets.timed, features, views, "fast")
+        for view in views:
+            render_image(nets.timed, features, view, quality="fast", grid=grid)
+
+    return work

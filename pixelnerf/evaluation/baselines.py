@@ -1,14 +1,8 @@
-"""The methods that are measured, and baselines that cost nothing: a model has to beat them to mean anything."""
-
-from typing import Literal
+"""Baselines that cost nothing: a model has to beat them to mean anything."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-
-Method = Literal["model", "codebook", "reference", "bicubic", "nearest_view", "background"]
-REFINERS: tuple[Method, ...] = ("codebook", "reference")
-BASELINES: tuple[Method, ...] = ("bicubic", "nearest_view", "background")
 
 
 def nearest_views(
@@ -31,7 +25,7 @@ def baseline_pictures(
     input_poses: Float[Tensor, "view 4 4"],
     target_poses: Float[Tensor, "target 4 4"],
     background: tuple[float, float, float],
-) -> dict[Method, Float[Tensor, "target height width 3"]]:
+) -> dict[str, Float[Tensor, "target height width 3"]]:
     """What each baseline shows for the targets: the nearest photo unchanged, and an empty scene.
 
     Without photos there is nothing to copy, only the empty scene.

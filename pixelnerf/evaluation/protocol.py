@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
@@ -11,7 +11,16 @@ from pixelnerf.scenes.scene import Scene, Split
 from pixelnerf.tools.spacing import spread
 
 GroupName = Literal["seen", "unseen", "all"]
-ViewLists = Annotated[dict[int, tuple[int, ...]], Field(min_length=1)]
+
+
+def _checked(views: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
+    for count, chosen in views.items():
+        if count < 1 or len(chosen) != count or len(set(chosen)) != count:
+            raise ValueError(f"{count} input views are listed as {list(chosen)}")
+    return views
+
+
+ViewLists = Annotated[dict[int, tuple[int, ...]], Field(min_length=1), AfterValidator(_checked)]
 
 
 class GroupConfig(Config):
@@ -33,11 +42,6 @@ class FixedInputs(Config):
 
     name: Literal["fixed"]
     views: ViewLists
-
-    @field_validator("views")
-    @classmethod
-    def _counts_are_true(cls, views: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
-        return _checked(views)
 
     def of(self, scene: Scene) -> dict[int, tuple[int, ...]]:
         """The input views by their number."""
@@ -62,11 +66,6 @@ class ListedInputs(Config):
 
     name: Literal["view_list"]
     offsets: ViewLists
-
-    @field_validator("offsets")
-    @classmethod
-    def _counts_are_true(cls, offsets: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
-        return _checked(offsets)
 
     def of(self, scene: Scene) -> dict[int, tuple[int, ...]]:
         """The input views by their number."""
@@ -114,7 +113,7 @@ class ProtocolConfig(Config):
     """A named way to evaluate.
 
     Attributes:
-        name: what results are reported under; published numbers of this name are printed beside them.
+        name: what results are reported under.
         groups: the scenes, by the name of the group in the results.
         input_downscale: photos are given shrunk by this whole number (means over squares of pixels).
         downscales: truths are shrunk by each of these whole numbers and rendered at that size; scores are means over
@@ -131,10 +130,3 @@ class ProtocolConfig(Config):
     downscales: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     eight_bits: bool
     ssim: SsimWindow
-
-
-def _checked(views: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
-    for count, chosen in views.items():
-        if count < 1 or len(chosen) != count or len(set(chosen)) != count:
-            raise ValueError(f"{count} input views are listed as {list(chosen)}")
-    return views

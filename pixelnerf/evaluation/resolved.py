@@ -1,6 +1,6 @@
 """A protocol resolved against a dataset: an explicit list, written beside the results.
 
-Two evaluations are comparable if their manifests have the same hash.
+Two evaluations of equal data are comparable if their lists have the same digest.
 """
 
 import hashlib
@@ -28,7 +28,6 @@ class Item:
     """
 
     group: GroupName
-    category: str
     scene: Scene
     inputs: dict[int, tuple[int, ...]]
     targets: dict[int, tuple[int, ...]]
@@ -36,16 +35,16 @@ class Item:
     size: str
 
     def to_plain(self) -> dict[str, Any]:
-        """As JSON values, with what decides the pictures: bounds and background belong to a protocol."""
+        """For JSON, with what decides the pictures: bounds and background belong to a protocol."""
         return {
             "group": self.group,
             "scene": self.scene.name,
-            "category": self.category,
+            "category": self.scene.category,
             "near": self.scene.near,
             "far": self.scene.far,
-            "background": list(self.scene.background),
-            "inputs": {str(count): list(views) for count, views in self.inputs.items()},
-            "targets": {str(count): list(views) for count, views in self.targets.items()},
+            "background": self.scene.background,
+            "inputs": self.inputs,
+            "targets": self.targets,
             "downscale": self.downscale,
             "size": self.size,
         }
@@ -59,7 +58,7 @@ class ResolvedProtocol:
     items: tuple[Item, ...]
 
     def to_plain(self) -> dict[str, Any]:
-        """As JSON values."""
+        """For JSON."""
         return {
             "protocol": self.protocol.name,
             "input_downscale": self.protocol.input_downscale,
@@ -124,20 +123,16 @@ def _items(protocol: ProtocolConfig, group: GroupName, scene: Scene) -> list[Ite
             }
             if all(fitting.values()):
                 size = f"{width // downscale}x{height // downscale}"
-                items.append(Item(group, scene.category, scene, inputs, fitting, downscale, size))
+                items.append(Item(group, scene, inputs, fitting, downscale, size))
     return items
 
 
 def _check_sizes(protocol: ProtocolConfig, scene: Scene, sizes: Int[Tensor, "view 2"]) -> None:
     smallest = SMALLEST_SIDE[protocol.ssim]
-    for downscale in protocol.downscales:
-        if bool((sizes % downscale != 0).any()) or int(sizes.min()) < smallest * downscale:
+    needed = [("downscales", downscale, smallest) for downscale in protocol.downscales]
+    for key, downscale, side in (*needed, ("input_downscale", protocol.input_downscale, 1)):
+        if bool((sizes % downscale != 0).any()) or int(sizes.min()) < side * downscale:
             raise UserError(
-                f"protocol.downscales={downscale} does not divide the images of scene '{scene.name}' "
-                f"into whole pixels, at least {smallest} wide and high"
+                f"protocol.{key}={downscale} does not divide the images of scene '{scene.name}' "
+                f"into at least {side}x{side} whole pixels"
             )
-    if bool((sizes % protocol.input_downscale != 0).any()):
-        raise UserError(
-            f"protocol.input_downscale={protocol.input_downscale} does not divide the images of scene '{scene.name}' "
-            "into whole pixels"
-        )

@@ -1,27 +1,29 @@
 """One evaluation, from a validated configuration to a folder of results."""
 
-import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 from pydantic import Field, field_validator
 from rich.console import Console
 
-from pixelnerf.checkpoints.checkpoint import load_checkpoint, load_refiner
+from pixelnerf.checkpoints.checkpoint import LoadedModel, LoadedRefiner, load_checkpoint, load_refiner
 from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.config import AnyConfig, Config
-from pixelnerf.evaluation.aggregate import metrics_json, per_object_csv
-from pixelnerf.evaluation.evaluator import Evaluator, SceneScores
+from pixelnerf.errors import UserError
+from pixelnerf.evaluation.evaluator import Evaluator
 from pixelnerf.evaluation.protocol import ProtocolConfig
+from pixelnerf.evaluation.published import HOW_READ, comparable_rows, protocol_digest, without
 from pixelnerf.evaluation.report import report_html
-from pixelnerf.evaluation.resolved import Item, ResolvedProtocol, resolve
-from pixelnerf.evaluation.showcase import choose, save_pictures
-from pixelnerf.evaluation.store import ResultStore, result_key
-from pixelnerf.evaluation.super_resolution import SuperResolution, training_scenes
+from pixelnerf.evaluation.resolved import ResolvedProtocol, resolve
+from pixelnerf.evaluation.results import ObjectResult, Results, mean_rows, per_object_csv
+from pixelnerf.evaluation.showcase import save_pictures
+from pixelnerf.evaluation.store import ResultStore
+from pixelnerf.evaluation.super_resolution import Bicubic, Enhancer, Refinement
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.model.image import RENDERER_VERSION
 from pixelnerf.model.occupied import Quality, check_quality
@@ -31,9 +33,6 @@ from pixelnerf.scenes.skipping import DamagedScenes
 from pixelnerf.tools.device import Precision, find_device, uses_bfloat16
 from pixelnerf.tools.files import file_digest, write_atomically
 from pixelnerf.tools.progress import progress_bar
-
-NO_MATTER = ("how_to_get", "cache_gib", "on_error", "generator")
-"""What of a dataset's configuration cannot change a scene's numbers; the scenes themselves are in the resolved."""
 
 
 class EvaluationConfig(Config):
@@ -70,11 +69,10 @@ class EvaluationConfig(Config):
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Where the results are, the contents of `metrics.json`, and whether published numbers may stand beside them."""
+    """The results, and the folder they were written to."""
 
     output: Path
-    metrics: dict[str, Any]
-    comparable: bool
+    results: Results
 
 
 def evaluate(
@@ -83,76 +81,78 @@ def evaluate(
     """Runs a protocol: `metrics.json`, `per_object.csv`, `report.html`, `renders/` and `resolved_protocol.json`.
 
     `dataset` is what `config.dataset` describes, opened. `altered` are changes made to the named protocol or its
-    dataset: they are noted, and published numbers stay out.
-    Interrupted, the next call goes on with the scenes that are left.
+    dataset, which the results note. After an interruption the next call continues with the remaining scenes.
 
     Raises:
         UserError: an unfit checkpoint, missing data, a protocol that does not fit the data, an unwritable folder.
         KeyboardInterrupt: with a message that says how many scenes are done.
     """
-    start = time.monotonic()
     # Before any thread starts, since threads inherit the flag: a product with a denormal is some hundred times slower.
     torch.set_flush_denormal(True)
+    return evaluate_model(load_checkpoint(config.checkpoint), config, dataset, altered, console)
+
+
+def evaluate_model(
+    model: LoadedModel, config: EvaluationConfig, dataset: SceneDataset, altered: tuple[str, ...], console: Console
+) -> EvaluationResult:
+    """As `evaluate`, for a model that was loaded from `config.checkpoint`."""
+    start = time.monotonic()
     device = find_device(config.device)
-    model = load_checkpoint(config.checkpoint)
     check_quality(model.net, config.quality)
     dataset_values = config.dataset.model_dump(mode="json")
     check_world(config.checkpoint, model, dataset_values)
-    bfloat16 = uses_bfloat16(config.precision, device.type)
-    if config.quality != "exact":
-        altered = (*altered, f"quality={config.quality}")
-    if bfloat16:
-        altered = (*altered, "precision=bfloat16")
+    options = RenderOptions(device, config.rays_per_chunk, config.quality, uses_bfloat16(config.precision, device.type))
     damaged = DamagedScenes(dataset.on_error)
     resolved = resolve(config.protocol, dataset, damaged)
-    refiners = tuple(load_refiner(path) for path in config.refiners)
-    extra = SuperResolution(
-        refiners, config.bicubic, trained_supersample(model.config), training_scenes(dataset, refiners)
-    )
-    extra.check(resolved)
+    refiners = [load_refiner(path) for path in config.refiners]
+    enhancers = _enhancers(config, model, refiners, dataset, device)
+    for item in resolved.items:
+        for enhancer in enhancers:
+            enhancer.check(item)
     problem = lpips_problem()
     output = config.output or default_output(config.checkpoint, config.protocol.name)
-    circumstances = {
+    decisive = {
+        "checkpoint": file_digest(config.checkpoint),
+        "dataset": without(dataset_values, HOW_READ),
         "renderer": RENDERER_VERSION,
-        "dataset": {key: value for key, value in dataset_values.items() if key not in NO_MATTER},
-        "lpips": problem is None,
+        "torch": torch.__version__,
         "device": device.type,
-        "quality": config.quality,
-        "bfloat16": bfloat16,
+        "quality": options.quality,
+        "bfloat16": options.bfloat16,
         "refiners": [file_digest(path) for path in config.refiners],
         "bicubic": config.bicubic,
-        "torch": torch.__version__,
+        "lpips": problem is None,
     }
-    store = ResultStore(output, resolved, result_key(config.checkpoint, resolved.digest(), circumstances))
+    store = ResultStore(output, resolved, decisive)
     lpips = Lpips(device) if problem is None else None
-    options = RenderOptions(device, config.rays_per_chunk, config.quality, bfloat16)
-    evaluator = Evaluator(model.net, config.protocol, options, lpips, extra)
-    items, results = _evaluate_all(evaluator, resolved, store, output / "renders", console, damaged)
-    shown = choose(output / "renders", items, results)
-    if lpips is not None and any(_is_too_small_for_lpips(result.size) for result in results):
+    evaluator = Evaluator(model.net, config.protocol, options, lpips, enhancers)
+    objects = _evaluate_all(evaluator, resolved, store, output, console, damaged)
+    rows = mean_rows(objects)
+    if lpips is not None and any(min(map(int, found.size.split("x"))) < LPIPS_SMALLEST_SIDE for found in objects):
         problem = f"LPIPS is not defined for pictures below {LPIPS_SMALLEST_SIDE} pixels, so means over them have none"
-    notes = _notes(problem, altered, model.config, config.protocol)
-    if damaged.messages:
-        # A scene at several sizes has the same message for each.
-        messages = list(dict.fromkeys(damaged.messages.values()))
-        notes["damaged"] = f"scenes left out as damaged: {len(messages)}, the first: {messages[0]}"
-    comparable = not altered and not damaged.messages
-    metrics = metrics_json(config.protocol.name, str(config.checkpoint), results, notes)
-    named = {refiner.own.name: str(path) for refiner, path in zip(refiners, config.refiners, strict=True)}
-    if named:
-        metrics["refiners"] = named
+    inexact = [f"quality={options.quality}"] if options.quality != "exact" else []
+    inexact += ["precision=bfloat16"] if options.bfloat16 else []
+    digest = protocol_digest(config.protocol, config.dataset)
+    results = Results(
+        protocol=config.protocol.name,
+        checkpoint=str(config.checkpoint),
+        refiners={one.own.name: str(path) for one, path in zip(refiners, config.refiners, strict=True)},
+        notes=_notes(problem, (*altered, *inexact), model.config, config.protocol, damaged),
+        rows=rows,
+        published=() if inexact or damaged.messages else comparable_rows(config.protocol.name, digest, rows),
+    )
     facts = {
         "model": str(model.config.get("model", {}).get("name", "")),
         "checkpoint": f"{config.checkpoint} (step {model.step})",
-        **{f"{name} refiner": path for name, path in named.items()},
-        "scenes": str(len({(result.group, result.scene) for result in results})),
-        "resolved": resolved.digest(),
+        **{f"{name} refiner": path for name, path in results.refiners.items()},
+        "scenes": str(len({(found.group, found.object) for found in objects})),
+        "resolved protocol": resolved.digest(),
         "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
     }
-    write_atomically(output / "per_object.csv", per_object_csv(results).encode())
-    write_atomically(output / "report.html", report_html(metrics, shown, facts, comparable).encode())
-    write_atomically(output / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False).encode())
-    return EvaluationResult(output, metrics, comparable)
+    write_atomically(output / "per_object.csv", per_object_csv(objects).encode())
+    write_atomically(output / "report.html", report_html(results, objects, output, facts).encode())
+    write_atomically(output / "metrics.json", results.to_json().encode())
+    return EvaluationResult(output, results)
 
 
 def default_output(checkpoint: Path, protocol: str) -> Path:
@@ -174,44 +174,58 @@ def trained_supersample(config: Mapping[str, Any]) -> int:
     return int(batch.get("supersample", 1))
 
 
+def _enhancers(
+    config: EvaluationConfig,
+    model: LoadedModel,
+    refiners: Sequence[LoadedRefiner],
+    dataset: SceneDataset,
+    device: torch.device,
+) -> tuple[Enhancer, ...]:
+    names = [refiner.own.name for refiner in refiners]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"two refiners of the kind '{repeated}' cannot stand in one table; give one")
+    # The training split need not be there unless a refiner looks at it.
+    needed = any(refiner.refiner.needs_reference for refiner in refiners)
+    photographed = {scene.name: scene for scene in dataset.scenes("train")} if needed else {}
+    refinements = [Refinement(refiner, model.net, device, photographed) for refiner in refiners]
+    return (*refinements, *([Bicubic(config.bicubic, trained_supersample(model.config))] if config.bicubic else []))
+
+
 def _evaluate_all(
     evaluator: Evaluator,
     resolved: ResolvedProtocol,
     store: ResultStore,
-    pictures: Path,
+    output: Path,
     console: Console,
     damaged: DamagedScenes,
-) -> tuple[list[Item], list[SceneScores]]:
-    """The items that could be read, and their scores."""
-    items, results = [], []
+) -> list[ObjectResult]:
+    """The results of the items that could be read."""
+    results = []
     try:
         with progress_bar("evaluate", len(resolved.items), console) as bar:
             for index, item in enumerate(resolved.items):
                 result = store.load(index, item)
                 if result is None:
                     with damaged.guard(resolved.items, index):
-                        evaluation = evaluator.evaluate(item)
-                        result = evaluation.result
                         # Pictures first: a stored result says that they are there.
-                        save_pictures(pictures, item, evaluation)
+                        result = save_pictures(output, item, evaluator.evaluate(item))
                         store.save(index, item, result)
                 if result is not None:
-                    items.append(item)
                     results.append(result)
-                values = [done.scores[min(done.scores)]["model"].psnr for done in results]
-                bar.advance(f"PSNR {sum(values) / len(values):.2f} dB" if values else "")
+                mean = fmean(done.psnr(done.fewest_views) for done in results) if results else None
+                bar.advance("" if mean is None else f"PSNR {mean:.2f} dB")
     except KeyboardInterrupt:
         done = f"{len(results)} of {len(resolved.items)} scenes are done"
-        raise KeyboardInterrupt(f"interrupted: {done}; the same command goes on from there") from None
-    return items, results
-
-
-def _is_too_small_for_lpips(size: str) -> bool:
-    return min(int(side) for side in size.split("x")) < LPIPS_SMALLEST_SIDE
+        raise KeyboardInterrupt(f"interrupted: {done}; run the same command to continue") from None
+    return results
 
 
 def _notes(
-    lpips: str | None, altered: tuple[str, ...], training: Mapping[str, Any], protocol: ProtocolConfig
+    lpips: str | None,
+    altered: Sequence[str],
+    training: Mapping[str, Any],
+    protocol: ProtocolConfig,
+    damaged: DamagedScenes,
 ) -> dict[str, str]:
     notes = {}
     if lpips is not None:
@@ -221,7 +235,14 @@ def _notes(
     trained = training_categories(training)
     groups = {name: set(group.categories or ()) for name, group in protocol.groups.items()}
     if known := sorted(groups.get("unseen", set()) & trained):
-        notes["unseen"] = f"this model was trained on {', '.join(known)}, so 'unseen' numbers are not of unseen"
+        notes["unseen"] = (
+            f"this model was trained on {', '.join(known)}, so 'unseen' includes categories that it has seen"
+        )
     if trained and (new := sorted(groups.get("seen", set()) - trained)):
-        notes["seen"] = f"this model was not trained on {', '.join(new)}, which 'seen' numbers are of, too"
+        notes["seen"] = (
+            f"this model was not trained on {', '.join(new)}, so 'seen' includes categories that it has not seen"
+        )
+    # A scene at several sizes has the same message for each.
+    if messages := list(dict.fromkeys(damaged.messages.values())):
+        notes["damaged"] = f"scenes left out as damaged: {len(messages)}, the first: {messages[0]}"
     return notes

@@ -1,117 +1,72 @@
 """The pictures of a report: one target of every scene as PNG, and the choice of scenes that are shown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
 
-from pixelnerf.evaluation.baselines import REFINERS, Method
-from pixelnerf.evaluation.evaluator import Evaluation, SceneScores, shown_target
+from pixelnerf.evaluation.evaluator import Evaluation, ShownView
 from pixelnerf.evaluation.resolved import Item
+from pixelnerf.evaluation.results import ObjectResult, Strip, method_title
 from pixelnerf.images.pictures import depth_picture, error_picture, to_8_bits
 from pixelnerf.tools.files import file_name, write_atomically
 
-ENHANCED: tuple[Method, ...] = (*REFINERS, "bicubic")
-"""The methods whose pictures are shown beside the model's."""
+FOLDER = "renders"
 
 
-@dataclass(frozen=True)
-class ShownRender:
-    """PNG files of one target rendered from `views` photos, and the scene's PSNR in dB over all its targets.
+def save_pictures(output: Path, item: Item, evaluation: Evaluation) -> ObjectResult:
+    """Writes the pictures of an item to `<output>/renders/<group>/<category>/<scene>/<size>/`."""
+    category = file_name(item.scene.category) if item.scene.category else "scenes"
+    folder = Path(FOLDER, item.group, category, file_name(item.scene.name), item.size)
+    (output / folder).mkdir(parents=True, exist_ok=True)
+    strips = tuple(_save_strip(output, folder, item, shown) for shown in evaluation.shown)
+    return ObjectResult(item.group, item.scene.category, item.scene.name, item.size, evaluation.measurements, strips)
 
-    `others` are other methods' pictures of it.
+
+def ranked(results: Sequence[ObjectResult]) -> dict[tuple[str, str], dict[str, ObjectResult]]:
+    """Best, median and worst scene by PSNR from the fewest photos, for each group and category.
+
+    Of two the best and the worst, of one the best. Of several sizes of a scene the first, the largest, is chosen.
     """
-
-    views: int
-    psnr: float
-    inputs: tuple[Path, ...]
-    prediction: Path
-    others: dict[Method, Path]
-    truth: Path
-    depth: Path
-    error: Path
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One scene of the report; `rank` is its place in its category by PSNR from the fewest photos."""
-
-    group: str
-    category: str
-    scene: str
-    rank: str
-    renders: tuple[ShownRender, ...]
-
-
-def save_pictures(folder: Path, item: Item, evaluation: Evaluation) -> None:
-    """Writes the pictures of a scene to `<folder>/<group>/<category>/<scene>/<size>/`."""
-    bounds = (item.scene.near, item.scene.far)
-    for render in _files(folder, item, evaluation.result):
-        shown = evaluation.shown[render.views]
-        render.truth.parent.mkdir(parents=True, exist_ok=True)
-        color, truth = shown.output.color.numpy(), shown.truth.numpy()
-        for path, photo in zip(render.inputs, shown.inputs, strict=True):
-            _write(path, photo.numpy())
-        _write(render.prediction, color)
-        for method, path in render.others.items():
-            _write(path, shown.others[method].numpy())
-        _write(render.truth, truth)
-        _write(render.depth, depth_picture(shown.output.distance.numpy(), shown.output.opacity.numpy(), bounds))
-        _write(render.error, error_picture(color, truth))
-
-
-def choose(folder: Path, items: Sequence[Item], results: Sequence[SceneScores]) -> list[Shown]:
-    """Best, median and worst scene of each category of each group; of two the best and the worst, of one the best.
-
-    Of several sizes of a scene the first, the largest, is shown; the files of all are there.
-    """
-    categories: dict[tuple[str, str], list[int]] = {}
-    seen: set[tuple[str, str]] = set()
-    for index, result in enumerate(results):
-        if (result.group, result.scene) not in seen:
-            seen.add((result.group, result.scene))
-            categories.setdefault((result.group, result.category), []).append(index)
-    chosen = []
-    for members in categories.values():
-        fewest = min(results[members[0]].scores)
-        ranked = sorted(members, key=lambda index: -results[index].scores[fewest]["model"].psnr)
-        ranks = {0: "best"}
-        if len(ranked) > 2:
-            ranks[len(ranked) // 2] = "median"
-        if len(ranked) > 1:
-            ranks[len(ranked) - 1] = "worst"
-        for position, rank in ranks.items():
-            item, result = items[ranked[position]], results[ranked[position]]
-            chosen.append(Shown(result.group, result.category, result.scene, rank, tuple(_files(folder, item, result))))
+    categories: dict[tuple[str, str], dict[str, ObjectResult]] = {}
+    for result in results:
+        categories.setdefault((result.group, result.category), {}).setdefault(result.object, result)
+    chosen = {}
+    for key, objects in categories.items():
+        order = sorted(objects.values(), key=lambda result: -result.psnr(result.fewest_views))
+        ranks = {"best": order[0]}
+        if len(order) > 2:
+            ranks["median"] = order[len(order) // 2]
+        if len(order) > 1:
+            ranks["worst"] = order[-1]
+        chosen[key] = ranks
     return chosen
 
 
-def _files(folder: Path, item: Item, result: SceneScores) -> list[ShownRender]:
-    """Where a scene's pictures lie; truth and inputs are shared by the numbers of photos."""
-    directory = folder / result.group / (file_name(result.category) if result.category else "scenes")
-    directory = directory / file_name(result.scene) / result.size
-    renders = []
-    for count, inputs in sorted(item.inputs.items()):
-        target = shown_target(item, count)
-        stem = f"{count}view_target{target:03d}"
-        renders.append(
-            ShownRender(
-                views=count,
-                psnr=result.scores[count]["model"].psnr,
-                inputs=tuple(directory / f"input{view:03d}.png" for view in inputs),
-                prediction=directory / f"{stem}_prediction.png",
-                others={
-                    method: directory / f"{stem}_{method}.png" for method in ENHANCED if method in result.scores[count]
-                },
-                truth=directory / f"target{target:03d}_truth.png",
-                depth=directory / f"{stem}_depth.png",
-                error=directory / f"{stem}_error.png",
-            )
-        )
-    return renders
+def _save_strip(output: Path, folder: Path, item: Item, shown: ShownView) -> Strip:
+    """Writes the pictures of one target; truth and inputs are shared by the numbers of photos."""
+    color, truth = shown.output.color.numpy(), shown.truth.numpy()
+    depth = depth_picture(
+        shown.output.distance.numpy(), shown.output.opacity.numpy(), (item.scene.near, item.scene.far)
+    )
+    stem = f"{shown.views}view_target{shown.target:03d}"
+    pictures = {
+        "prediction": (f"{stem}_prediction", color),
+        **{method_title(method): (f"{stem}_{method}", image.numpy()) for method, image in shown.enhanced.items()},
+        "truth": (f"target{shown.target:03d}_truth", truth),
+        "depth": (f"{stem}_depth", depth),
+        "error": (f"{stem}_error", error_picture(color, truth)),
+    }
+    inputs = {f"input{view:03d}": photo for view, photo in zip(item.inputs[shown.views], shown.photos, strict=True)}
 
+    def save(name: str, image: np.ndarray) -> str:
+        path = folder / f"{name}.png"
+        write_atomically(output / path, iio.imwrite("<bytes>", to_8_bits(image), extension=".png"))
+        return path.as_posix()
 
-def _write(path: Path, image: np.ndarray) -> None:
-    write_atomically(path, iio.imwrite("<bytes>", to_8_bits(image), extension=".png"))
+    return Strip(
+        shown.views,
+        tuple(save(name, photo.numpy()) for name, photo in inputs.items()),
+        {caption: save(*picture) for caption, picture in pictures.items()},
+    )

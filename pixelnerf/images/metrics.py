@@ -96,14 +96,9 @@ class Lpips:
         return values
 
 
-def lpips_weights() -> Path:
-    """Where torch's cache holds the ImageNet weights of torchvision's VGG16, if it does."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(VGG16_Weights.IMAGENET1K_V1.url).name
-
-
 def lpips_problem() -> str | None:
     """Why LPIPS cannot be measured here, or None if it can. Nothing is ever downloaded for it."""
-    path = lpips_weights()
-    if path.is_file():
+    weights = Path(torch.hub.get_dir()) / "checkpoints" / Path(VGG16_Weights.IMAGENET1K_V1.url).name
+    if weights.is_file():
         return None
-    return f"LPIPS not measured: torchvision's VGG16 weights ({path.name}) are not in torch's cache (see TORCH_HOME)"
+    return f"LPIPS not measured: torchvision's VGG16 weights ({weights.name}) are not in torch's cache (see TORCH_HOME)"

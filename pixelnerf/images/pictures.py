@@ -2,19 +2,11 @@
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from matplotlib import colormaps
 from numpy import ndarray
 
 GAP = 2
 """White pixels between the pictures of a strip."""
-
-# Viridis at nine even steps (Smith and van der Walt, 2015): perceptually even, readable without colour vision.
-VIRIDIS = np.array(
-    [
-        [68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141],
-        [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37],
-    ],
-    dtype=np.float32,
-)  # fmt: skip
 
 
 def to_8_bits(image: Float[ndarray, "*shape"]) -> UInt8[ndarray, "*shape"]:
@@ -24,10 +16,7 @@ def to_8_bits(image: Float[ndarray, "*shape"]) -> UInt8[ndarray, "*shape"]:
 
 def color_map(values: Float[ndarray, "height width"]) -> Float[ndarray, "height width 3"]:
     """Values in [0, 1] as viridis colours in [0, 1]; outside values are clipped."""
-    position = np.clip(np.nan_to_num(values), 0.0, 1.0) * (len(VIRIDIS) - 1)
-    low = np.minimum(position.astype(np.int64), len(VIRIDIS) - 2)
-    share = (position - low)[..., None]
-    return (((1 - share) * VIRIDIS[low] + share * VIRIDIS[low + 1]) / 255).astype(np.float32)
+    return colormaps["viridis"](np.clip(np.nan_to_num(values), 0.0, 1.0))[..., :3].astype(np.float32)
 
 
 def depth_picture(

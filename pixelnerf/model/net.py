@@ -28,6 +28,7 @@ from pixelnerf.model.photo_colors import PhotoBlend, seen_colors
 from pixelnerf.model.pyramid import build_scene_features, no_features
 from pixelnerf.model.renderer import Renderer
 from pixelnerf.model.thin_map import ThinInjection, ThinMap
+from pixelnerf.tools.process import keep_freed_memory
 from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures, TensorRecord
 
 
@@ -111,6 +112,8 @@ class Net(nn.Module, ABC):
         generator: torch.Generator | None = None,
     ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
         """Density and colour of Gaussians in the world ("batch ray sample"), by the first (0) or second (1) pass."""
+        if gaussians.means.device.type == "cpu":
+            keep_freed_memory()
         field = min(pass_index, len(self.fields) - 1)
         raw = self.query(features, field, gaussians)
         density, color = activate(raw.density, raw.color, self.config.field, generator)

@@ -1,8 +1,8 @@
-"""The original pixelNeRF's way to compute: what every shortcut is tested and timed against.
+"""How the original pixelNeRF computes: what every shortcut is tested and timed against.
 
 A sample's raw feature of all channels is interpolated from the latent map by `grid_sample`, and the injection layers
-are applied to it, once a sample. `Net` applies them once a texel instead and gathers the result; the two agree to
-rounding. For benchmarks and tests; nothing else needs it.
+are applied to it, once per sample. `Net` applies them once per texel instead and gathers the result; the two agree up
+to rounding. Only benchmarks and tests need it.
 """
 
 from dataclasses import dataclass
@@ -42,10 +42,10 @@ class OriginalRenderer:
     def __init__(self, net: Net) -> None:
         parts = net.config.photo_parts()
         if not isinstance(net, PhotoNet) or parts is None or parts.lookup.mode != "point":
-            raise UserError(f"'{net.config.name}' cannot be computed as the original does: set lookup.mode=point")
+            raise UserError(f"'{net.config.name}' cannot be computed the original's way: set lookup.mode=point")
         if net.reads_full_resolution:
             raise UserError(
-                f"'{net.config.name}' cannot be computed as the original does: set field.photo_colors=false and "
+                f"'{net.config.name}' cannot be computed the original's way: set field.photo_colors=false and "
                 "encoder.thin_channels=0"
             )
         self.net: PhotoNet = net
@@ -55,7 +55,7 @@ class OriginalRenderer:
     def encode(self, photos: Photos) -> LatentMaps:
         """The latent maps of photos, all present and of one size."""
         maps = self.net.encoder.pyramid(photos.images.flatten(0, 1))
-        # Only the levels' sizes and the cameras are read; the table itself has no use here.
+        # Only the sizes of the maps and the cameras are read, so one channel is enough.
         geometry = build_scene_features(photos, [(torch.arange(len(maps)), (maps[..., :1].detach(),))], 1)
         return LatentMaps(maps.movedim(-1, 1).contiguous(), geometry)
 

@@ -23,15 +23,12 @@ from pixelnerf.scenes.data_module import SceneDataModule
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.tools.device import uses_bfloat16
 from pixelnerf.training.budget import Budget
-from pixelnerf.training.checkpoint_io import AtomicCheckpointIO
-from pixelnerf.training.curve import ValidationCurve
+from pixelnerf.training.callbacks import ProgressLine, ValidationCurve, ValidationPanels
 from pixelnerf.training.encoding_period import repetition
 from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
 from pixelnerf.training.logging import build_logger, log_best_checkpoint
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
-from pixelnerf.training.panels import ValidationPanels
-from pixelnerf.training.precision import BFloat16Precision
-from pixelnerf.training.progress import ProgressLine
+from pixelnerf.training.plugins import AtomicCheckpointIO, BFloat16Precision
 
 
 @dataclass(frozen=True)

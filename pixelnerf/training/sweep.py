@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from pixelnerf.errors import UserError
 from pixelnerf.tools.files import write_atomically
-from pixelnerf.training.curve import CURVE_FILE, CurvePoint, read_curve
+from pixelnerf.training.callbacks import CURVE_FILE, CurvePoint, read_curve
 
 
 @dataclass(frozen=True)
