@@ -44,7 +44,7 @@ def original(repository):
     return net
 
 
-@pytest.mark.parametrize("half_sides", [None, torch.tensor([0.4])], ids=["anywhere", "in_a_cube"])
+@pytest.mark.parametrize("half_sides", [None, torch.tensor([0.9])], ids=["anywhere", "in_a_cube"])
 def test_projection_once_a_texel_equals_projection_once_a_sample(original, half_sides):
     photos = replace(random_photos(ring_cameras(2)), half_sides=half_sides)
     per_sample = OriginalRenderer(original)
