@@ -106,6 +106,8 @@ class Photos(TensorRecord):
 
     Photos smaller than the largest are padded at the right and bottom; `cameras.sizes` has the true sizes. `near` and
     `far` bound the scene's depth in each photo. `present` is false for the padding of scenes with fewer views.
+    `half_sides` are those of cubes around the world's origin, along its axes, that hold each scene; infinite where a
+    scene has none, None where no scene of the batch has one.
     """
 
     images: Float[Tensor, "batch view 3 height width"]
@@ -113,6 +115,7 @@ class Photos(TensorRecord):
     near: Float[Tensor, "batch view"]
     far: Float[Tensor, "batch view"]
     present: Bool[Tensor, "batch view"]
+    half_sides: Float[Tensor, "batch"] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,9 @@ class SceneFeatures(TensorRecord):
     Row `offsets[b, v, l] + y * width + x` is texel (x, y) of level l, with (width, height) = `level_sizes[b, v, l]`, in
     every field's table. Tables, unlike maps, let photos of different sizes share a batch, and make a look-up one
     weighted gather. Levels past a small photo's last repeat it. A model of one scene has no tables.
+
+    `full` has one table at the photos' full resolution: their own colours, then the channels of a thin map. It is None
+    for models that use neither. `half_sides` are those of `Photos`.
     """
 
     tables: tuple[Float[Tensor, "row channel"], ...]
@@ -131,6 +137,8 @@ class SceneFeatures(TensorRecord):
     near: Float[Tensor, "batch view"]
     far: Float[Tensor, "batch view"]
     present: Bool[Tensor, "batch view"]
+    half_sides: Float[Tensor, "batch"] | None = None
+    full: "SceneFeatures | None" = None
 
 
 @dataclass(frozen=True)

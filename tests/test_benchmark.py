@@ -3,6 +3,7 @@
 import json
 import runpy
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -43,8 +44,9 @@ def original(repository):
     return net
 
 
-def test_projection_once_a_texel_equals_projection_once_a_sample(original):
-    photos = random_photos(ring_cameras(2))
+@pytest.mark.parametrize("half_sides", [None, torch.tensor([0.9])], ids=["anywhere", "in_a_cube"])
+def test_projection_once_a_texel_equals_projection_once_a_sample(original, half_sides):
+    photos = replace(random_photos(ring_cameras(2)), half_sides=half_sides)
     per_sample = OriginalRenderer(original)
     with torch.no_grad():
         ours = original.render(original.encode(photos), some_rays(), WHITE)
@@ -72,6 +74,13 @@ def test_the_originals_gradients_are_ours(original):
 def test_the_originals_way_needs_points(repository):
     with pytest.raises(UserError, match=r"lookup\.mode=point"):
         OriginalRenderer(small_net(repository))
+
+
+@pytest.mark.parametrize("changes", [{"field.photo_colors": True}, {"encoder.thin_channels": 4}])
+def test_the_originals_way_reads_no_photos_at_full_resolution(repository, changes):
+    net = published_net(repository, "pixelnerf", {"encoder.backbone": "resnet18.tv_in1k", "field.width": 32, **changes})
+    with pytest.raises(UserError, match=r"field\.photo_colors=false and encoder\.thin_channels=0"):
+        OriginalRenderer(net)
 
 
 def test_an_untrained_net_costs_what_a_trained_one_would(repository, original, nmr_root):

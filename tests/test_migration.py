@@ -57,3 +57,31 @@ def test_old_keys_become_todays(dataset, old, new):
     older["dataset"] |= {key: value for key, value in old.items() if value is not None}
     assert migrated(older) == expected
     assert migrated(expected) == expected
+
+
+@pytest.mark.parametrize("dataset", ["nmr", "shapes13"])
+def test_options_that_came_later_are_off(dataset):
+    values = compose_values("run_dir=unused", f"dataset={dataset}")
+    expected = copy.deepcopy(values)
+    expected["dataset"]["half_side"] = None
+    older = copy.deepcopy(values)
+    del older["dataset"]["half_side"], older["trainer"]["loader"]["batch"]["unbounded_share"]
+    del older["model"]["encoder"]["thin_channels"], older["model"]["field"]["photo_colors"]
+    assert migrated(older) == expected
+
+
+def test_a_run_with_new_options_under_old_names_keeps_them():
+    switched_on = ("model.encoder.thin_channels=16", "model.field.photo_colors=true")
+    batch = ("trainer.loader.batch.unbounded_share=0.1", "trainer.loader.batch.downscales=[1,1,2]")
+    expected = compose_values("run_dir=unused", "dataset=shapes13", *switched_on, *batch)
+    older = copy.deepcopy(expected)
+    del older["trainer"]["loader"]["batch"]["downscales"]
+    older["trainer"]["loader"]["batch"]["resolution_scales"] = [1.0, 1.0, 0.5]
+    assert older["dataset"]["half_side"] == 0.5
+    assert migrated(older) == expected
+
+
+@pytest.mark.parametrize("model", ["nerf", "mipnerf", "tiny_nerf"])
+def test_models_of_one_scene_get_no_options_of_photos(model):
+    values = {"model": yaml_values(f"model/{model}")}
+    assert migrated(values) == values

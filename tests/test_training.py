@@ -1,3 +1,4 @@
+import copy
 import os
 import pickle
 import signal
@@ -167,6 +168,27 @@ def test_a_new_run_starts_from_shared_weights(finished, tmp_path, data):
         train(tiny_config(tmp_path / "other", data, f"start_from={path}", "model.field.width=24"))
     with pytest.raises(UserError, match="set only one of them"):
         tiny_config(tmp_path / "other", data, f"start_from={path}", f"resume={path}")
+
+
+def test_a_new_run_may_switch_on_layers_that_its_weights_lack(finished, tmp_path, data):
+    loaded = load_checkpoint(finished.run_dir / "checkpoints/best.ckpt")
+    config = copy.deepcopy(loaded.config)
+    # As in a file from before there were such layers.
+    del config["model"]["field"]["photo_colors"], config["model"]["encoder"]["thin_channels"]
+    old, new = tmp_path / "old.safetensors", tmp_path / "run/checkpoints/last.ckpt"
+    save_shared(old, loaded.net, config, loaded.step)
+    switched_on = ("model.field.photo_colors=true", "model.encoder.thin_channels=4")
+    short = ("trainer.max_steps=1", "trainer.optimizer.learning_rate=1e-12", "trainer.optimizer.weight_decay=0")
+    train(tiny_config(tmp_path / "run", data, f"start_from={old}", *switched_on, *short))
+    after = dict(load_checkpoint(new).net.named_parameters())
+    for name, parameter in loaded.net.named_parameters():
+        torch.testing.assert_close(after.pop(name), parameter, rtol=0, atol=1e-6, msg=name)
+    assert {name.split(".")[0] for name in after} == {"fields", "thin_map", "thin_injections"}
+    train(tiny_config(tmp_path / "plain", data, f"start_from={old}", *short))
+    with pytest.raises(
+        UserError, match=r"photo_colors is True there and False here|thin_channels is 4 there and 0 here"
+    ):
+        train(tiny_config(tmp_path / "other", data, f"start_from={new}", *short))
 
 
 def test_nothing_in_a_checkpoint_is_executed(tmp_path):

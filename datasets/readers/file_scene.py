@@ -52,6 +52,7 @@ class FileScene(Scene):
         blend_masks: bool = False,
         mask_from_background: bool = False,
         ndc: tuple[float, float] | None = None,
+        half_side: float | None = None,
         find_points: Callable[[], SparsePoints | None] = lambda: None,
     ) -> None:
         if len(files) < 2:
@@ -63,6 +64,7 @@ class FileScene(Scene):
         self.background = background
         self.num_views = len(files)
         self.ndc = ndc
+        self.half_side = half_side
         self._files = tuple(files)
         self._keys = tuple((str(file.image), file.downscale) for file in files)
         self._cameras = cameras

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from typing_extensions import override
 
 from datasets.folder import BoundedConfig, check_categories, present_names, read_list
@@ -46,6 +46,8 @@ class NmrLayoutConfig(BoundedConfig):
         train_categories: names that training and validation draw from; None for all.
         list_prefix: which split lists are read, "softras" or "gen" in the published data.
         input_view_list: file under the root with the published input views.
+        half_side: half the side of a cube around the world's origin that holds every object; None to sample rays
+            everywhere between near and far, as published protocols do.
     """
 
     synsets: dict[str, str]
@@ -53,6 +55,7 @@ class NmrLayoutConfig(BoundedConfig):
     train_categories: tuple[str, ...] | None
     list_prefix: str
     input_view_list: str | None
+    half_side: float | None = Field(gt=0)
 
     @field_validator("categories")
     @classmethod
@@ -112,6 +115,7 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
             self._config.bounds,
             category=self._category_names[name.split("/")[0]],
             input_views=self._input_views.get(name) if self._config.input_view_list else None,
+            half_side=self._config.half_side,
         )
 
     def _cameras(self, path: Path, size: tuple[int, int]) -> Cameras:

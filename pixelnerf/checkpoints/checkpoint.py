@@ -24,6 +24,9 @@ Section = Literal["model", "refiner"]
 ORIGIN = ("pretrained", "weights")
 # Renderer settings that a new run is free to change.
 SAMPLING = ("coarse_samples", "placement", "spacing")
+# Options that a new run may switch on, and their layers, which start with hardly any effect.
+ADDITIONS = ("photo_colors", "thin_channels")
+ADDED_LAYERS = {"photo_colors", "thin_map", "thin_injections"}
 
 
 @dataclass(frozen=True)
@@ -89,21 +92,30 @@ def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> No
     """Fills a net with the weights of a checkpoint or a shared file, as the start of a new run.
 
     The number and placement of samples can differ: weights do not depend on them, and few samples are enough early in
-    training.
+    training. Layers of options that only the new run switches on keep their initial weights.
 
     Raises:
         UserError: as `load_checkpoint`, or it is of another model; the message names the first difference.
     """
     config, state, _ = _read(path, section)
-    _check_same(path, config, section, ours, "start", but_for=SAMPLING)
-    _fill(path, net, state)
+    _check_same(path, config, section, ours, "start", but_for=SAMPLING, additions=ADDITIONS)
+    added = {name: tensor for name, tensor in net.state_dict().items() if ADDED_LAYERS & set(name.split("."))}
+    _fill(path, net, added | state)
 
 
 def _check_same(
-    path: Path, config: dict[str, Any], section: Section, ours: Config, purpose: str, but_for: Sequence[str] = ()
+    path: Path,
+    config: dict[str, Any],
+    section: Section,
+    ours: Config,
+    purpose: str,
+    but_for: Sequence[str] = (),
+    additions: Sequence[str] = (),
 ) -> None:
     _check_section(path, config, section)
-    difference = _first_difference(config[section], ours.model_dump(mode="json"), section, {*ORIGIN, *but_for})
+    difference = _first_difference(
+        config[section], ours.model_dump(mode="json"), section, {*ORIGIN, *but_for}, set(additions)
+    )
     if difference is not None:
         raise UserError(f"cannot {purpose} from {path}: it is of another {section} ({difference})")
 
@@ -145,10 +157,12 @@ def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]
     return migrated(checkpoint["config"]), state, int(checkpoint.get("global_step", 0))
 
 
-def _first_difference(theirs: Any, ours: Any, key_path: str, but_for: Set[str]) -> str | None:
+def _first_difference(theirs: Any, ours: Any, key_path: str, but_for: Set[str], additions: Set[str]) -> str | None:
+    """The first value that differs; `additions` are keys that only ours can set."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
-        for key in sorted((theirs.keys() | ours.keys()) - but_for):
-            found = _first_difference(theirs.get(key), ours.get(key), f"{key_path}.{key}", but_for)
+        added = {key for key in additions if not theirs.get(key)}
+        for key in sorted((theirs.keys() | ours.keys()) - but_for - added):
+            found = _first_difference(theirs.get(key), ours.get(key), f"{key_path}.{key}", but_for, additions)
             if found is not None:
                 return found
         return None

@@ -13,9 +13,21 @@ def migrated(config: Mapping[str, Any]) -> dict[str, Any]:
         for part in dataset["parts"].values() if "parts" in dataset else [dataset]:
             _migrate_dataset(part)
     batch = ((result.get("trainer") or {}).get("loader") or {}).get("batch")
-    if isinstance(batch, dict) and "resolution_scales" in batch:
-        batch["downscales"] = [round(1 / scale) for scale in batch.pop("resolution_scales")]
+    if isinstance(batch, dict):
+        if "resolution_scales" in batch:
+            batch["downscales"] = [round(1 / scale) for scale in batch.pop("resolution_scales")]
+        batch.setdefault("unbounded_share", 0.0)
+    if isinstance(result.get("model"), dict):
+        _migrate_model(result["model"])
     return result
+
+
+def _migrate_model(model: dict[str, Any]) -> None:
+    """Layers that did not exist are off."""
+    if isinstance(model.get("encoder"), dict):
+        model["encoder"].setdefault("thin_channels", 0)
+    if isinstance(model.get("field"), dict) and model["field"].get("name") == "residual":
+        model["field"].setdefault("photo_colors", False)
 
 
 def _migrate_dataset(dataset: dict[str, Any]) -> None:
@@ -32,6 +44,8 @@ def _migrate_dataset(dataset: dict[str, Any]) -> None:
         dataset["categories"], dataset["synsets"] = list(categories), categories
         if "generator" in dataset:
             dataset["generator"]["synsets"] = {"hybrid": "00000000", **categories}
+    if dataset.get("name") in ("nmr", "shapes13"):
+        dataset.setdefault("half_side", None)
     if dataset.get("name") in ("colmap", "transforms"):
         # Before this option existed, they stayed in their files' own world frames.
         dataset.setdefault("scale_world", False)

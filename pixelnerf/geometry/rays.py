@@ -1,6 +1,7 @@
 """Cones through pixels."""
 
 import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -56,6 +57,26 @@ def rays_through_pixels(
         near=near[..., None].expand_as(x),
         far=far[..., None].expand_as(x),
     )
+
+
+def within_cube(rays: Rays, half_sides: Float[Tensor, "*batch"]) -> Rays:
+    """The rays, their ranges clipped to a cube around the world's origin, along its axes.
+
+    A ray that misses the cube gets an empty range at far. An infinite cube changes nothing.
+
+    Args:
+        rays: axes "batch ray".
+        half_sides: half the side of each batch element's cube, in units of the world.
+    """
+    half = half_sides[..., None, None]
+    # A direction parallel to a pair of faces never crosses them: the ray is between them everywhere or nowhere.
+    tiny = torch.finfo(rays.directions.dtype).tiny
+    directions = torch.where(rays.directions.abs() < tiny, tiny, rays.directions)
+    one, other = (-half - rays.origins) / directions, (half - rays.origins) / directions
+    near = torch.maximum(rays.near, torch.minimum(one, other).amax(-1))
+    far = torch.minimum(rays.far, torch.maximum(one, other).amin(-1))
+    misses = near >= far
+    return replace(rays, near=torch.where(misses, rays.far, near), far=torch.where(misses, rays.far, far))
 
 
 def image_rays(camera: Cameras, near: float, far: float, normalize_directions: bool = False) -> Rays:

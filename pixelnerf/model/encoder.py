@@ -21,7 +21,7 @@ from pixelnerf.model.pretrained import pretrained_state
 
 
 class EncoderConfig(Config):
-    """A timm ResNet cut after `stages` stages."""
+    """A timm ResNet cut after `stages` stages, and a map of `thin_channels` at full resolution; 0 for no such map."""
 
     backbone: str
     stages: int = Field(ge=1, le=5)
@@ -30,6 +30,7 @@ class EncoderConfig(Config):
     first_pool: bool
     normalization: Literal["imagenet", "symmetric"]
     upsample: Literal["registered", "align_corners"]
+    thin_channels: int = Field(ge=0)
 
 
 class Encoder(nn.Module):

@@ -17,12 +17,16 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from pixelnerf.model.activation import ActivationConfig, initialize_density_head
+from pixelnerf.model.photo_colors import PhotoColors
 
 Upsample = Callable[[Tensor, tuple[int, int]], Tensor]
 
 
 class ResidualFieldConfig(ActivationConfig):
-    """`injection_blocks` is the paper's K: features enter each of the first K blocks, then views are averaged."""
+    """`injection_blocks` is the paper's K: features enter each of the first K blocks, then views are averaged.
+
+    With `photo_colors`, part of a sample's colour is looked up in the photos (see `pixelnerf.model.photo_colors`).
+    """
 
     name: Literal["residual"]
     width: int = Field(ge=1)
@@ -30,6 +34,7 @@ class ResidualFieldConfig(ActivationConfig):
     injection_blocks: int = Field(ge=1)
     pooling: Literal["mean", "masked_mean"]
     direction: Literal["after_density", "input"]
+    photo_colors: bool
 
     @model_validator(mode="after")
     def _check(self) -> "ResidualFieldConfig":
@@ -95,6 +100,7 @@ class ResidualField(nn.Module):
             self.bottleneck = nn.Linear(width, width // 2)
             self.direction = nn.Linear(direction_channels, width // 2, bias=False)
             self.color = nn.Linear(width // 2, 3)
+        self.photo_colors = PhotoColors(width) if config.photo_colors else None
 
     def forward(
         self,
@@ -105,16 +111,37 @@ class ResidualField(nn.Module):
         present: Bool[Tensor, "batch view"],
     ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
         """Raw density and raw colour of every sample; `injected` includes the projection's bias."""
+        _, pooled = self.hidden(positions, directions, injected, valid, present)
+        return self.heads(pooled, directions, present)
+
+    def hidden(
+        self,
+        positions: Float[Tensor, "batch view ray sample position"],
+        directions: Float[Tensor, "batch view ray direction"],
+        injected: Float[Tensor, "batch view ray sample block width"],
+        valid: Bool[Tensor, "batch view ray sample"],
+        present: Bool[Tensor, "batch view"],
+    ) -> tuple[Float[Tensor, "batch view ray sample width"], Float[Tensor, "batch ray sample width"]]:
+        """Each view's vector before pooling, and the pooled vector that `heads` reads; arguments as for `forward`."""
         if self.config.direction == "input":
             along = directions[..., None, :].expand(*positions.shape[:-1], directions.shape[-1])
             positions = torch.cat([positions, along], dim=-1)
         x = self.input(positions)
         for block, features in enumerate(injected.unbind(-2)):
             x = self.blocks[block](x + features.to(x.dtype))
-        x = self._pool(x, valid, present)
+        pooled = self._pool(x, valid, present)
         for block in range(self.config.injection_blocks, self.config.blocks):
-            x = self.blocks[block](x)
-        x = F.relu(x)
+            pooled = self.blocks[block](pooled)
+        return x, pooled
+
+    def heads(
+        self,
+        pooled: Float[Tensor, "batch ray sample width"],
+        directions: Float[Tensor, "batch view ray direction"],
+        present: Bool[Tensor, "batch view"],
+    ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
+        """Raw density and raw colour of pooled vectors."""
+        x = F.relu(pooled)
         raw_density = self.density(x)[..., 0]
         if self.config.direction == "input":
             return raw_density, self.color(x)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pixelnerf.geometry.ndc import to_ndc
-from pixelnerf.geometry.rays import image_rays
+from pixelnerf.geometry.rays import image_rays, within_cube
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupancy import OccupancyGrid
 from pixelnerf.model.occupied import Quality, render_occupied, shared_grid
@@ -84,13 +84,13 @@ def _parts(
     rays_per_chunk: int | None,
     quality: Quality,
     grid: OccupancyGrid | None,
-) -> Iterator[tuple[slice | Tensor, RenderOutput]]:
+) -> Iterator[tuple[Tensor, RenderOutput]]:
     """Chunks of rays that fit into memory: which rays, and their render."""
     if grid is None:
         chunk = rays_per_chunk or _rays_per_chunk(net, features)
-        for first in range(0, rays.origins.shape[1], chunk):
-            part = slice(first, first + chunk)
-            yield part, net.render(features, rays[part], background[None])
+        for part in _crossing_rays(net, features, rays).split(chunk):
+            mine = rays.map_tensors(lambda values, chosen=part: values[:, chosen])
+            yield part, net.render(features, mine, background[None])
         return
     samples = _samples_per_chunk(net, features)
     chunk = rays_per_chunk or MARCHED_RAYS_PER_CHUNK
@@ -98,6 +98,14 @@ def _parts(
         part = rays[slice(first, first + chunk)]
         for chosen, output in render_occupied(net, features, grid, part, background[None], quality, samples):
             yield chosen + first, output
+
+
+def _crossing_rays(net: Net, features: SceneFeatures, rays: Rays) -> Int[Tensor, " chosen"]:
+    """The rays (batch of 1) that cross the scene's cube; all of them if it has none."""
+    if features.half_sides is None:
+        return torch.arange(rays.near.shape[1], device=rays.near.device)
+    bounded = within_cube(net.renderer.in_own_units(rays), features.half_sides)
+    return (bounded.near < bounded.far)[0].nonzero()[:, 0]
 
 
 def _rays_per_chunk(net: Net, features: SceneFeatures) -> int:

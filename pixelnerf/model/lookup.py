@@ -42,10 +42,14 @@ LookupMode = Literal["point", "integrated"]
 
 @dataclass(frozen=True)
 class Features(TensorRecord):
-    """Looked-up features; `valid` is false for absent photos and behind a photo's camera, where the feature is zero."""
+    """Looked-up features; `valid` is false for absent photos and behind a photo's camera, where the feature is zero.
+
+    `inside` is whether the Gaussian's mean projects into the photo; beyond its border the last texels repeat.
+    """
 
     values: Float[Tensor, "batch view point channel"]
     valid: Bool[Tensor, "batch view point"]
+    inside: Bool[Tensor, "batch view point"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ def look_up(features: SceneFeatures, field: int, gaussians: Gaussians, mode: Loo
         mode="sum",
         per_sample_weights=weights.reshape(-1, tap_count).to(table.dtype),
     )
-    return Features(values.unflatten(0, valid.shape), valid)
+    inside = ((pixels >= 0) & (pixels <= features.cameras.sizes[:, :, None])).all(-1)
+    return Features(values.unflatten(0, valid.shape), valid, inside)
 
 
 def projected_variance(features: SceneFeatures, gaussians: Gaussians) -> Float[Tensor, "batch view point"]:

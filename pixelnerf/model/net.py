@@ -5,6 +5,8 @@ its weights: NeRF, Tiny NeRF, mip-NeRF. Both are a `Net` and render alike; a `Sc
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -22,13 +24,25 @@ from pixelnerf.model.field import FeatureProjection, ResidualField
 from pixelnerf.model.inputs import encode_directions, encode_positions, encode_world_positions
 from pixelnerf.model.lookup import look_up, to_view_frames
 from pixelnerf.model.mlp import MlpField, MlpFieldConfig
+from pixelnerf.model.photo_colors import PhotoBlend, seen_colors
 from pixelnerf.model.pyramid import build_scene_features, no_features
 from pixelnerf.model.renderer import Renderer
+from pixelnerf.model.thin_map import ThinInjection, ThinMap
 from pixelnerf.tools.process import keep_freed_memory
-from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures
+from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures, TensorRecord
 
-RawRadiance = tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]
-"""A field's density and colour before their activations."""
+
+@dataclass(frozen=True)
+class RawRadiance(TensorRecord):
+    """A field's density and colour before their activations, and the photos' colours to mix in, if any."""
+
+    density: Float[Tensor, "batch ray sample"]
+    color: Float[Tensor, "batch ray sample 3"]
+    photos: PhotoBlend | None = None
+
+
+PhotoGroup = tuple[Tensor, Float[Tensor, "_ _ _ 3"]]
+"""Indices of equally sized photos in the flat (batch, view) axis, and these photos, channels last."""
 
 
 def build_net(config: ModelConfig, load_pretrained: bool = True) -> "Net":
@@ -88,7 +102,7 @@ class Net(nn.Module, ABC):
         first of two passes only places the second's samples and gets no gradient.
         """
         radiance = partial(self.radiance, features, generator=generator)
-        return self.renderer.render(radiance, rays, background, generator, train_coarse)
+        return self.renderer.render(radiance, rays, background, generator, train_coarse, features.half_sides)
 
     def radiance(
         self,
@@ -101,11 +115,16 @@ class Net(nn.Module, ABC):
         if gaussians.means.device.type == "cpu":
             keep_freed_memory()
         field = min(pass_index, len(self.fields) - 1)
-        return activate(*self.query(features, field, gaussians), self.config.field, generator)
+        raw = self.query(features, field, gaussians)
+        density, color = activate(raw.density, raw.color, self.config.field, generator)
+        return density, color if raw.photos is None else raw.photos.mixed_with(color)
 
 
 class PhotoNet(Net):
-    """A field conditioned on photos, whose features are looked up where a sample projects."""
+    """A field conditioned on photos, whose features are looked up where a sample projects.
+
+    Colours (`field.photo_colors`) and thin features (`encoder.thin_channels`) are looked up at full resolution.
+    """
 
     reads_photos = True
 
@@ -115,16 +134,19 @@ class PhotoNet(Net):
         self.renderer = Renderer(config.renderer)
         self.encoder = Encoder(parts.encoder, load_pretrained)
         self._lookup, self._direction = parts.lookup, parts.direction
-        # Field and projection are drawn alternately, so that a seed keeps giving the same weights.
-        pairs = [
-            (
-                ResidualField(parts.field, config.position.channels, parts.direction.channels),
-                FeatureProjection(sum(self.encoder.channels), parts.field.width, parts.field.injection_blocks),
-            )
-            for _ in range(config.renderer.fields)
-        ]
-        self.fields = nn.ModuleList(field for field, _ in pairs)
-        self.projections = nn.ModuleList(projection for _, projection in pairs)
+        thin = parts.encoder.thin_channels
+        width, blocks = parts.field.width, parts.field.injection_blocks
+        self.thin_map = ThinMap(thin) if thin > 0 else None
+        self.thin_injections = nn.ModuleList()
+        self.fields = nn.ModuleList()
+        self.projections = nn.ModuleList()
+        # A pass's layers are drawn together, so that a seed keeps giving the same weights.
+        for _ in range(config.renderer.fields):
+            self.fields.append(ResidualField(parts.field, config.position.channels, parts.direction.channels))
+            self.projections.append(FeatureProjection(sum(self.encoder.channels), width, blocks))
+            if thin > 0:
+                self.thin_injections.append(ThinInjection(thin, width, blocks))
+        self.reads_full_resolution = thin > 0 or parts.field.photo_colors
 
     def projection(self, field: int) -> FeatureProjection:
         """A field's injection layers."""
@@ -137,40 +159,64 @@ class PhotoNet(Net):
             raise UserError("a scene without input photos cannot be encoded; give at least one source view")
         levels = self._lookup.levels if self._lookup.mode == "integrated" else 1
         with record_function("encoder"):
-            return build_scene_features(photos, self._projected_maps(photos), levels)
+            groups = list(_photos_by_size(photos))
+            features = build_scene_features(photos, self._projected_maps(groups), levels)
+            if not self.reads_full_resolution:
+                return features
+            return replace(features, full=build_scene_features(photos, self._full_maps(groups), levels))
 
     @override
     def query(self, features: SceneFeatures, field: int, gaussians: Gaussians) -> RawRadiance:
         in_views = to_view_frames(gaussians, features.cameras)
         with record_function("look-up"):
             found = look_up(features, field, in_views, self._lookup.mode)
+            full = look_up(features.full, 0, in_views, self._lookup.mode) if features.full is not None else None
         bias = self.projection(field).bias
         injected = found.values.unflatten(-1, bias.shape) + bias
+        if full is not None and self.thin_map is not None:
+            injected = injected + self.thin_injections[field](full.values).view(injected.shape)
         samples = gaussians.means.shape[-3:-1]
         with record_function("encoding"):
             positions = encode_positions(in_views, features, self.config.position)
             directions = encode_directions(in_views.directions, self._direction)
+        residual = cast(ResidualField, self.fields[field])
         with record_function("mlp"):
-            return self.fields[field](
+            views, pooled = residual.hidden(
                 positions,
                 directions,
                 injected.unflatten(2, samples),
                 found.valid.unflatten(2, samples),
                 features.present,
             )
+            density, color = residual.heads(pooled, directions, features.present)
+        if full is None or residual.photo_colors is None:
+            return RawRadiance(density, color)
+        with record_function("photo colours"):
+            return RawRadiance(density, color, residual.photo_colors(views, pooled, seen_colors(full, in_views)))
 
-    def _projected_maps(self, photos: Photos) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
-        """Per group of equally sized photos: indices in the flat (batch, view) axis, and each field's maps."""
-        images = photos.images.flatten(0, 1)
-        sizes = photos.cameras.sizes.flatten(0, 1)
-        present = photos.present.flatten()
-        groups = []
-        for width, height in torch.unique(sizes[present], dim=0).tolist():
-            chosen = torch.nonzero(present & (sizes == sizes.new_tensor([width, height])).all(-1))[:, 0]
-            stages = [stage.movedim(1, -1) for stage in self.encoder(images[chosen, :, :height, :width])]
+    def _projected_maps(self, groups: list[PhotoGroup]) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+        """Per group, its indices and each field's maps."""
+        projected = []
+        for chosen, images in groups:
+            stages = [stage.movedim(1, -1) for stage in self.encoder(images.movedim(-1, 1))]
             maps = tuple(projection(stages, self.encoder.upsample).float() for projection in self.projections)
-            groups.append((chosen, maps))
-        return groups
+            projected.append((chosen, maps))
+        return projected
+
+    def _full_maps(self, groups: list[PhotoGroup]) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+        """Per group, its indices and one map: the photos' colours, then the channels of the thin map, if any."""
+        if self.thin_map is None:
+            return [(chosen, (images,)) for chosen, images in groups]
+        return [(chosen, (torch.cat([images, self.thin_map(images)], dim=-1),)) for chosen, images in groups]
+
+
+def _photos_by_size(photos: Photos) -> Iterator[PhotoGroup]:
+    images = photos.images.flatten(0, 1)
+    sizes = photos.cameras.sizes.flatten(0, 1)
+    present = photos.present.flatten()
+    for width, height in torch.unique(sizes[present], dim=0).tolist():
+        chosen = torch.nonzero(present & (sizes == sizes.new_tensor([width, height])).all(-1))[:, 0]
+        yield chosen, images[chosen, :, :height, :width].movedim(1, -1)
 
 
 class SceneNet(Net):
@@ -195,4 +241,4 @@ class SceneNet(Net):
     def query(self, features: SceneFeatures, field: int, gaussians: Gaussians) -> RawRadiance:
         direction = self.config.direction
         directions = encode_directions(gaussians.directions, direction) if direction is not None else None
-        return self.fields[field](encode_world_positions(gaussians, self.config.position), directions)
+        return RawRadiance(*self.fields[field](encode_world_positions(gaussians, self.config.position), directions))

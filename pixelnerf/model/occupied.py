@@ -22,7 +22,6 @@ from pixelnerf.geometry.sampling import resample_edges, stratified_edges
 from pixelnerf.geometry.volume import compositing_weights
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupancy import OccupancyGrid, build_occupancy, check_can_skip
-from pixelnerf.model.renderer import with_unit_directions
 from pixelnerf.types import Cameras, Rays, RenderOutput, SceneFeatures, TensorRecord, View
 
 Quality = Literal["exact", "high", "fast"]
@@ -123,8 +122,7 @@ def render_occupied(
     samples_per_chunk: int,
 ) -> Iterator[tuple[Int[Tensor, " chosen"], RenderOutput]]:
     """The rays (batch of 1) that meet an occupied cell, in groups: which rays, and their render."""
-    if net.config.renderer.normalize_directions:
-        rays = with_unit_directions(rays)
+    rays = net.renderer.in_own_units(rays)
     marched = march(net, grid, rays)
     hit = marched.occupied[0].any(-1)
     opacity = marched.weights[0].sum(-1)

@@ -36,13 +36,18 @@ class OriginalRenderer:
     """Encodes and renders with a net's own weights, per sample.
 
     Raises:
-        UserError: the net does not look up points in photos.
+        UserError: the net does not look up points in photos, or reads them at full resolution.
     """
 
     def __init__(self, net: Net) -> None:
         parts = net.config.photo_parts()
         if not isinstance(net, PhotoNet) or parts is None or parts.lookup.mode != "point":
             raise UserError(f"'{net.config.name}' cannot be computed the original's way: set lookup.mode=point")
+        if net.reads_full_resolution:
+            raise UserError(
+                f"'{net.config.name}' cannot be computed the original's way: set field.photo_colors=false and "
+                "encoder.thin_channels=0"
+            )
         self.net: PhotoNet = net
         self._direction = parts.direction
 
@@ -62,7 +67,9 @@ class OriginalRenderer:
         generator: torch.Generator | None = None,
     ) -> RenderOutput:
         """As `Net.render`."""
-        return self.net.renderer.render(partial(self.radiance, latents, generator), rays, background, generator)
+        radiance = partial(self.radiance, latents, generator)
+        half_sides = latents.geometry.half_sides
+        return self.net.renderer.render(radiance, rays, background, generator, half_sides=half_sides)
 
     def radiance(
         self, latents: LatentMaps, generator: torch.Generator | None, pass_index: int, gaussians: Gaussians

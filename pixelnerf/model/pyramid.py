@@ -70,4 +70,5 @@ def build_scene_features(
         near=photos.near,
         far=photos.far,
         present=photos.present,
+        half_sides=photos.half_sides,
     )

@@ -13,6 +13,7 @@ from torch.profiler import record_function
 
 from pixelnerf.config import Config
 from pixelnerf.geometry.frustum import conical_frustums, cylindrical_frustums, point_samples
+from pixelnerf.geometry.rays import within_cube
 from pixelnerf.geometry.sampling import stratified_edges, stratified_points
 from pixelnerf.geometry.volume import INFINITE_LENGTH, composite, compositing_weights
 from pixelnerf.model.placement import PlacementConfig, Spacing, UnionPlacement, place_fine_edges
@@ -81,20 +82,27 @@ class Renderer:
         background: Float[Tensor, "batch 3"],
         generator: torch.Generator | None,
         train_coarse: bool = True,
+        half_sides: Float[Tensor, "batch"] | None = None,
     ) -> RenderOutput:
         """Renders rays ("batch ray") over a background. A generator jitters the edges; None does not.
 
-        Without `train_coarse` the first of two passes gets no gradient.
+        Without `train_coarse` the first of two passes gets no gradient. With `half_sides`, rays are sampled only within
+        those cubes around the world's origin, and an empty ray's distance is where it leaves its cube.
         """
-        if self.config.normalize_directions:
-            rays = with_unit_directions(rays)
+        rays = self.in_own_units(rays)
+        # Only edges are clipped: the unit of density stays half of the whole range.
+        inside = rays if half_sides is None else within_cube(rays, half_sides)
         with torch.set_grad_enabled(torch.is_grad_enabled() and (train_coarse or self.config.placement is None)):
-            coarse = self.render_pass(radiance, 0, rays, self._coarse_edges(rays, generator), background)
+            coarse = self.render_pass(radiance, 0, rays, self._coarse_edges(inside, generator), background)
         if self.config.placement is None:
             return coarse
         with record_function("sampling"):
-            edges = place_fine_edges(rays, coarse, self.config.placement, self.config.spacing, generator)
+            edges = place_fine_edges(inside, coarse, self.config.placement, self.config.spacing, generator)
         return replace(self.render_pass(radiance, 1, rays, edges, background), coarse=coarse)
+
+    def in_own_units(self, rays: Rays) -> Rays:
+        """The rays with t in the configured unit: depth, or metric distance."""
+        return with_unit_directions(rays) if self.config.normalize_directions else rays
 
     def _coarse_edges(self, rays: Rays, generator: torch.Generator | None) -> Float[Tensor, "batch ray edge"]:
         count, spacing = self.config.coarse_samples, self.config.spacing

@@ -24,6 +24,8 @@ class BatchConfig(Config):
         coarse_first: factors that downscale all views early on, and the steps they end before. `[[4, 1000], [2, 3000]]`
             downscales by 4 before step 1,000, then by 2 before step 3,000; after that `downscales` applies. Wide cones
             see no fine position codes, and a small photo has few pixels, so a scene's shape is found sooner.
+        unbounded_share: probability that a scene in a cube (`half_side`) is sampled from near to far all the same, so
+            that the model stays empty outside for renders without a cube.
         supersample: each pixel is the mean of N x N sub-pixels with cones N times thinner (NeRF-SR); the model can then
             render at N times the photos' resolution.
         color_jitter: strength of a random change of each scene's colours, inputs and targets alike; for photos of real
@@ -39,6 +41,7 @@ class BatchConfig(Config):
     box_until_step: int = Field(ge=0)
     downscales: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     coarse_first: tuple[tuple[int, int], ...]
+    unbounded_share: float = Field(ge=0, le=1)
     supersample: int = Field(ge=1, le=8)
     color_jitter: float = Field(ge=0, le=0.5)
 

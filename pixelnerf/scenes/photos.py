@@ -1,5 +1,6 @@
 """Input photos of several scenes in one record, padded to a common size and number of views."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -50,4 +51,12 @@ def stack_photos(
         near=torch.tensor([scene.near for scene in scenes])[:, None].expand(-1, count),
         far=torch.tensor([scene.far for scene in scenes])[:, None].expand(-1, count),
         present=present,
+        half_sides=_half_sides(scenes),
     )
+
+
+def _half_sides(scenes: Sequence[Scene]) -> Float[Tensor, "batch"] | None:
+    """Of the scenes' cubes, infinite for a scene without one; None if no scene has one."""
+    if all(scene.half_side is None for scene in scenes):
+        return None
+    return torch.tensor([math.inf if scene.half_side is None else scene.half_side for scene in scenes])

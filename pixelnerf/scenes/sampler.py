@@ -3,8 +3,9 @@
 Randomness is a pure function of (seed, step, rank), so a resumed run needs no state to continue with the next batch.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.ndc import to_ndc
-from pixelnerf.geometry.rays import rays_through_pixels
+from pixelnerf.geometry.rays import rays_through_pixels, within_cube
 from pixelnerf.scenes.batch_config import BatchConfig
 from pixelnerf.scenes.color_jitter import draw_color_map
 from pixelnerf.scenes.photos import stack_photos
@@ -50,7 +51,7 @@ class PixelChoice:
 
 @dataclass(frozen=True)
 class SceneChoice:
-    """One scene's share of a batch."""
+    """One scene's share of a batch; `half_side` is of the cube its rays are sampled in, infinite for none."""
 
     scene: Scene
     sources: list[int]
@@ -58,6 +59,7 @@ class SceneChoice:
     colors: Float[Tensor, "ray 3"]
     coverage: Float[Tensor, "ray"]
     photos: list[Float[Tensor, "3 height width"]]
+    half_side: float
 
 
 class BatchSampler:
@@ -95,9 +97,12 @@ class BatchSampler:
         counts = self._view_counts(random)
         chosen = [self.choose(random, count, step) for count in counts]
         scenes = [choice.scene for choice in chosen]
+        photos = stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen])
+        if photos.half_sides is not None:
+            photos = replace(photos, half_sides=torch.tensor([choice.half_side for choice in chosen]))
         return TrainBatch(
-            photos=stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen]),
-            rays=_stack_rays(chosen, self._config.supersample),
+            photos=photos,
+            rays=_stack_rays(scenes, [choice.pixels for choice in chosen], self._config.supersample),
             colors=torch.stack([choice.colors for choice in chosen]),
             coverage=torch.stack([choice.coverage for choice in chosen]),
             background=torch.tensor([scene.background for scene in scenes]),
@@ -126,16 +131,36 @@ class BatchSampler:
                 "lower trainer.loader.batch.source_views"
             )
         sources = order[:source_count].tolist()
-        pixels = self._choose_pixels(random, scene, random.permutation(targets)[: self._config.target_views], step)
+        half_side = self._choose_half_side(random, scene)
+        views = random.permutation(targets)[: self._config.target_views]
+        pixels = self._choose_pixels(random, scene, views, step, half_side)
         colors, coverage = scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.downscale)
         photos = [scene.images([view])[0] for view in sources]
         if self._config.color_jitter > 0:
             change = draw_color_map(random, self._config.color_jitter, colors.mean(dim=0))
             colors, photos = change(colors), [change(photo.movedim(0, -1)).movedim(-1, 0) for photo in photos]
-        return SceneChoice(scene, sources, pixels, colors, coverage, photos)
+        return SceneChoice(scene, sources, pixels, colors, coverage, photos, half_side)
 
-    def _choose_pixels(self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int) -> PixelChoice:
-        count = self._config.rays
+    def _choose_half_side(self, random: np.random.Generator, scene: Scene) -> float:
+        if scene.half_side is None or random.random() < self._config.unbounded_share:
+            return math.inf
+        return scene.half_side
+
+    def _choose_pixels(
+        self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int, half_side: float
+    ) -> PixelChoice:
+        if math.isinf(half_side):
+            return self._draw_pixels(random, scene, targets, step, self._config.rays)
+        # A third of a photo's pixels miss the cube and teach nothing, so twice as many are drawn and hits come first.
+        drawn = self._draw_pixels(random, scene, targets, step, 2 * self._config.rays)
+        rays = within_cube(_stack_rays([scene], [drawn], 1), torch.tensor([half_side]))
+        misses = (rays.near >= rays.far)[0]
+        kept = torch.sort(misses, stable=True).indices[: self._config.rays]
+        return PixelChoice(drawn.views[kept], drawn.columns[kept], drawn.rows[kept], drawn.downscale[kept])
+
+    def _draw_pixels(
+        self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int, count: int
+    ) -> PixelChoice:
         views = targets[random.integers(len(targets), size=count)]
         downscales = self._downscales_at(step)
         downscale = downscales[random.integers(len(downscales), size=count)]
@@ -158,12 +183,12 @@ class BatchSampler:
         return self._downscales
 
 
-def _stack_rays(chosen: Sequence[SceneChoice], supersample: int) -> Rays:
+def _stack_rays(scenes: Sequence[Scene], chosen: Sequence[PixelChoice], supersample: int) -> Rays:
     """One call for the whole batch: each ray has its own view's camera and its own downscale."""
-    views = [choice.pixels.views for choice in chosen]
-    cameras = [choice.scene.cameras() for choice in chosen]
-    downscale = torch.stack([choice.pixels.downscale for choice in chosen])
-    pixels = torch.stack([torch.stack([choice.pixels.columns, choice.pixels.rows], dim=-1) for choice in chosen])
+    views = [choice.views for choice in chosen]
+    cameras = [scene.cameras() for scene in scenes]
+    downscale = torch.stack([choice.downscale for choice in chosen])
+    pixels = torch.stack([torch.stack([choice.columns, choice.rows], dim=-1) for choice in chosen])
     intrinsics = torch.stack([camera.intrinsics[view] for camera, view in zip(cameras, views, strict=True)])
     zoom = torch.stack([supersample / downscale, supersample / downscale, torch.ones_like(downscale)], dim=-1)
     sizes = torch.stack([camera.sizes[view] for camera, view in zip(cameras, views, strict=True)])
@@ -174,13 +199,11 @@ def _stack_rays(chosen: Sequence[SceneChoice], supersample: int) -> Rays:
     )
     inside = torch.arange(supersample)
     offsets = torch.stack(torch.meshgrid(inside, inside, indexing="xy"), dim=-1).flatten(0, 1)
-    bounds = torch.tensor([[choice.scene.near, choice.scene.far] for choice in chosen])[:, None].expand(
-        *downscale.shape, 2
-    )
+    bounds = torch.tensor([[scene.near, scene.far] for scene in scenes])[:, None].expand(*downscale.shape, 2)
     sub_pixels = pixels[:, :, None] * supersample + offsets + 0.5
     rays = rays_through_pixels(ray_cameras, sub_pixels, bounds[..., 0], bounds[..., 1])
     rays = rays.map_tensors(lambda tensor: tensor.flatten(1, 2))
-    return _in_ndc(rays, [choice.scene for choice in chosen])
+    return _in_ndc(rays, scenes)
 
 
 def _in_ndc(rays: Rays, scenes: Sequence[Scene]) -> Rays:

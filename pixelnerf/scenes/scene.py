@@ -38,6 +38,8 @@ class Scene(ABC):
         num_views: number of photos.
         ndc: scale of x and y for scenes rendered in normalised device coordinates (`pixelnerf.geometry.ndc`), whose
             near and far are 0 and 1; None for all others.
+        half_side: half the side of a cube around the world's origin, along its axes, that holds the object: rays are
+            sampled only inside. None for no such cube.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Scene(ABC):
     background: tuple[float, float, float]
     num_views: int
     ndc: tuple[float, float] | None = None
+    half_side: float | None = None
 
     @abstractmethod
     def cameras(self) -> Cameras:
