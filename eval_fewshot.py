@@ -20,8 +20,8 @@ def main(composed: dict[str, Any]) -> None:
 
     from datasets.registry import build_dataset, parse_dataset
     from pixelnerf.config import parse_config
-    from pixelnerf.evaluation.console import results_table
     from pixelnerf.evaluation.published import alterations
+    from pixelnerf.evaluation.report import results_table
     from pixelnerf.evaluation.run import EvaluationConfig, evaluate
 
     dataset = parse_dataset(composed["dataset"])

@@ -21,12 +21,12 @@ extensions = [
     "sphinx.ext.napoleon",
     "config_reference",
     "figures",
-    "offline_math",
+    "mathml",
     "plain_docstrings",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
-html_math_renderer = "offline"
+html_math_renderer = "mathml"
 html_title = "pixelnerf"
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]

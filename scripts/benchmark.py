@@ -13,9 +13,8 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 from rich.console import Console
 
 from datasets.registry import build_dataset, parse_dataset
-from pixelnerf.benchmark.config import BenchmarkConfig
 from pixelnerf.benchmark.report import figure_png, print_results
-from pixelnerf.benchmark.run import run_benchmark
+from pixelnerf.benchmark.run import BenchmarkConfig, run_benchmark
 from pixelnerf.config import parse_config
 from pixelnerf.entry import run_entry
 from pixelnerf.tools.files import refusal_in_a_line, write_atomically

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from ball_scene import look_at_origin, orbit
 
-from pixelnerf.evaluation.baselines import baseline_pictures, nearest_views
+from pixelnerf.evaluation.methods import baselines, nearest_views
 
 
 def test_the_nearest_view_is_the_one_with_the_smallest_angle():
@@ -29,8 +29,9 @@ def test_cameras_that_look_the_same_way_differ_by_place():
 def test_the_pictures_are_the_nearest_photo_and_the_background():
     poses = torch.tensor(orbit(6)).float()
     photos = torch.rand(2, 5, 4, 3)
-    pictures = baseline_pictures(photos, poses[[0, 3]], poses[[1, 4]], (0.0, 0.5, 1.0))
-    assert torch.equal(pictures["nearest_view"], photos)
-    assert pictures["background"].shape == photos.shape
-    assert pictures["background"].unique(dim=2).shape[2] == 1
-    assert pictures["background"][1, 2, 3].tolist() == [0.0, 0.5, 1.0]
+    nearest, background = baselines(photos, poses[[0, 3]], poses[[1, 4]], (0.0, 0.5, 1.0))
+    assert (nearest.method, background.method) == ("nearest_view", "background")
+    assert torch.equal(nearest.images, photos)
+    assert background.images.shape == photos.shape
+    assert background.images.unique(dim=2).shape[2] == 1
+    assert background.images[1, 2, 3].tolist() == [0.0, 0.5, 1.0]

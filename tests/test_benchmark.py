@@ -11,8 +11,7 @@ from ball_scene import write_nmr
 from builders import FAR, NEAR, first_rays, published_net, random_photos, ring_cameras, small_net
 from evaluation_builders import open_dataset
 
-from pixelnerf.benchmark.measure import flops
-from pixelnerf.benchmark.workload import Nets, fast_views, photos_of, render_views, training_step
+from pixelnerf.benchmark.workload import Nets, fast_views, flops, photos_of, render_views, training_step
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.original import OriginalRenderer

@@ -2,13 +2,14 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import hydra
 import pytest
-import yaml
 from config_values import nmr_config, shapes13_config
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 from PIL import Image
 
 from datasets.readers.nmr import NmrDataset
@@ -88,19 +89,25 @@ def test_every_key_of_the_configuration_has_a_meaning(repository, monkeypatch):
     monkeypatch.syspath_prepend(str(repository / "docs/_ext"))
     import config_reference
 
-    for page in config_reference.pages():
-        rows = re.findall(r"^\| (`\w+`) \| [^|]* \| ([^|]*) \|", config_reference.render(page), flags=re.MULTILINE)
-        assert rows, page.name
-        assert not [key for key, meaning in rows if not meaning.strip()], page.name
+    for name, text in config_reference.pages().items():
+        rows = re.findall(r"^\| (`\w+`) \| [^|]* \| ([^|]*) \|", text, flags=re.MULTILINE)
+        assert rows, name
+        assert not [key for key, meaning in rows if not meaning.strip()], name
 
 
-def test_the_example_of_a_protocol_is_valid(repository):
+def test_the_example_of_a_protocol_is_valid(repository, tmp_path):
     from pixelnerf.config import parse_config
     from pixelnerf.evaluation.protocol import ProtocolConfig
 
+    conf = shutil.copytree(repository / "conf", tmp_path / "conf")
     text = (repository / "docs/extending.md").read_text("utf-8")
-    (block,) = re.findall(r"^```yaml\n# conf/protocol/.*?\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    parse_config(ProtocolConfig, yaml.safe_load(block)["protocol"], "protocol")
+    (name, block), *others = re.findall(r"^```yaml\n# conf/protocol/(\w+).yaml\n(.*?)^```", text, flags=re.M | re.S)
+    assert not others
+    (conf / f"protocol/{name}.yaml").write_text(block)
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(version_base=None, config_dir=str(conf)):
+        composed = OmegaConf.to_container(hydra.compose("eval_fewshot", [f"protocol={name}"]), resolve=False)
+    assert parse_config(ProtocolConfig, composed["protocol"], "protocol").name == name
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from rich.console import Console
 
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation import run
-from pixelnerf.evaluation.console import results_table
 from pixelnerf.evaluation.evaluator import Evaluator, scene_pictures, shown_target
-from pixelnerf.evaluation.resolved import resolve
+from pixelnerf.evaluation.protocol import resolve
+from pixelnerf.evaluation.report import results_table
 from pixelnerf.evaluation.run import default_output, training_categories
 from pixelnerf.images.metrics import PSNR_CEILING, psnr
 from pixelnerf.scenes import rendering

@@ -9,21 +9,21 @@ import pytest
 from evaluation_builders import constant_net, row, run_fake
 from rich.console import Console
 
-from pixelnerf.evaluation.console import results_table
-from pixelnerf.evaluation.report import report_html
+from pixelnerf.evaluation.report import report_html, results_table
 from pixelnerf.evaluation.results import Means, Measurement, ObjectResult, Results, Scores, mean_rows, mean_scores
 
 
 def object_result(category, value, group="seen", lpips=None, size="8x8"):
     def measurement(method, kind, scores):
-        return Measurement(1, 5, method, kind, scores)
+        return Measurement(group, category, f"{category}/{value}", size, 1, 5, method, kind, scores)
 
-    measurements = (
-        measurement("model", "model", Scores(value, value / 100, lpips)),
-        measurement("nearest_view", "baseline", Scores(1.0, 0.1, lpips)),
-        measurement("background", "baseline", Scores(2.0, 0.1, lpips)),
+    return ObjectResult(
+        (
+            measurement("model", "model", Scores(value, value / 100, lpips)),
+            measurement("nearest_view", "baseline", Scores(1.0, 0.1, lpips)),
+            measurement("background", "baseline", Scores(2.0, 0.1, lpips)),
+        )
     )
-    return ObjectResult(group, category, f"{category}/{value}", size, measurements)
 
 
 def results_of(objects, **changes):

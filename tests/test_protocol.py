@@ -12,8 +12,7 @@ from omegaconf import OmegaConf
 from datasets.readers.blender import BlenderConfig, BlenderDataset
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.protocol import ProtocolConfig
-from pixelnerf.evaluation.resolved import resolve
+from pixelnerf.evaluation.protocol import ProtocolConfig, resolve
 from pixelnerf.evaluation.run import EvaluationConfig
 from pixelnerf.scenes.skipping import DamagedScenes
 

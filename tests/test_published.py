@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from pixelnerf.evaluation.console import results_table
-from pixelnerf.evaluation.published import alterations, comparable_rows, protocol_digest, published_tables
+from pixelnerf.evaluation.published import alterations, comparable_rows, digest_note, protocol_digest, published_tables
+from pixelnerf.evaluation.report import results_table
 from pixelnerf.evaluation.results import Means, Row, Scores, mean_scores
 from pixelnerf.evaluation.run import EvaluationConfig
 
@@ -97,13 +97,22 @@ def test_a_run_shows_published_rows_until_something_is_altered(conf, checkpoint,
             sum(row["method"] == "pixelNeRF" for row in plain["published"]),
         ]
         assert len(set(counts)) == 1
-        return counts[0]
+        return counts[0], plain["notes"].get("published", "")
 
-    assert run("same") == 2
-    assert run("inexact", precision="bfloat16") == 0
+    assert run("same") == (2, "")
+    assert run("inexact", precision="bfloat16") == (0, "")
     base = conf / "protocol/base.yaml"
     base.write_text(base.read_text().replace("eight_bits: true", "eight_bits: false"))
-    assert run("edited") == 0
+    count, note = run("edited")
+    assert count == 0
+    # The note says how to put the edited protocol right, or to declare it the papers' own.
+    assert note.startswith("papers' numbers are left out: they belong to 'srn_cars' with digest ")
+    values = composed(conf, "srn_cars", f"dataset.root={data}")
+    assert digest(values) in note
+
+
+def test_a_protocol_without_published_rows_needs_no_note(repository):
+    assert digest_note("shapes13_unseen", digest(composed(repository / "conf", "shapes13_unseen"))) is None
 
 
 def test_alterations_are_what_differs_in_the_end(repository):

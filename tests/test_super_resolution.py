@@ -15,9 +15,9 @@ from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.console import results_table
+from pixelnerf.evaluation.methods import downscaled, enlarge
+from pixelnerf.evaluation.report import results_table
 from pixelnerf.evaluation.run import EvaluationConfig
-from pixelnerf.evaluation.super_resolution import downscaled, enlarge
 from pixelnerf.images.metrics import psnr, sharpness
 from pixelnerf.model.image import render_image
 from pixelnerf.refine.config import build_refiner

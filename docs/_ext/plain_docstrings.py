@@ -4,17 +4,17 @@ import re
 
 from sphinx.application import Sphinx
 
-SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$")
+SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):$")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Runs before napoleon, which turns the sections into fields."""
-    app.connect("autodoc-process-docstring", _process, priority=100)
+
+    def process(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+        lines[:] = plain_to_rst(lines)
+
+    app.connect("autodoc-process-docstring", process, priority=100)
     return {"parallel_read_safe": True}
-
-
-def _process(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    lines[:] = plain_to_rst(lines)
 
 
 def plain_to_rst(lines: list[str]) -> list[str]:
@@ -23,20 +23,16 @@ def plain_to_rst(lines: list[str]) -> list[str]:
     >>> plain_to_rst(["With h", "    v = a |d|^2", "this is", "it."])
     ['With h', '', '::', '', '    v = a |d|^2', '', 'this is', 'it.']
     """
-    result: list[str] = []
-    in_section = literal = False
+    result, kind = [], "text"
     for line in lines:
-        if SECTION.match(line):
-            in_section, literal = True, False
-        elif line.strip() and not line.startswith(" "):
-            in_section = False
-            if literal:
-                result.append("")
-            literal = False
-        elif line.startswith("    ") and not in_section and not literal:
-            result += ["", "::", ""] if result and result[-1] else ["::", ""]
-            literal = True
-        result.append(line if literal else _escaped(line))
+        before = kind
+        if line.strip() and not line.startswith(" "):
+            kind = "section" if SECTION.match(line) else "text"
+        elif line.startswith("    ") and kind == "text":
+            kind = "literal"
+        if kind != before and "literal" in (kind, before):
+            result += ["", "::", ""] if kind == "literal" else [""]
+        result.append(line if kind == "literal" else _escaped(line))
     return result
 
 

@@ -1,34 +1,40 @@
-"""What is timed: a training step and views of real scenes, by our way and by the original's.
+"""What is timed, by our way and by the original's: a training step and views of real scenes; and how it is measured.
 
 What a net costs does not depend on its weights, except through the space that it finds empty, and a net of the
 paper's size takes days to train. So an untrained net borrows the empty space of a trained one: it evaluates its own
 field on the occupancy grid, but the results are replaced by the trained net's (see `fast_views`).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from operator import attrgetter
+import contextlib
+import re
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.benchmark import timer
+from torch.utils.flop_counter import FlopCounterMode
 
-from pixelnerf.benchmark.config import BenchmarkConfig
-from pixelnerf.benchmark.measure import Work
-from pixelnerf.checkpoints.checkpoint import load_checkpoint
-from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import ImageOutput, render_image
-from pixelnerf.model.net import Net, build_net
-from pixelnerf.model.occupancy import check_can_skip
+from pixelnerf.model.net import Net
 from pixelnerf.model.occupied import Quality, shared_grid
 from pixelnerf.model.original import OriginalRenderer
 from pixelnerf.scenes.photos import stack_photos
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras, Photos, Rays, RenderOutput
 
+Work = Callable[[], object]
+
 # As the original's evaluation does on a small machine.
 ORIGINAL_RAYS_PER_CHUNK = 128
+PARTS = ("encoder", "look-up", "encoding", "mlp", "sampling", "compositing")
+"""The labels under which the model records what it does; see `seconds_by_part`."""
 
 
 @dataclass(frozen=True)
@@ -40,32 +46,10 @@ class Nets:
     original: OriginalRenderer
 
 
-def build_nets(config: BenchmarkConfig, device: torch.device) -> Nets:
-    """The nets, in evaluation mode.
-
-    Raises:
-        UserError: a checkpoint that is missing or whose densities mean something else, a model that cannot skip empty
-            space, or an unfit original.
-    """
-    torch.manual_seed(0)
-    models = (config.original, config.model)
-    original, timed = (build_net(model, load_pretrained=False).eval().to(device) for model in models)
-    trained = timed if config.checkpoint is None else load_checkpoint(config.checkpoint).net.to(device)
-    if trained.config == timed.config:
-        timed = trained
-    for net in (timed, trained):
-        check_can_skip(net)
-    for key in ("field.density_activation", "renderer.density_unit", "renderer.normalize_directions"):
-        theirs, ours = (attrgetter(key)(net.config) for net in (trained, timed))
-        if theirs != ours:
-            raise UserError(f"checkpoint={config.checkpoint} has {key}={theirs}: set model.{key} to it, not to {ours}")
-    return Nets(timed, trained, OriginalRenderer(original))
-
-
 def photos_of(scenes: Sequence[Scene], views: int, device: torch.device) -> Photos:
     """The first views of scenes, as one batch."""
-    chosen = [range(views)] * len(scenes)
-    return stack_photos(scenes, chosen, [list(scene.images(range(views))) for scene in scenes]).to(device)
+    chosen = range(views)
+    return stack_photos(scenes, [chosen] * len(scenes), [list(scene.images(chosen)) for scene in scenes]).to(device)
 
 
 def resized(cameras: Cameras, side: int) -> Cameras:
@@ -79,7 +63,7 @@ def rays_of(scenes: Sequence[Scene], count: int, device: torch.device) -> Rays:
     for scene in scenes:
         rays = image_rays(scene.cameras()[1], scene.near, scene.far)
         chosen = torch.linspace(0, len(rays.origins) - 1, count).long()
-        parts.append([getattr(rays, field.name)[chosen] for field in fields(Rays)])
+        parts.append([tensor[chosen] for tensor in vars(rays).values()])
     return Rays(*(torch.stack(values) for values in zip(*parts, strict=True))).to(device)
 
 
@@ -91,10 +75,8 @@ def training_step(net: Net, render: Callable[[torch.Generator], RenderOutput]) -
     def step() -> None:
         net.train()
         output = render(torch.Generator(device).manual_seed(0))
-        loss = (output.color - 0.5).square().mean()
-        if output.coarse is not None:
-            loss = loss + (output.coarse.color - 0.5).square().mean()
-        loss.backward()
+        passes = [output] if output.coarse is None else [output, output.coarse]
+        torch.stack([(one.color - 0.5).square().mean() for one in passes]).sum().backward()
         optimizer.step()
         optimizer.zero_grad()
         net.eval()
@@ -140,3 +122,53 @@ def fast_views(nets: Nets, photos: Photos, scene: Scene, cameras: Cameras) -> Wo
             render_image(nets.timed, features, view, quality="fast", grid=grid)
 
     return work
+
+
+def seconds(work: Work) -> float:
+    """How long one call takes; waits for a GPU."""
+    start = timer()
+    work()
+    return timer() - start
+
+
+def median_seconds(works: Mapping[str, Work], repeats: int) -> dict[str, float]:
+    """Median times after one unmeasured round. The works take turns, so that a busy machine slows all alike."""
+    rounds = [{name: seconds(work) for name, work in works.items()} for _ in range(1 + repeats)]
+    return {name: median(times[name] for times in rounds[1:]) for name in works}
+
+
+def seconds_by_part(work: Work, device: torch.device) -> dict[str, float]:
+    """Seconds of one call in each of `PARTS` (forward only), and in "other"; the profiler slows it a little."""
+    on_gpu = device.type == "cuda"
+    work()
+    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as profiler:
+        total = seconds(work)
+    parts = dict.fromkeys(PARTS, 0.0)
+    for event in profiler.key_averages():
+        if event.key in parts:
+            parts[event.key] += (event.device_time_total if on_gpu else event.cpu_time_total) / 1e6
+    return parts | {"other": max(total - sum(parts.values()), 0.0)}
+
+
+def peak_memory(work: Work, device: torch.device) -> int:
+    """The most bytes in use during a call: of the process on the CPU, of torch's tensors on a GPU."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.suppress(OSError):
+        # Linux then counts the peak from what is in use now; elsewhere there is no such file.
+        Path("/proc/self/clear_refs").write_text("5")
+    work()
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        # macOS: bytes, and the peak of the whole process so far.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) * 1024
+
+
+def flops(work: Work) -> int:
+    """Floating-point operations of the matrix products and convolutions in one call."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()

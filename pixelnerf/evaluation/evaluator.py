@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 
 import torch
@@ -9,11 +10,18 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from pixelnerf.evaluation.baselines import baseline_pictures
-from pixelnerf.evaluation.protocol import ProtocolConfig
-from pixelnerf.evaluation.resolved import Item
+from pixelnerf.evaluation.methods import (
+    Enhancer,
+    Images,
+    Pictures,
+    Renders,
+    baselines,
+    colors,
+    downscaled,
+    mean_seconds,
+)
+from pixelnerf.evaluation.protocol import Item, ProtocolConfig
 from pixelnerf.evaluation.results import Measurement, Scores
-from pixelnerf.evaluation.super_resolution import Enhancer, Pictures, Renders, colors, downscaled, mean_seconds
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, sharpness, ssim, truncate_to_8_bits
 from pixelnerf.model.image import ImageOutput
 from pixelnerf.model.net import Net
@@ -27,7 +35,7 @@ class ShownView:
 
     views: int
     target: int
-    photos: Float[Tensor, "view height width 3"]
+    photos: Images
     truth: Float[Tensor, "height width 3"]
     output: ImageOutput
     enhanced: dict[str, Float[Tensor, "height width 3"]]
@@ -60,23 +68,27 @@ class Evaluator:
 
     def evaluate(self, item: Item) -> Evaluation:
         """Renders and measures all targets of a scene for each number of photos."""
+        scene, poses = item.scene, item.scene.cameras().poses
+        subject = (item.group, scene.category, scene.name, item.size)
         measurements, shown = [], []
         for count, inputs in item.inputs.items():
             targets = item.targets[count]
-            truths = scene_pictures(item.scene, targets, item.downscale)
-            renders = self.render(item.scene, inputs, targets, 1 / item.downscale)
-            made = self._made(item, count, renders)
-            photos = self._given_photos(item.scene, inputs, truths)
-            poses = item.scene.cameras().poses
-            copies = baseline_pictures(photos, poses[list(inputs)], poses[list(targets)], item.scene.background)
-            baselines = [Pictures(method, "baseline", images, None) for method, images in copies.items()]
+            truths = scene_pictures(scene, targets, item.downscale)
+            photos = self._given_photos(scene, inputs, truths)
+            views = self.render(scene, inputs, targets, 1 / item.downscale)
+            renders = Renders(item, targets, views, partial(self.render, scene, inputs, targets))
+            made = [Pictures("model", "model", colors(views), mean_seconds(views))]
+            made += [enhancer.enhance(renders) for enhancer in self._enhancers]
+            if self._protocol.eight_bits:
+                made = [replace(one, images=truncate_to_8_bits(one.images)) for one in made]
+            copies = baselines(photos, poses[list(inputs)], poses[list(targets)], scene.background)
             measurements += [
-                Measurement(count, len(targets), one.method, one.kind, self._measure(one, truths))
-                for one in (*made, *baselines)
+                Measurement(*subject, count, len(targets), one.method, one.kind, self._measure(one, truths))
+                for one in (*made, *copies)
             ]
             position = targets.index(shown_target(item, count))
             enhanced = {one.method: one.images[position] for one in made[1:]}
-            output = renders[position].output
+            output = views[position].output
             shown.append(ShownView(count, targets[position], photos, truths[position], output, enhanced))
         return Evaluation(tuple(measurements), tuple(shown))
 
@@ -87,19 +99,7 @@ class Evaluator:
         downscale = self._protocol.input_downscale
         return list(render_views(self._net, scene, inputs, targets, downscale, scale, self._options))
 
-    def _made(self, item: Item, count: int, views: list[TimedRender]) -> list[Pictures]:
-        """The model's pictures, then the enhanced ones, with 8 bits if the protocol says so."""
-        inputs, targets = item.inputs[count], item.targets[count]
-        renders = Renders(item, targets, views, lambda scale: self.render(item.scene, inputs, targets, scale))
-        made = [Pictures("model", "model", colors(views), mean_seconds(views))]
-        made += [enhancer.enhance(renders) for enhancer in self._enhancers]
-        if self._protocol.eight_bits:
-            made = [replace(one, images=truncate_to_8_bits(one.images)) for one in made]
-        return made
-
-    def _given_photos(
-        self, scene: Scene, inputs: Sequence[int], truths: Float[Tensor, "target height width 3"]
-    ) -> Float[Tensor, "view height width 3"]:
+    def _given_photos(self, scene: Scene, inputs: Sequence[int], truths: Images) -> Images:
         """The photos as the model gets them, brought to the size of the truths; larger by repeating their pixels."""
         if not inputs:
             return truths[:0]
@@ -107,21 +107,19 @@ class Evaluator:
         height, width = truths.shape[1:3]
         return torch.cat([F.interpolate(photo, (height, width), mode="area") for photo in photos]).movedim(1, -1)
 
-    def _measure(self, pictures: Pictures, truths: Float[Tensor, "target height width 3"]) -> Scores:
+    def _measure(self, pictures: Pictures, truths: Images) -> Scores:
         pairs = list(zip(pictures.images, truths, strict=True))
-        lpips = None
-        if self._lpips is not None and min(truths.shape[1:3]) >= LPIPS_SMALLEST_SIDE:
-            lpips = fmean(self._lpips(pictures.images, truths))
+        lpips = self._lpips if min(truths.shape[1:3]) >= LPIPS_SMALLEST_SIDE else None
         return Scores(
             psnr=fmean(psnr(image, truth) for image, truth in pairs),
             ssim=fmean(ssim(image, truth, self._protocol.ssim) for image, truth in pairs),
-            lpips=lpips,
+            lpips=None if lpips is None else fmean(lpips(pictures.images, truths)),
             sharpness=fmean(sharpness(image, truth) for image, truth in pairs),
             seconds=pictures.seconds,
         )
 
 
-def scene_pictures(scene: Scene, views: Sequence[int], downscale: int) -> Float[Tensor, "view height width 3"]:
+def scene_pictures(scene: Scene, views: Sequence[int], downscale: int) -> Images:
     """Photos of one size, shrunk by a whole number (means over squares of pixels)."""
     images = scene.images(views).movedim(1, -1)
     return images if downscale == 1 else downscaled(images, downscale)

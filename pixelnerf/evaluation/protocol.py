@@ -1,26 +1,33 @@
-"""The configuration of a protocol: which scenes, which input views, which targets, how they are measured."""
+"""A protocol: which scenes, which input views, which targets, how they are measured; and its list for a dataset."""
 
-from typing import Annotated, Literal
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
-from pixelnerf.images.metrics import SsimWindow
-from pixelnerf.scenes.scene import Scene, Split
+from pixelnerf.images.metrics import SMALLEST_SIDE, SsimWindow
+from pixelnerf.scenes.scene import Scene, SceneDataset, Split
+from pixelnerf.scenes.skipping import DamagedScenes
 from pixelnerf.tools.spacing import spread
 
 GroupName = Literal["seen", "unseen", "all"]
+Views = dict[int, tuple[int, ...]]
+"""Views by the number of inputs."""
 
 
-def _checked(views: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
+def _checked(views: Views) -> Views:
     for count, chosen in views.items():
         if count < 1 or len(chosen) != count or len(set(chosen)) != count:
             raise ValueError(f"{count} input views are listed as {list(chosen)}")
     return views
 
 
-ViewLists = Annotated[dict[int, tuple[int, ...]], Field(min_length=1), AfterValidator(_checked)]
+ViewLists = Annotated[Views, Field(min_length=1), AfterValidator(_checked)]
 
 
 class GroupConfig(Config):
@@ -43,19 +50,11 @@ class FixedInputs(Config):
     name: Literal["fixed"]
     views: ViewLists
 
-    def of(self, scene: Scene) -> dict[int, tuple[int, ...]]:
-        """The input views by their number."""
-        return dict(self.views)
-
 
 class NoInputs(Config):
     """No input views: for a model that is fitted to one scene and knows it by its weights."""
 
     name: Literal["none"]
-
-    def of(self, scene: Scene) -> dict[int, tuple[int, ...]]:
-        """The input views by their number."""
-        return {0: ()}
 
 
 class ListedInputs(Config):
@@ -66,19 +65,6 @@ class ListedInputs(Config):
 
     name: Literal["view_list"]
     offsets: ViewLists
-
-    def of(self, scene: Scene) -> dict[int, tuple[int, ...]]:
-        """The input views by their number."""
-        listed = scene.input_views()
-        if not listed:
-            raise UserError(
-                f"scene '{scene.name}' has no published input view, which this protocol needs; "
-                "set dataset.input_view_list=FILE to the list that names it"
-            )
-        return {
-            count: tuple((listed[0] + offset) % scene.num_views for offset in offsets)
-            for count, offsets in self.offsets.items()
-        }
 
 
 class TargetConfig(Config):
@@ -95,18 +81,6 @@ class TargetConfig(Config):
     every: int = Field(ge=1)
     limit: int | None = Field(ge=1)
     shared: bool
-
-    def of(self, scene: Scene, inputs: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
-        """The target views by the number of inputs."""
-        all_inputs = {view for views in inputs.values() for view in views}
-        result = {}
-        for count, views in inputs.items():
-            banned = {*self.exclude, *(all_inputs if self.shared else views)}
-            rest = [view for view in range(0, scene.num_views, self.every) if view not in banned]
-            if not rest:
-                raise UserError(f"scene '{scene.name}' has {scene.num_views} views, so no target is left for {count}")
-            result[count] = tuple(rest[index] for index in spread(len(rest), self.limit or len(rest)))
-        return result
 
 
 class ProtocolConfig(Config):
@@ -130,3 +104,134 @@ class ProtocolConfig(Config):
     downscales: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     eight_bits: bool
     ssim: SsimWindow
+
+
+@dataclass(frozen=True)
+class Item:
+    """One scene of a protocol: its views by the number of inputs; targets are of one size, shrunk by `downscale`.
+
+    A scene with targets of several sizes is one item for each size, "400x300" after shrinking.
+    """
+
+    group: GroupName
+    scene: Scene
+    inputs: Views
+    targets: Views
+    downscale: int
+    size: str
+
+    def to_plain(self) -> dict[str, Any]:
+        """For JSON, with what decides the pictures: bounds and background belong to a protocol."""
+        own = {key: getattr(self, key) for key in ("group", "inputs", "targets", "downscale", "size")}
+        of_scene = {key: getattr(self.scene, key) for key in ("category", "near", "far", "background")}
+        return {"scene": self.scene.name, **of_scene, **own}
+
+
+@dataclass(frozen=True)
+class ResolvedProtocol:
+    """A protocol resolved against a dataset: an explicit list, written beside the results.
+
+    Two evaluations of equal data are comparable if their lists have the same digest.
+    """
+
+    protocol: ProtocolConfig
+    items: tuple[Item, ...]
+
+    def to_plain(self) -> dict[str, Any]:
+        """For JSON."""
+        measured = self.protocol.model_dump(include={"input_downscale", "eight_bits", "ssim"})
+        return {"protocol": self.protocol.name, **measured, "items": [item.to_plain() for item in self.items]}
+
+    def digest(self) -> str:
+        """SHA-256 of the list, as hexadecimal."""
+        return plain_digest(self.to_plain())
+
+
+def plain_digest(values: dict[str, Any]) -> str:
+    """SHA-256 of plain values, whatever the order of their keys, as hexadecimal."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def resolve(protocol: ProtocolConfig, dataset: SceneDataset, damaged: DamagedScenes) -> ResolvedProtocol:
+    """Fixes scenes, inputs and targets. Scenes that cannot be opened are left out and counted if `damaged` says so.
+
+    Raises:
+        UserError: the dataset lacks a category, a view or a published input view that the protocol needs.
+    """
+    items = []
+    for name, group in protocol.groups.items():
+        scenes = _group_scenes(group, dataset, damaged)
+        if not scenes:
+            raise UserError(f"no scene for protocol.groups.{name}: its splits {', '.join(group.splits)} are empty")
+        items += [item for scene in scenes for item in _items(protocol, name, scene)]
+    return ResolvedProtocol(protocol, tuple(items))
+
+
+def _group_scenes(group: GroupConfig, dataset: SceneDataset, damaged: DamagedScenes) -> list[Scene]:
+    # By name, since a scene that two split lists name is evaluated once.
+    found: dict[str, Scene] = {}
+    for split in group.splits:
+        scenes = dataset.scenes(split, group.categories)
+        for index in range(len(scenes)):
+            with damaged.guard(scenes, index):
+                found[scenes[index].name] = scenes[index]
+    categories: dict[str, list[Scene]] = {}
+    for scene in sorted(found.values(), key=lambda scene: (scene.category, scene.name)):
+        categories.setdefault(scene.category, []).append(scene)
+    return [
+        scenes[index]
+        for scenes in categories.values()
+        for index in spread(len(scenes), group.objects_per_category or len(scenes))
+    ]
+
+
+def _items(protocol: ProtocolConfig, group: GroupName, scene: Scene) -> Iterator[Item]:
+    inputs = _inputs(protocol, scene)
+    targets = {count: _targets(protocol.targets, scene, count, inputs) for count in inputs}
+    sizes = [(width, height) for width, height in scene.cameras().sizes.tolist()]
+    _check_sizes(protocol, scene, {side for size in sizes for side in size})
+    for downscale in sorted(protocol.downscales):
+        for size in sorted(set(sizes), reverse=True):
+            fitting = {count: tuple(view for view in views if sizes[view] == size) for count, views in targets.items()}
+            if all(fitting.values()):
+                yield Item(group, scene, inputs, fitting, downscale, "x".join(str(side // downscale) for side in size))
+
+
+def _inputs(protocol: ProtocolConfig, scene: Scene) -> Views:
+    match protocol.inputs:
+        case NoInputs():
+            return {0: ()}
+        case FixedInputs(views=chosen):
+            pass
+        case ListedInputs(offsets=offsets):
+            if not (listed := scene.input_views()):
+                raise UserError(
+                    f"scene '{scene.name}' has no published input view, which this protocol needs; "
+                    "set dataset.input_view_list=FILE to the list that names it"
+                )
+            first, total = listed[0], scene.num_views
+            chosen = {count: tuple((first + step) % total for step in steps) for count, steps in offsets.items()}
+    for view in sorted({view for views in chosen.values() for view in views}):
+        if not 0 <= view < scene.num_views:
+            raise UserError(
+                f"scene '{scene.name}' has {scene.num_views} views, but protocol '{protocol.name}' needs view {view}"
+            )
+    return chosen
+
+
+def _targets(config: TargetConfig, scene: Scene, count: int, inputs: Views) -> tuple[int, ...]:
+    banned = {*config.exclude, *(view for views in inputs.values() for view in views if config.shared), *inputs[count]}
+    rest = [view for view in range(0, scene.num_views, config.every) if view not in banned]
+    if not rest:
+        raise UserError(f"scene '{scene.name}' has {scene.num_views} views, so no target is left for {count}")
+    return tuple(rest[index] for index in spread(len(rest), config.limit or len(rest)))
+
+
+def _check_sizes(protocol: ProtocolConfig, scene: Scene, sides: set[int]) -> None:
+    needed = [("downscales", downscale, SMALLEST_SIDE[protocol.ssim]) for downscale in protocol.downscales]
+    for key, downscale, smallest in (*needed, ("input_downscale", protocol.input_downscale, 1)):
+        if any(side % downscale or side < smallest * downscale for side in sides):
+            raise UserError(
+                f"protocol.{key}={downscale} does not divide the images of scene '{scene.name}' "
+                f"into at least {smallest}x{smallest} whole pixels"
+            )

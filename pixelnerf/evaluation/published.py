@@ -3,18 +3,18 @@
 What "the same" means is decided by a digest of their resolved configuration, whatever it was composed from.
 """
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, field_validator
+from pydantic import TypeAdapter
 
 from pixelnerf.config import Config
-from pixelnerf.evaluation.protocol import ProtocolConfig
+from pixelnerf.evaluation.protocol import ProtocolConfig, plain_digest
 from pixelnerf.evaluation.results import Row
 
 TABLES = Path(__file__).with_name("published.yaml")
@@ -25,16 +25,12 @@ NOT_COMPARED = HOW_READ | {"root", "pixel_center"}
 one of its training, 0.0 for checkpoints of the original pixelNeRF."""
 
 
-class PublishedTable(Config):
+@dataclass(frozen=True)
+class PublishedTable:
     """The rows that papers report under a protocol, and the digest of that protocol."""
 
     digest: str
     rows: tuple[Row, ...]
-
-    @field_validator("rows", mode="before")
-    @classmethod
-    def _are_published(cls, rows: Any) -> Any:
-        return [{"kind": "published", **row} for row in rows]
 
 
 @cache
@@ -59,13 +55,22 @@ def comparable_rows(name: str, digest: str, ours: Collection[Row]) -> tuple[Row,
     )
 
 
+def digest_note(name: str, digest: str) -> str | None:
+    """What a reader is told where papers report numbers under a protocol of this name, but another digest."""
+    table = published_tables().get(name)
+    if table is None or table.digest == digest:
+        return None
+    return (
+        f"papers' numbers are left out: they belong to '{name}' with digest {table.digest[:12]}, and this protocol and "
+        f"dataset have {digest[:12]}; undo the change, or if it measures as the papers do, write {digest} into "
+        f"{TABLES.name}"
+    )
+
+
 def protocol_digest(protocol: ProtocolConfig, dataset: Config) -> str:
     """SHA-256 of what decides the numbers in a protocol's and its dataset's configuration, as hexadecimal."""
-    plain = {
-        "protocol": protocol.model_dump(mode="json"),
-        "dataset": without(dataset.model_dump(mode="json"), NOT_COMPARED),
-    }
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    compared = without(dataset.model_dump(mode="json"), NOT_COMPARED)
+    return plain_digest({"protocol": protocol.model_dump(mode="json"), "dataset": compared})
 
 
 def alterations(composed: Mapping[str, Any], pristine: Mapping[str, Any]) -> tuple[str, ...]:
@@ -74,11 +79,16 @@ def alterations(composed: Mapping[str, Any], pristine: Mapping[str, Any]) -> tup
     Differences in keys that are not compared are left out; `~key` was removed.
     """
     ours, theirs = (
-        _flat({key: without(values[key], NOT_COMPARED) for key in ("protocol", "dataset")})
+        _by_dotted_key({key: without(values[key], NOT_COMPARED) for key in ("protocol", "dataset")})
         for values in (composed, pristine)
     )
-    changed = [f"{key}={_written(value)}" for key, value in ours.items() if key not in theirs or theirs[key] != value]
-    return (*changed, *(f"~{key}" for key in theirs if key not in ours))
+    changed = {key: value for key, value in ours.items() if key not in theirs or theirs[key] != value}
+    # As on the command line.
+    written = {key: json.dumps(value, separators=(",", ":"), ensure_ascii=False) for key, value in changed.items()}
+    return (
+        *(f"{key}={value}".replace('"', "") for key, value in written.items()),
+        *(f"~{key}" for key in theirs if key not in ours),
+    )
 
 
 def without(values: Any, keys: Collection[str]) -> Any:
@@ -88,16 +98,9 @@ def without(values: Any, keys: Collection[str]) -> Any:
     return {key: without(value, keys) for key, value in values.items() if key not in keys}
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """By dotted keys."""
-    flat = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _written(value: Any) -> str:
-    """A value as on the command line."""
-    if isinstance(value, list):
-        return f"[{','.join(map(_written, value))}]"
-    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+def _by_dotted_key(values: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        return {prefix.removesuffix("."): values}
+    return {
+        path: leaf for key, value in values.items() for path, leaf in _by_dotted_key(value, f"{prefix}{key}.").items()
+    }

@@ -7,10 +7,13 @@ measured at several sizes, the mean is over objects and then sizes, as mip-NeRF'
 import csv
 import io
 import json
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
+from operator import attrgetter
 from statistics import fmean
 from typing import Any, Literal
+
+from pixelnerf.images.metrics import average_error
 
 Kind = Literal["model", "refined", "baseline", "published"]
 """What made a picture: the model, a refiner of its renders, something that a model must beat, or a paper's method."""
@@ -46,11 +49,22 @@ class Means(Scores):
 
     objects: int | None = None
 
+    @property
+    def average(self) -> float | None:
+        """mip-NeRF's one number of the three, if they are known."""
+        if self.ssim is None or self.lpips is None:
+            return None
+        return average_error(self.psnr, self.ssim, self.lpips)
+
 
 @dataclass(frozen=True)
 class Measurement:
-    """An object's scores from `views` photos by one method, averaged over its targets."""
+    """An object's scores by one method, from `views` photos, averaged over its `targets`, which are of one size."""
 
+    group: str
+    category: str
+    object: str
+    size: str
     views: int
     targets: int
     method: str
@@ -71,24 +85,13 @@ class Strip:
 class ObjectResult:
     """What was measured of one object at one size of its targets, and its pictures."""
 
-    group: str
-    category: str
-    object: str
-    size: str
     measurements: tuple[Measurement, ...]
     strips: tuple[Strip, ...] = ()
 
-    def psnr(self, views: int) -> float:
-        """The model's, in dB, from so many photos."""
-        return next(one.scores.psnr for one in self.measurements if one.kind == "model" and one.views == views)
-
-    @property
-    def fewest_views(self) -> int:
-        """The smallest number of photos that it was rendered from."""
-        return min(one.views for one in self.measurements)
-
-
-_Pair = tuple[ObjectResult, Measurement]
+    def psnr(self, views: int | None = None) -> float:
+        """The model's, in dB, from so many photos; None for the fewest."""
+        found = {one.views: one.scores.psnr for one in self.measurements if one.kind == "model"}
+        return found[min(found) if views is None else views]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,32 +168,22 @@ def method_title(method: str) -> str:
 
 def mean_scores(scores: Sequence[Scores], objects: int) -> Means:
     """The mean of each metric, None where a score has none."""
-    optional = {metric: [getattr(one, metric) for one in scores] for metric in METRICS if metric != "psnr"}
-    means = {metric: None if None in values else fmean(values) for metric, values in optional.items()}
-    return Means(psnr=fmean(one.psnr for one in scores), **means, objects=objects)
+    values = {metric: [getattr(one, metric) for one in scores] for metric in METRICS}
+    means: dict[str, Any] = {metric: None if None in found else fmean(found) for metric, found in values.items()}
+    return Means(**means, objects=objects)
 
 
 def mean_rows(results: Sequence[ObjectResult]) -> tuple[Row, ...]:
     """The means of all groups, numbers of photos and methods, in the order of `Results.rows`."""
-    groups = list(dict.fromkeys(result.group for result in results))
-    pairs = [(result, one) for result in results for one in result.measurements]
-    pairs.sort(key=lambda pair: (groups.index(pair[0].group), pair[1].views))
+    measurements = [one for result in results for one in result.measurements]
+    groups = list(dict.fromkeys(one.group for one in measurements))
+    measurements.sort(key=lambda one: (groups.index(one.group), one.views))
     rows = []
-    for members in _split(pairs, lambda result, one: (result.group, one.views, one.method)).values():
-        result, one = members[0]
-        categories = _split(members, lambda result, _: result.category)
-        sizes = _split(members, lambda result, _: result.size)
-        rows.append(
-            Row(
-                group=result.group,
-                views=one.views,
-                method=one.method,
-                kind=one.kind,
-                means=_mean(members),
-                categories={name: _mean(part) for name, part in categories.items() if name},
-                sizes={name: _mean(part) for name, part in sizes.items()} if len(sizes) > 1 else {},
-            )
-        )
+    for (group, views, method, kind), members in _by(measurements, "group", "views", "method", "kind").items():
+        sizes = {name: _mean(part) for name, part in _by(members, "size").items()}
+        categories = {name: _mean(part) for name, part in _by(members, "category").items() if name}
+        row = Row(group=group, views=views, method=method, kind=kind, means=_mean(members), categories=categories)
+        rows.append(replace(row, sizes=sizes) if len(sizes) > 1 else row)
     return tuple(rows)
 
 
@@ -198,21 +191,21 @@ def per_object_csv(results: Sequence[ObjectResult]) -> str:
     """The contents of `per_object.csv`: a line for each measurement; an empty field was not measured."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["group", "category", "object", "size", "views", "targets", "method", "kind", *METRICS])
+    writer.writerow([*(one.name for one in fields(Measurement) if one.name != "scores"), *METRICS])
     for result in results:
         for one in sorted(result.measurements, key=lambda one: one.views):
-            values = ["" if value is None else f"{value:.6f}" for value in astuple(one.scores)]
-            subject = (result.group, result.category, result.object, result.size)
-            writer.writerow([*subject, one.views, one.targets, one.method, one.kind, *values])
+            *subject, scores = astuple(one)
+            writer.writerow([*subject, *("" if value is None else f"{value:.6f}" for value in scores)])
     return buffer.getvalue()
 
 
-def _split(pairs: Sequence[_Pair], key: Callable[[ObjectResult, Measurement], Hashable]) -> dict[Any, list[_Pair]]:
-    parts: dict[Any, list[_Pair]] = {}
-    for pair in pairs:
-        parts.setdefault(key(*pair), []).append(pair)
+def _by(measurements: Sequence[Measurement], *attributes: str) -> dict[Any, list[Measurement]]:
+    """The measurements by their values of these attributes."""
+    parts: dict[Any, list[Measurement]] = {}
+    for one in measurements:
+        parts.setdefault(attrgetter(*attributes)(one), []).append(one)
     return parts
 
 
-def _mean(pairs: Sequence[_Pair]) -> Means:
-    return mean_scores([one.scores for _, one in pairs], len({result.object for result, _ in pairs}))
+def _mean(measurements: Sequence[Measurement]) -> Means:
+    return mean_scores([one.scores for one in measurements], len({one.object for one in measurements}))

@@ -1,6 +1,7 @@
 """One evaluation, from a validated configuration to a folder of results."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +12,17 @@ import torch
 from pydantic import Field, field_validator
 from rich.console import Console
 
-from pixelnerf.checkpoints.checkpoint import LoadedModel, LoadedRefiner, load_checkpoint, load_refiner
+from pixelnerf.checkpoints.checkpoint import LoadedModel, load_checkpoint, load_refiner
 from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.config import AnyConfig, Config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.evaluator import Evaluator
-from pixelnerf.evaluation.protocol import ProtocolConfig
-from pixelnerf.evaluation.published import HOW_READ, comparable_rows, protocol_digest, without
-from pixelnerf.evaluation.report import report_html
-from pixelnerf.evaluation.resolved import ResolvedProtocol, resolve
-from pixelnerf.evaluation.results import ObjectResult, Results, mean_rows, per_object_csv
-from pixelnerf.evaluation.showcase import save_pictures
+from pixelnerf.evaluation.methods import Bicubic, Enhancer, Refinement
+from pixelnerf.evaluation.protocol import ProtocolConfig, ResolvedProtocol, resolve
+from pixelnerf.evaluation.published import HOW_READ, comparable_rows, digest_note, protocol_digest, without
+from pixelnerf.evaluation.report import report_html, save_pictures
+from pixelnerf.evaluation.results import Results, mean_rows, per_object_csv
 from pixelnerf.evaluation.store import ResultStore
-from pixelnerf.evaluation.super_resolution import Bicubic, Enhancer, Refinement
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.model.image import RENDERER_VERSION
 from pixelnerf.model.occupied import Quality, check_quality
@@ -97,20 +96,18 @@ def evaluate_model(
 ) -> EvaluationResult:
     """As `evaluate`, for a model that was loaded from `config.checkpoint`."""
     start = time.monotonic()
-    device = find_device(config.device)
+    device, protocol = find_device(config.device), config.protocol
     check_quality(model.net, config.quality)
     dataset_values = config.dataset.model_dump(mode="json")
     check_world(config.checkpoint, model, dataset_values)
     options = RenderOptions(device, config.rays_per_chunk, config.quality, uses_bfloat16(config.precision, device.type))
     damaged = DamagedScenes(dataset.on_error)
-    resolved = resolve(config.protocol, dataset, damaged)
-    refiners = [load_refiner(path) for path in config.refiners]
-    enhancers = _enhancers(config, model, refiners, dataset, device)
+    resolved = resolve(protocol, dataset, damaged)
+    enhancers = _enhancers(config, model, dataset, device)
     for item in resolved.items:
         for enhancer in enhancers:
             enhancer.check(item)
-    problem = lpips_problem()
-    output = config.output or default_output(config.checkpoint, config.protocol.name)
+    lpips = None if lpips_problem() else Lpips(device)
     decisive = {
         "checkpoint": file_digest(config.checkpoint),
         "dataset": without(dataset_values, HOW_READ),
@@ -121,31 +118,46 @@ def evaluate_model(
         "bfloat16": options.bfloat16,
         "refiners": [file_digest(path) for path in config.refiners],
         "bicubic": config.bicubic,
-        "lpips": problem is None,
+        "lpips": lpips is not None,
     }
+    output = config.output or default_output(config.checkpoint, protocol.name)
     store = ResultStore(output, resolved, decisive)
-    lpips = Lpips(device) if problem is None else None
-    evaluator = Evaluator(model.net, config.protocol, options, lpips, enhancers)
-    objects = _evaluate_all(evaluator, resolved, store, output, console, damaged)
-    rows = mean_rows(objects)
-    if lpips is not None and any(min(map(int, found.size.split("x"))) < LPIPS_SMALLEST_SIDE for found in objects):
-        problem = f"LPIPS is not defined for pictures below {LPIPS_SMALLEST_SIDE} pixels, so means over them have none"
-    inexact = [f"quality={options.quality}"] if options.quality != "exact" else []
-    inexact += ["precision=bfloat16"] if options.bfloat16 else []
-    digest = protocol_digest(config.protocol, config.dataset)
+    evaluator = Evaluator(model.net, protocol, options, lpips, enhancers)
+    objects = []
+    try:
+        with progress_bar("evaluate", len(resolved.items), console) as bar:
+            for index, item in enumerate(resolved.items):
+                result = store.load(index, item)
+                if result is None:
+                    with damaged.guard(resolved.items, index):
+                        # Pictures first: a stored result says that they are there.
+                        result = save_pictures(output, item, evaluator.evaluate(item))
+                        store.save(index, item, result)
+                objects += [] if result is None else [result]
+                bar.advance(f"PSNR {fmean(done.psnr() for done in objects):.2f} dB" if objects else "")
+    except KeyboardInterrupt:
+        done = f"{len(objects)} of {len(resolved.items)} scenes are done"
+        raise KeyboardInterrupt(f"interrupted: {done}; run the same command to continue") from None
+    if options.quality != "exact":
+        altered = (*altered, f"quality={options.quality}")
+    if options.bfloat16:
+        altered = (*altered, "precision=bfloat16")
+    rows, digest = mean_rows(objects), protocol_digest(protocol, config.dataset)
+    comparable = options.quality == "exact" and not options.bfloat16 and not damaged.messages
+    refinements = [one for one in enhancers if isinstance(one, Refinement)]
     results = Results(
-        protocol=config.protocol.name,
+        protocol=protocol.name,
         checkpoint=str(config.checkpoint),
-        refiners={one.own.name: str(path) for one, path in zip(refiners, config.refiners, strict=True)},
-        notes=_notes(problem, (*altered, *inexact), model.config, config.protocol, damaged),
+        refiners={one.refiner.own.name: str(path) for one, path in zip(refinements, config.refiners, strict=True)},
+        notes=_notes(protocol, digest, altered, model, resolved, damaged),
         rows=rows,
-        published=() if inexact or damaged.messages else comparable_rows(config.protocol.name, digest, rows),
+        published=comparable_rows(protocol.name, digest, rows) if comparable else (),
     )
     facts = {
         "model": str(model.config.get("model", {}).get("name", "")),
         "checkpoint": f"{config.checkpoint} (step {model.step})",
         **{f"{name} refiner": path for name, path in results.refiners.items()},
-        "scenes": str(len({(found.group, found.object) for found in objects})),
+        "scenes": str(len({(one.group, one.object) for result in objects for one in result.measurements})),
         "resolved protocol": resolved.digest(),
         "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
     }
@@ -168,81 +180,50 @@ def training_categories(config: Mapping[str, Any]) -> set[str]:
     return {name for part in parts for name in part.get("train_categories") or part.get("categories") or ()}
 
 
-def trained_supersample(config: Mapping[str, Any]) -> int:
-    """By how many sub-pixels a side a checkpoint's model was trained; 1 for those that came from elsewhere."""
-    batch = ((config.get("trainer") or {}).get("loader") or {}).get("batch") or {}
-    return int(batch.get("supersample", 1))
-
-
 def _enhancers(
-    config: EvaluationConfig,
-    model: LoadedModel,
-    refiners: Sequence[LoadedRefiner],
-    dataset: SceneDataset,
-    device: torch.device,
-) -> tuple[Enhancer, ...]:
-    names = [refiner.own.name for refiner in refiners]
-    if repeated := next((name for name in names if names.count(name) > 1), None):
-        raise UserError(f"two refiners of the kind '{repeated}' cannot stand in one table; give one")
+    config: EvaluationConfig, model: LoadedModel, dataset: SceneDataset, device: torch.device
+) -> list[Enhancer]:
+    refiners = [load_refiner(path) for path in config.refiners]
+    for name, count in Counter(refiner.own.name for refiner in refiners).items():
+        if count > 1:
+            raise UserError(f"two refiners of the kind '{name}' cannot stand in one table; give one")
     # The training split need not be there unless a refiner looks at it.
     needed = any(refiner.refiner.needs_reference for refiner in refiners)
     photographed = {scene.name: scene for scene in dataset.scenes("train")} if needed else {}
-    refinements = [Refinement(refiner, model.net, device, photographed) for refiner in refiners]
-    return (*refinements, *([Bicubic(config.bicubic, trained_supersample(model.config))] if config.bicubic else []))
-
-
-def _evaluate_all(
-    evaluator: Evaluator,
-    resolved: ResolvedProtocol,
-    store: ResultStore,
-    output: Path,
-    console: Console,
-    damaged: DamagedScenes,
-) -> list[ObjectResult]:
-    """The results of the items that could be read."""
-    results = []
-    try:
-        with progress_bar("evaluate", len(resolved.items), console) as bar:
-            for index, item in enumerate(resolved.items):
-                result = store.load(index, item)
-                if result is None:
-                    with damaged.guard(resolved.items, index):
-                        # Pictures first: a stored result says that they are there.
-                        result = save_pictures(output, item, evaluator.evaluate(item))
-                        store.save(index, item, result)
-                if result is not None:
-                    results.append(result)
-                mean = fmean(done.psnr(done.fewest_views) for done in results) if results else None
-                bar.advance("" if mean is None else f"PSNR {mean:.2f} dB")
-    except KeyboardInterrupt:
-        done = f"{len(results)} of {len(resolved.items)} scenes are done"
-        raise KeyboardInterrupt(f"interrupted: {done}; run the same command to continue") from None
-    return results
+    enhancers: list[Enhancer] = [Refinement(refiner, model.net, device, photographed) for refiner in refiners]
+    if config.bicubic:
+        # A checkpoint that came from elsewhere has no section of training.
+        batch = ((model.config.get("trainer") or {}).get("loader") or {}).get("batch") or {}
+        enhancers.append(Bicubic(config.bicubic, int(batch.get("supersample", 1))))
+    return enhancers
 
 
 def _notes(
-    lpips: str | None,
-    altered: Sequence[str],
-    training: Mapping[str, Any],
     protocol: ProtocolConfig,
+    digest: str,
+    altered: Sequence[str],
+    model: LoadedModel,
+    resolved: ResolvedProtocol,
     damaged: DamagedScenes,
 ) -> dict[str, str]:
-    notes = {}
-    if lpips is not None:
-        notes["lpips"] = lpips
+    trained = training_categories(model.config)
+    unseen, seen = (
+        set(protocol.groups[name].categories or ()) if name in protocol.groups else set() for name in ("unseen", "seen")
+    )
+    notes = {"lpips": lpips_problem(), "published": digest_note(protocol.name, digest)}
+    if notes["lpips"] is None and any(
+        min(map(int, item.size.split("x"))) < LPIPS_SMALLEST_SIDE for item in resolved.items
+    ):
+        notes["lpips"] = (
+            f"LPIPS is not defined for pictures below {LPIPS_SMALLEST_SIDE} pixels, so means over them have none"
+        )
     if altered:
         notes["protocol"] = f"altered ({', '.join(altered)}), so these are not numbers of '{protocol.name}' itself"
-    trained = training_categories(training)
-    groups = {name: set(group.categories or ()) for name, group in protocol.groups.items()}
-    if known := sorted(groups.get("unseen", set()) & trained):
-        notes["unseen"] = (
-            f"this model was trained on {', '.join(known)}, so 'unseen' includes categories that it has seen"
-        )
-    if trained and (new := sorted(groups.get("seen", set()) - trained)):
-        notes["seen"] = (
-            f"this model was not trained on {', '.join(new)}, so 'seen' includes categories that it has not seen"
-        )
+    if known := sorted(unseen & trained):
+        notes["unseen"] = f"this model was trained on {', '.join(known)}, so 'unseen' has categories that it has seen"
+    if trained and (new := sorted(seen - trained)):
+        notes["seen"] = f"this model was not trained on {', '.join(new)}, so 'seen' has categories that it has not seen"
     # A scene at several sizes has the same message for each.
     if messages := list(dict.fromkeys(damaged.messages.values())):
         notes["damaged"] = f"scenes left out as damaged: {len(messages)}, the first: {messages[0]}"
-    return notes
+    return {key: note for key, note in notes.items() if note is not None}

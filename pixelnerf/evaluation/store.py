@@ -1,9 +1,5 @@
-"""Finished objects on disk, so that an interrupted evaluation continues where it stopped.
+"""Finished objects on disk, so that an interrupted evaluation continues where it stopped."""
 
-A stored result is used again only under its own key: a digest of everything that decides the numbers.
-"""
-
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,34 +7,31 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.resolved import Item, ResolvedProtocol
+from pixelnerf.evaluation.protocol import Item, ResolvedProtocol, plain_digest
 from pixelnerf.evaluation.results import ObjectResult
 from pixelnerf.tools.files import file_name, remove_partial, write_atomically
-
-FOLDER = "scenes"
-
 
 # A file holds the key and the result.
 _CONTENTS = TypeAdapter(tuple[str, ObjectResult])
 
 
 class ResultStore:
-    """`<output>/resolved_protocol.json`, and a JSON file a scene under `<output>/scenes/`, written whole or not at all.
+    """`<output>/resolved_protocol.json`, and a JSON file an item under `<output>/scenes/`, written whole or not at all.
 
-    `decisive` are plain values that decide the numbers besides the resolved protocol.
+    A stored result is used again only under its own key: a digest of the resolved protocol and of `decisive`, plain
+    values that decide the numbers, too.
 
     Raises:
         UserError: the output folder cannot be written.
     """
 
     def __init__(self, output: Path, resolved: ResolvedProtocol, decisive: dict[str, Any]) -> None:
-        self._folder = output / FOLDER
-        digest = resolved.digest()
-        self._key = hashlib.sha256(json.dumps({"protocol": digest, **decisive}, sort_keys=True).encode()).hexdigest()
+        self._folder = output / "scenes"
+        self._key = plain_digest({"protocol": resolved.digest(), **decisive})
+        plain = {"sha256": resolved.digest(), **resolved.to_plain()}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             remove_partial(self._folder)
-            plain = {"sha256": digest, **resolved.to_plain()}
             write_atomically(output / "resolved_protocol.json", json.dumps(plain, indent=1).encode())
         except OSError as error:
             raise UserError(

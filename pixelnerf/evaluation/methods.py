@@ -1,20 +1,19 @@
-"""Post-processors, which make further pictures from a model's renders: refined ones, and plain enlargements."""
+"""What is measured beside a model's renders: refined ones, plain enlargements, and baselines that cost nothing."""
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
-from typing_extensions import override
 
 from pixelnerf.checkpoints.checkpoint import LoadedRefiner
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.resolved import Item
+from pixelnerf.evaluation.protocol import Item
 from pixelnerf.evaluation.results import Kind
 from pixelnerf.model.net import Net
 from pixelnerf.refine.reference import ReferenceRefinerConfig
@@ -23,7 +22,7 @@ from pixelnerf.scenes.photos import scene_photos
 from pixelnerf.scenes.rendering import TimedRender, rendered_view
 from pixelnerf.scenes.scene import Scene
 
-Images = Float[Tensor, "view height width 3"]
+Images: TypeAlias = Float[Tensor, "view height width 3"]
 
 
 @dataclass(frozen=True)
@@ -46,38 +45,22 @@ class Pictures:
     seconds: float | None
 
 
-class Enhancer(ABC):
-    """A post-processor; its pictures are measured and shown beside the model's."""
-
-    @abstractmethod
-    def check(self, item: Item) -> None:
-        """Checks, before anything is rendered, that the item can be processed.
-
-        Raises:
-            UserError: it cannot.
-        """
-
-    @abstractmethod
-    def enhance(self, renders: Renders) -> Pictures:
-        """The method's pictures of the same targets; their seconds include rendering."""
-
-
 @dataclass(frozen=True)
-class Refinement(Enhancer):
-    """Renders after a refiner; a refiner may look at a photo of the `training_scenes`, which are by name."""
+class Refinement:
+    """Renders after a refiner, which may look at a photo of the `training_scenes`; these are by name."""
 
     refiner: LoadedRefiner
     net: Net
     device: torch.device
     training_scenes: Mapping[str, Scene]
 
-    @override
     def check(self, item: Item) -> None:
+        """Raises a UserError, before anything is rendered, if the item lacks the photo that the refiner looks at."""
         self._reference(item)
 
-    @override
     @torch.inference_mode()
     def enhance(self, renders: Renders) -> Pictures:
+        """The same targets refined; the seconds include rendering."""
         refiner, item = self.refiner.refiner.to(self.device), renders.item
         cameras = item.scene.cameras().scaled(1 / item.downscale)
         views = [
@@ -92,7 +75,6 @@ class Refinement(Enhancer):
         return Pictures(self.refiner.own.name, "refined", torch.stack(refined), mean_seconds(renders.views) + seconds)
 
     def _reference(self, item: Item) -> ReferenceView | None:
-        """The photo that the refiner looks at, at the size of the item's targets; None if it looks at none."""
         if not isinstance(self.refiner.own, ReferenceRefinerConfig):
             return None
         view, scene = self.refiner.own.reference_view, self.training_scenes.get(item.scene.name)
@@ -106,7 +88,7 @@ class Refinement(Enhancer):
 
 
 @dataclass(frozen=True)
-class Bicubic(Enhancer):
+class Bicubic:
     """The model's render at 1/`factor` of the size, enlarged.
 
     `supersample` is by how many sub-pixels a side the model was trained: its low-resolution pixels are their means.
@@ -115,18 +97,49 @@ class Bicubic(Enhancer):
     factor: int
     supersample: int
 
-    @override
     def check(self, item: Item) -> None:
+        """Raises a UserError, before anything is rendered, if the item's size is no multiple of the factor."""
         if any(int(side) % self.factor for side in item.size.split("x")):
             raise UserError(f"bicubic={self.factor} does not divide {item.size}, the size of '{item.scene.name}'")
 
-    @override
     def enhance(self, renders: Renders) -> Pictures:
+        """The same targets enlarged; the seconds are the small render's."""
         views = renders.views
         if self.factor != self.supersample:
             views = renders.at_scale(self.supersample / (renders.item.downscale * self.factor))
         small = downscaled(colors(views), self.supersample)
         return Pictures("bicubic", "baseline", enlarge(small, self.factor), mean_seconds(views))
+
+
+Enhancer = Refinement | Bicubic
+"""A post-processor, whose pictures are measured and shown beside the model's."""
+
+
+def baselines(
+    photos: Images,
+    input_poses: Float[Tensor, "view 4 4"],
+    target_poses: Float[Tensor, "target 4 4"],
+    background: tuple[float, float, float],
+) -> list[Pictures]:
+    """The nearest photo unchanged (if there are photos), and an empty scene: what a model has to beat."""
+    empty = torch.tensor(background, dtype=photos.dtype).expand(len(target_poses), *photos.shape[1:])
+    pictures = {"background": empty}
+    if len(photos):
+        pictures = {"nearest_view": photos[nearest_views(input_poses, target_poses)], **pictures}
+    return [Pictures(method, "baseline", images, None) for method, images in pictures.items()]
+
+
+def nearest_views(
+    input_poses: Float[Tensor, "view 4 4"], target_poses: Float[Tensor, "target 4 4"]
+) -> Int[Tensor, "target"]:
+    """For each target the input whose camera looks in the most similar direction; poses are camera-to-world, OpenCV.
+
+    Among equal directions, as of cameras side by side, the input whose camera is closest.
+    """
+    differences = target_poses[:, None, :3].double() - input_poses[None, :, :3].double()
+    directions, distances = differences[..., 2:].square().sum(-2).unbind(-1)
+    # Rounding must not decide between equal directions, so the distance weighs a millionth beside them.
+    return (directions + 1e-6 * distances / distances.max().clamp_min(1e-12)).argmin(-1)
 
 
 def colors(renders: Sequence[TimedRender]) -> Images:
