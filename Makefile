@@ -32,7 +32,7 @@ demo: $(STAMP) ## data, five minutes of training, few-shot evaluation of it and 
 	@echo "Weights of this repository: $(DEMO)/weights/report.html, $(DEMO)/weights/metrics.json"
 
 test: $(STAMP) ## all tests, on the CPU
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations=10
 
 lint: $(STAMP) ## ruff: rules and formatting
 	$(BIN)/ruff check .
