@@ -99,6 +99,22 @@ def test_an_image_is_what_its_rays_are_and_an_infinite_cube_changes_nothing(repo
     assert not torch.allclose(whole.color, free, atol=1e-2)
 
 
+def test_nothing_outside_the_cube_is_drawn_in_high_quality(repository):
+    net, photos, camera = small_net(repository), random_photos(ring_cameras(2)), ring_cameras(1, 24, seed=9)[0, 0]
+    rays = image_rays(camera, NEAR, FAR).map_tensors(lambda tensor: tensor[None])
+    drawn = within_cube(rays, torch.tensor([HALF]))
+    misses = (drawn.near >= drawn.far).view(24, 24)
+    view = View(camera, NEAR, FAR, WHITE)
+    opacity = {
+        half: render_image(net, net.encode(in_cube(photos, half)), view, quality="high").opacity
+        for half in (HALF, math.inf)
+    }
+    assert (opacity[HALF][misses] == 0).all()
+    assert opacity[HALF][~misses].mean() > 0.05
+    assert opacity[math.inf][misses].mean() > 0.05
+    assert opacity[HALF][~misses].mean() < opacity[math.inf][~misses].mean()
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     return write_nmr(tmp_path_factory.mktemp("nmr"), views=5, size=32)

@@ -107,7 +107,8 @@ def fast_views(nets: Nets, photos: Photos, scene: Scene, cameras: Cameras) -> Wo
     """Rendering views with the timed net in `fast`, in the trained net's empty space."""
     views = [scene.view_of(camera) for camera in cameras]
     answers = []
-    trained, timed = (net.fields[-1] for net in (nets.trained, nets.timed))
+    # Of a field's answers, the grid only wants the density.
+    trained, timed = (net.fields[-1].get_submodule("density") for net in (nets.trained, nets.timed))
     keep = trained.register_forward_hook(lambda _module, _inputs, output: answers.append(output))
     with keep, torch.inference_mode():
         shared_grid(nets.trained, nets.trained.encode(photos), views, "fast")

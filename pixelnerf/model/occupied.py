@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from pixelnerf.errors import UserError
+from pixelnerf.geometry.rays import within_cube
 from pixelnerf.geometry.sampling import resample_edges, stratified_edges
 from pixelnerf.geometry.volume import compositing_weights
 from pixelnerf.model.net import Net
@@ -86,8 +87,8 @@ def _camera_parts(view: View) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @record_function("sampling")
-def march(net: Net, grid: OccupancyGrid, rays: Rays) -> March:
-    """Steps from near to far.
+def march(net: Net, grid: OccupancyGrid, rays: Rays, half_sides: Float[Tensor, "batch"] | None = None) -> March:
+    """Steps from near to far; none is occupied outside the cube that holds the scene, where there is one.
 
     No step is longer than a cell, so all its points are within half a cell of its middle, and the grid's dilation by a
     cell makes the occupancy at the middle valid for the whole step.
@@ -97,6 +98,9 @@ def march(net: Net, grid: OccupancyGrid, rays: Rays) -> March:
     middles = (edges[..., 1:] + edges[..., :-1]) / 2
     points = rays.origins[..., None, :] + middles[..., None] * rays.directions[..., None, :]
     density, occupied = grid.look_up(points)
+    if half_sides is not None:
+        inside = within_cube(rays, half_sides)
+        occupied = occupied & (middles > inside.near[..., None]) & (middles < inside.far[..., None])
     weights = compositing_weights(density * occupied, net.renderer.interval_lengths(rays, edges))
     return March(edges, weights, occupied)
 
@@ -123,7 +127,7 @@ def render_occupied(
 ) -> Iterator[tuple[Int[Tensor, " chosen"], RenderOutput]]:
     """The rays (batch of 1) that meet an occupied cell, in groups: which rays, and their render."""
     rays = net.renderer.in_own_units(rays)
-    marched = march(net, grid, rays)
+    marched = march(net, grid, rays, features.half_sides)
     hit = marched.occupied[0].any(-1)
     opacity = marched.weights[0].sum(-1)
     thin, faint = opacity < THIN_OPACITY, opacity < FAINT_OPACITY
