@@ -27,6 +27,9 @@ SAMPLING = ("coarse_samples", "placement", "spacing")
 # Options that a new run may switch on, and their layers, which start with hardly any effect.
 ADDITIONS = ("photo_colors", "thin_channels")
 ADDED_LAYERS = {"photo_colors", "thin_map", "thin_injections"}
+# Backbones of the same widths, the shallower first. timm's blocks begin with a last norm of zero: those that only the
+# deeper one has pass on what they get.
+DEEPER = ("resnet18.tv_in1k", "resnet34.tv_in1k")
 
 
 @dataclass(frozen=True)
@@ -92,14 +95,21 @@ def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> No
     """Fills a net with the weights of a checkpoint or a shared file, as the start of a new run.
 
     The number and placement of samples can differ: weights do not depend on them, and few samples are enough early in
-    training. Layers of options that only the new run switches on keep their initial weights.
+    training. Layers of options that only the new run switches on keep their initial weights, and so do the further blocks
+    of a deeper backbone (`DEEPER`), which is the same function at first.
 
     Raises:
         UserError: as `load_checkpoint`, or it is of another model; the message names the first difference.
     """
     config, state, _ = _read(path, section)
+    initial = net.state_dict()
+    added = {name: tensor for name, tensor in initial.items() if ADDED_LAYERS & set(name.split("."))}
+    theirs = config[section].get("encoder")
+    encoder = ours.encoder if isinstance(ours, ModelConfig) else None
+    if theirs and encoder and (theirs["backbone"], encoder.backbone) == DEEPER:
+        theirs["backbone"] = encoder.backbone
+        added |= {name: tensor for name, tensor in initial.items() if name.startswith("encoder.backbone.")}
     _check_same(path, config, section, ours, "start", but_for=SAMPLING, additions=ADDITIONS)
-    added = {name: tensor for name, tensor in net.state_dict().items() if ADDED_LAYERS & set(name.split("."))}
     _fill(path, net, added | state)
 
 
