@@ -1,4 +1,4 @@
-"""What a designer draws at random: one of several options, and colours (RGB in [0, 1]) of materials."""
+"""What a designer draws at random: one of several options or layouts, and colours (RGB in [0, 1]) of materials."""
 
 import colorsys
 from collections.abc import Callable, Sequence
@@ -7,9 +7,10 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.random import Generator
 
-from datasets.shapes13.assembly import Color
+from datasets.shapes13.assembly import Assembly, Color
 
 Option = TypeVar("Option")
+Design: TypeAlias = Callable[[Assembly, Generator], None]
 Material: TypeAlias = Callable[[Generator], Color]
 _Bounds: TypeAlias = tuple[float, float]
 
@@ -24,13 +25,22 @@ def pick(options: Sequence[Option], rng: Generator, weights: Sequence[float] | N
     return options[int(rng.choice(len(options), p=weights))]
 
 
+def one_of(layouts: dict[Callable[..., None], float], *materials: Sequence[Material]) -> Design:
+    """Draws a colour from each of the `materials`, then a layout by its probability, which receives the colours."""
+
+    def design(assembly: Assembly, rng: Generator) -> None:
+        colors = [any_of(rng, *options) for options in materials]
+        pick(list(layouts), rng, list(layouts.values()))(assembly, *colors, rng)
+
+    return design
+
+
 def any_of(rng: Generator, *materials: Material) -> Color:
     """A colour of one of the materials."""
     return pick(materials, rng)(rng)
 
 
 def _hsv(hue: _Bounds, saturation: _Bounds, value: _Bounds) -> Material:
-    """Colours whose hue, saturation and value lie between two bounds each."""
     return lambda rng: colorsys.hsv_to_rgb(rng.uniform(*hue), rng.uniform(*saturation), rng.uniform(*value))
 
 
