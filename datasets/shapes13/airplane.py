@@ -1,5 +1,7 @@
 """Airliners, propeller planes, fighters, gliders and flying wings."""
 
+from itertools import product
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -7,18 +9,11 @@ from numpy.random import Generator
 from trimesh import Trimesh
 
 from datasets.shapes13.assembly import Assembly, Color
-from datasets.shapes13.draws import chance, dark, glass, grey, light, metal, paint, pick, vivid
+from datasets.shapes13.draws import chance, dark, glass, grey, light, metal, one_of, paint, pick, vivid
 from datasets.shapes13.parts import Point, box, cylinder, ellipsoid, loft, moved, revolve, rod, turned, wing
 
 
-def airplane(plane: Assembly, rng: Generator) -> None:
-    """One airplane of a random layout."""
-    layout = pick([_airliner, _propeller_plane, _fighter, _glider, _flying_wing], rng, (0.4, 0.25, 0.22, 0.08, 0.05))
-    layout(plane, rng)
-
-
 def _airliner(plane: Assembly, rng: Generator) -> None:
-    """Swept wings with jets below them or at the tail."""
     radius = rng.uniform(0.045, 0.075)
     hull, trim, tail_color = _colors(rng)
     wings = pick([hull, hull, trim, grey(0.5, 0.9, rng)], rng)
@@ -32,21 +27,18 @@ def _airliner(plane: Assembly, rng: Generator) -> None:
     high_tail = chance(0.25, rng)
     fin_top = _fin(plane, radius, tail_color, rng, high_tail)
     _tailplane(plane, fin_top if high_tail else radius * 0.4, 0.3, wings, rng)
-    engine_color = trim if chance(0.4, rng) else metal(rng)
-    engine = rng.uniform(0.022, 0.036)
+    engine_color, engine = trim if chance(0.4, rng) else metal(rng), rng.uniform(0.022, 0.036)
     if high_tail:
         plane.pair(_jet(engine, 0.16, (radius + engine, radius * 0.3, 0.26)), engine_color)
         return
     for share in pick([(0.3,), (0.36,), (0.3, 0.6), (0.36, 0.72)], rng, (0.33, 0.33, 0.17, 0.17)):
         x = share * span
-        z = lead + sweep * x / span + rng.uniform(-0.02, 0.02)
-        y = height + rise * x / span - engine * 1.2
+        y, z = height + rise * x / span - engine * 1.2, lead + sweep * x / span + rng.uniform(-0.02, 0.02)
         plane.pair(_jet(engine, 0.15, (x, y, z)), engine_color)
         plane.pair(cylinder(engine * 0.8, 0.005, (x, y, z - 0.077), "z"), dark(rng))
 
 
 def _propeller_plane(plane: Assembly, rng: Generator) -> None:
-    """One engine in the nose or two on the wing; one wing or two above each other."""
     radius, length = rng.uniform(0.055, 0.085), 0.8
     hull, trim, tail_color = _colors(rng)
     wings = pick([hull, trim], rng)
@@ -60,9 +52,8 @@ def _propeller_plane(plane: Assembly, rng: Generator) -> None:
     for height in heights:
         plane.pair(wing((lead, lead + chord), tip, span, rng.uniform(0, 0.06), 0.13, height), wings)
     if biplane:
-        for x in (0.35 * span, 0.8 * span):
-            for z in (lead + 0.02, lead + chord - 0.03):
-                plane.pair(rod((x, heights[0], z), (x, heights[1] + 0.03, z), 0.006), dark(rng))
+        for x, z in product((0.35 * span, 0.8 * span), (lead + 0.02, lead + chord - 0.03)):
+            plane.pair(rod((x, heights[0], z), (x, heights[1] + 0.03, z), 0.006), dark(rng))
     elif chance(0.4, rng):
         x = span * rng.uniform(0.3, 0.45)
         plane.pair(_jet(0.04, 0.2, (x, heights[0], lead)), trim)
@@ -78,7 +69,6 @@ def _propeller_plane(plane: Assembly, rng: Generator) -> None:
 
 
 def _fighter(plane: Assembly, rng: Generator) -> None:
-    """Delta or swept wings far back, one or two fins, a bubble canopy."""
     radius, camouflaged = rng.uniform(0.05, 0.07), not chance(0.5, rng)
     colors = (grey(0.3, 0.7, rng), grey(0.2, 0.6, rng), paint(rng)) if camouflaged else _colors(rng)
     hull, trim, tail_color = colors
@@ -107,21 +97,18 @@ def _fighter(plane: Assembly, rng: Generator) -> None:
 
 
 def _glider(plane: Assembly, rng: Generator) -> None:
-    """A slender hull, very long narrow wings, a high tail."""
     radius, length = rng.uniform(0.035, 0.05), 0.75
     hull, trim, tail_color = _colors(rng)
     plane.add(_fuselage(radius, length, nose=0.15, tail=0.65, lift=0.4), hull)
     span, chord = rng.uniform(0.55, 0.75), rng.uniform(0.07, 0.1)
-    root, tip = (-0.12, -0.12 + chord), (-0.08, -0.08 + chord * 0.45)
-    wings = wing(root, tip, span, rng.uniform(0.02, 0.09), 0.14, radius * 0.6)
-    plane.pair(wings, trim if chance(0.4, rng) else hull)
+    root, tip, rise = (-0.12, -0.12 + chord), (-0.08, -0.08 + chord * 0.45), rng.uniform(0.02, 0.09)
+    plane.pair(wing(root, tip, span, rise, 0.14, radius * 0.6), trim if chance(0.4, rng) else hull)
     plane.add(ellipsoid((radius * 0.8, radius * 0.8, 0.12), (0, radius * 0.4, -0.24)), glass(rng))
     fin_top = _fin(plane, radius * 0.4, tail_color, rng, True, length)
     _tailplane(plane, fin_top, length / 2 - 0.1, hull, rng)
 
 
 def _flying_wing(plane: Assembly, rng: Generator) -> None:
-    """No fuselage to speak of."""
     hull = grey(0.12, 0.6, rng) if chance(0.6, rng) else paint(rng)
     span, sweep = rng.uniform(0.5, 0.7), rng.uniform(0.25, 0.45)
     plane.pair(wing((-0.25, 0.28), (-0.25 + sweep, -0.15 + sweep), span, 0.0, 0.14, 0.0), hull)
@@ -144,8 +131,7 @@ def _fuselage(
     middle, rear = np.linspace(nose, 1 - tail, 8), np.linspace(1 - tail, 1, 6)
     share = np.concatenate([np.linspace(0, nose, 6)[:-1], middle[:-1], rear])[:, None]
     front, rear = np.clip(share / nose, 0, 1), np.clip((share - (1 - tail)) / tail, 0, 1)
-    scale = np.sqrt(1 - (1 - front) ** 2 * (1 - blunt**2)) * (1 - (1 - end) * rear**1.5)
-    scale = np.maximum(scale, 0.03)
+    scale = np.maximum(np.sqrt(1 - (1 - front) ** 2 * (1 - blunt**2)) * (1 - (1 - end) * rear**1.5), 0.03)
     angles = np.linspace(0, 2 * np.pi, 16, endpoint=False) + np.pi / 16
     y = radius * (scale * np.sin(angles) + lift * rear**1.5)
     return loft(radius * scale * np.cos(angles), y, (share - 0.5) * length)
@@ -164,9 +150,8 @@ def _fuselage_colors(
 
 
 def _fin(plane: Assembly, base: float, color: Color, rng: Generator, high_tail: bool, length: float = 1.0) -> float:
-    """The vertical stabiliser; returns its top's height."""
-    height, back = rng.uniform(0.13, 0.2), length / 2
-    chord = rng.uniform(0.12, 0.2)
+    """Returns the height of the top."""
+    height, back, chord = rng.uniform(0.13, 0.2), length / 2, rng.uniform(0.12, 0.2)
     tip = (back - 0.04 - chord * (0.5 if high_tail else 0.3), back + rng.uniform(-0.02, 0.04))
     fin = turned(wing((back - chord - 0.02, back - 0.02), tip, height, 0.0, 0.09, 0.0), 90, "z")
     plane.add(moved(fin, (0, base * 0.6, 0)), color)
@@ -190,3 +175,6 @@ def _propeller(plane: Assembly, hub: Point, radius: float, rng: Generator, mirro
         mesh = box((0.022, radius, 0.008), (hub[0], hub[1] + radius / 2, hub[2] - 0.012))
         plane.add(turned(mesh, start + 360 * blade / blades, "z", hub), color, mirror)
     plane.add(revolve([(0, -0.05), (0.015, -0.03), (0.022, 0.0), (0, 0.0)], hub, "z", 10), metal(rng), mirror)
+
+
+airplane = one_of({_airliner: 0.4, _propeller_plane: 0.25, _fighter: 0.22, _glider: 0.08, _flying_wing: 0.05})

@@ -1,20 +1,18 @@
 """Sedans, hatchbacks, wagons, off-roaders, vans, pick-ups, sports cars, convertibles, racing cars and buses."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 from numpy.random import Generator
 from trimesh import Trimesh
 
 from datasets.shapes13.assembly import Assembly, Color
-from datasets.shapes13.draws import any_of, chance, dark, glass, grey, light, metal, paint, pick, shaded, vivid
+from datasets.shapes13.draws import any_of, chance, dark, glass, grey, light, metal, one_of, paint, pick, shaded, vivid
 from datasets.shapes13.parts import Path, Point, box, cushion, cylinder, loft, rod, sweep, wing
 
 
-@dataclass(frozen=True)
-class _Shape:
+class _Shape(NamedTuple):
     """Proportions along z, as shares of the length from the nose (0) to the rear (1), and heights in lengths."""
 
     hood: float  # where the windscreen begins
@@ -45,12 +43,6 @@ _CLOSED = [
 ]
 _PICKUP = _Shape(0.28, 0.37, 0.54, 0.58, 0.36, 0.16, 0.13, 0.08, 0.085, 0.12, 0.0)
 _CONVERTIBLE = _Shape(0.36, 0.44, 0.62, 0.72, 0.41, 0.16, 0.09, 0.04, 0.076, 0.3, 0.1)
-
-
-def car(body: Assembly, rng: Generator) -> None:
-    """One car of a random layout."""
-    layout = pick([_closed_car, _pickup, _convertible, _racer, _bus], rng, (0.68, 0.11, 0.09, 0.06, 0.06))
-    layout(body, rng)
 
 
 def _closed_car(car: Assembly, rng: Generator) -> None:
@@ -115,9 +107,8 @@ def _racer(car: Assembly, rng: Generator) -> None:
 
 
 def _bus(car: Assembly, rng: Generator) -> None:
-    width, height, wheel = rng.uniform(0.22, 0.3), rng.uniform(0.24, 0.36), rng.uniform(0.045, 0.06)
+    width, height, wheel, low = rng.uniform(0.22, 0.3), rng.uniform(0.24, 0.36), rng.uniform(0.045, 0.06), 0.04
     color, trim, pane = paint(rng), paint(rng), glass(rng)
-    low = 0.04
     middle = low + rng.uniform(0.3, 0.45) * height
     upper = height - middle + low
     car.add(box((width, middle - low, 0.98), (0, (low + middle) / 2, 0)), pick([color, trim], rng))
@@ -134,14 +125,12 @@ def _bus(car: Assembly, rng: Generator) -> None:
 
 
 def _varied(shape: _Shape, rng: Generator) -> _Shape:
-    values = {name: value * rng.uniform(0.88, 1.14) for name, value in vars(shape).items()}
-    for name in ("hood", "roof_start", "roof_end", "deck"):
-        values[name] = getattr(shape, name) + rng.uniform(-0.02, 0.02)
-    return _Shape(**values)
+    scaled = [value * rng.uniform(0.88, 1.14) for value in shape]
+    return _Shape(*(share + rng.uniform(-0.02, 0.02) for share in shape[:4]), *scaled[4:])
 
 
 def _hull(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
-    """The body below the windows."""
+    """The body below the windows, with a dark or contrasting sill, stripes along the middle, or a dark nose."""
     shares = np.sort([0.0, 0.03, 0.12, shape.hood, 0.55, shape.deck, 0.97, 1.0])
     half = np.array([0.8, 0.93, 0.98, 1, 1, 0.98, 0.92, 0.82]) * shape.width / 2
     drop = np.interp(shares, [0, 0.12, shape.hood, shape.deck, 1], [1, 0.6, 0, 0, 0])
@@ -149,19 +138,12 @@ def _hull(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
     top = shape.clearance + shape.belt * (1 - shape.nose_drop * drop - shape.tail_drop * sag)
     bottom = shape.clearance + np.array([0.04, 0.015, 0, 0, 0, 0, 0.02, 0.05]) * rng.uniform(0.3, 1)
     mesh = _body(shares - 0.5, half, bottom, top, rng.uniform(0.86, 0.95))
-    car.add(mesh, _body_colors(mesh, shape, color, rng))
-
-
-def _body_colors(mesh: Trimesh, shape: _Shape, color: Color, rng: Generator) -> Float[ndarray, "face 3"]:
-    """One colour, a dark or contrasting sill, stripes along the middle, or a dark nose."""
     kind, trim = rng.integers(6), paint(rng)
     x, y, z = mesh.triangles_center.T[..., None]
     sill = y < shape.clearance + 0.4 * shape.belt
     stripe = (np.abs(x) < 0.14 * shape.width) & (y > shape.clearance + 0.5 * shape.belt)
-    nose = z < 0.13 - 0.5
-    return np.select(
-        [sill & (kind == 1), stripe & (kind == 2), nose & (kind == 3)], [trim, trim, shaded(color, 0.6)], color
-    )
+    trimmed = [y > np.inf, sill, stripe, z < 0.13 - 0.5, y > np.inf, y > np.inf][kind]
+    car.add(mesh, np.where(trimmed, shaded(color, 0.6) if kind == 3 else trim, color))
 
 
 def _body(z: ndarray, half: ndarray, bottom: ndarray, top: ndarray, tumblehome: float) -> Trimesh:
@@ -178,14 +160,12 @@ def _cabin(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
     side, inner = shape.width * 0.46, shape.width * 0.46 * rng.uniform(0.74, 0.88)
     below, (front, rear) = (shape.hood - 0.5, shape.deck - 0.5), (shape.roof_start - 0.5, shape.roof_end - 0.5)
     car.add(_slab((side, inner), (low, high), (below, (front, rear))), glass(rng))
-    roof = color if chance(0.75, rng) else any_of(rng, dark, light, paint)
-    roof_ends = ((front, rear), (front + 0.02, rear - 0.02))
-    car.add(_slab((inner * 1.01, inner * 0.93), (high - 0.004, high + 0.018), roof_ends), roof)
-    pillars = [(below[0], front), (below[1], rear)]
-    for share in pick([(0.5,), (0.4, 0.75), (0.33, 0.66)], rng):
-        middle = front + share * (rear - front)
-        pillars.append((middle, middle))
-    for start, end in pillars:
+    roof = _slab(
+        (inner * 1.01, inner * 0.93), (high - 0.004, high + 0.018), ((front, rear), (front + 0.02, rear - 0.02))
+    )
+    car.add(roof, color if chance(0.75, rng) else any_of(rng, dark, light, paint))
+    middles = [front + share * (rear - front) for share in pick([(0.5,), (0.4, 0.75), (0.33, 0.66)], rng)]
+    for start, end in [(below[0], front), (below[1], rear), *zip(middles, middles, strict=True)]:
         car.pair(rod((side, low, start), (inner, high, end), 0.011, sections=6), color)
     if chance(0.15, rng):
         car.pair(box((0.012, 0.015, rear - front), (inner * 0.85, high + 0.03, (front + rear) / 2)), metal(rng))
@@ -214,8 +194,7 @@ def _lamps(car: Assembly, width: float, height: float, end: float, rng: Generato
 def _fittings(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
     """Wheels, lamps, bumpers, grille, mirrors, spoiler, spare wheel."""
     width, clearance, belt, wheel = shape.width, shape.clearance, shape.belt, shape.wheel
-    tyre, arch = dark(rng), dark(rng)
-    rim = any_of(rng, metal, metal, light, dark, vivid)
+    tyre, arch, rim = dark(rng), dark(rng), any_of(rng, metal, metal, light, dark, vivid)
     for z in (0.19 + rng.uniform(-0.02, 0.02) - 0.5, 0.8 + rng.uniform(-0.03, 0.02) - 0.5):
         car.pair(cylinder(wheel * 1.15, 0.02, (width / 2 - 0.008, wheel * 1.05, z), "x"), arch)
         _wheel(car, (width / 2 - 0.02, wheel, z), wheel, tyre, rim)
@@ -228,9 +207,11 @@ def _fittings(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> Non
     car.pair(box((0.04, 0.03, 0.022), mirror), pick([color, dark(rng)], rng))
     if chance(0.2, rng):
         top = shape.top + (shape.cabin if shape.deck > 0.9 else 0.03)
-        spoiler = wing((0.4, 0.48), (0.41, 0.48), width * 0.4, 0.0, 0.2, top + 0.02)
-        car.pair(spoiler, pick([color, dark(rng)], rng))
+        car.pair(wing((0.4, 0.48), (0.41, 0.48), width * 0.4, 0, 0.2, top + 0.02), pick([color, dark(rng)], rng))
         car.pair(box((0.015, 0.06, 0.03), (width * 0.3, top, 0.44)), dark(rng))
     if shape.deck > 0.95 and chance(0.4, rng):
         car.add(cylinder(wheel * 0.9, 0.05, (0, shape.top, 0.51), "z"), dark(rng))
         car.add(cylinder(wheel * 0.5, 0.056, (0, shape.top, 0.51), "z"), grey(0.5, 0.8, rng))
+
+
+car = one_of({_closed_car: 0.68, _pickup: 0.11, _convertible: 0.09, _racer: 0.06, _bus: 0.06})
