@@ -7,7 +7,7 @@ from numpy.random import Generator
 from trimesh import Trimesh
 
 from datasets.shapes13.assembly import Assembly, Color
-from datasets.shapes13.draws import any_of, chance, dark, grey, light, metal, paint, pick, shaded, vivid, wood
+from datasets.shapes13.draws import any_of, chance, dark, grey, light, metal, one_of, paint, pick, shaded, vivid, wood
 from datasets.shapes13.parts import (
     Point,
     box,
@@ -23,51 +23,42 @@ from datasets.shapes13.parts import (
 )
 
 
-def display(assembly: Assembly, rng: Generator) -> None:
-    """A flat screen on a stand, a picture tube, or a laptop."""
-    case = any_of(rng, dark, dark, light, metal, paint)
-    layout = pick([_flat_screen, _tube, _laptop], rng, (0.77, 0.18, 0.05))
-    layout(assembly, case, rng)
-
-
 def _screen_color(rng: Generator) -> Color:
     return pick([grey(0.03, 0.2, rng), (0.1, 0.15, 0.35), (0.15, 0.35, 0.7), (0.45, 0.55, 0.62), vivid(rng)], rng)
 
 
 def _flat_screen(display: Assembly, case: Color, rng: Generator) -> None:
-    width, thick = 1.0, rng.uniform(0.025, 0.09)
-    height, rim = width * pick([0.58, 0.62, 0.75, 0.45], rng), rng.uniform(0.02, 0.05)
+    thick, height, rim = rng.uniform(0.025, 0.09), pick([0.58, 0.62, 0.75, 0.45], rng), rng.uniform(0.02, 0.05)
     low, tilt = rng.uniform(0.05, 0.2), rng.uniform(-8, 4)
     y = low + height / 2
     panel = [
-        (box((width, height, thick), (0, y, 0)), case),
-        (box((width - 2 * rim, height - 2 * rim, 0.006), (0, y, -thick / 2)), _screen_color(rng)),
-        (box((width * 0.6, height * 0.6, 0.05), (0, y, thick / 2 + 0.02), top=(0.9, 1)), shaded(case, 0.8)),
+        (box((1, height, thick), (0, y, 0)), case),
+        (box((1 - 2 * rim, height - 2 * rim, 0.006), (0, y, -thick / 2)), _screen_color(rng)),
+        (box((0.6, height * 0.6, 0.05), (0, y, thick / 2 + 0.02), top=(0.9, 1)), shaded(case, 0.8)),
     ]
     if chance(0.3, rng):
         chin = rng.uniform(0.06, 0.13)
-        panel.append((box((width, chin, thick), (0, low - chin / 2 + 0.005, 0)), metal(rng)))
+        panel.append((box((1, chin, thick), (0, low - chin / 2 + 0.005, 0)), metal(rng)))
     for mesh, color in panel:
         display.add(turned(mesh, tilt, "x", (0, y, 0)), color)
     stand = case if chance(0.6, rng) else metal(rng)
     kind = pick(["neck", "feet", "wide", "arc"], rng)
     if kind == "feet":
         for z in (-0.14, 0.14):
-            display.pair(rod((width * 0.32, low + 0.04, 0), (width * 0.36, -0.02, z), 0.015), stand)
-        return
-    if kind == "arc":
+            display.pair(rod((0.32, low + 0.04, 0), (0.36, -0.02, z), 0.015), stand)
+    elif kind == "arc":
         path = [(0, low + height * 0.4, 0.09), (0, low * 0.5, 0.13), (0, -0.01, 0.05), (0, -0.01, -0.13)]
         display.add(sweep(path, 0.03), stand)
         display.add(box((0.4, 0.02, 0.03), (0, -0.01, -0.13)), stand)
-        return
-    neck = rng.uniform(0.06, 0.2)
-    display.add(box((neck, low + height * 0.4, 0.04), (0, low * 0.5 + height * 0.2, 0.06)), stand)
-    if kind == "neck":
-        foot = cylinder(rng.uniform(0.15, 0.24), 0.025, (0, 0, 0.03), sections=24)
-        foot.vertices[:, 0] *= rng.uniform(1.0, 1.6)
     else:
-        foot = box((rng.uniform(0.35, 0.6), 0.025, rng.uniform(0.18, 0.28)), (0, 0, 0.03))
-    display.add(foot, stand)
+        size = (rng.uniform(0.06, 0.2), low + height * 0.4, 0.04)
+        display.add(box(size, (0, low * 0.5 + height * 0.2, 0.06)), stand)
+        if kind == "neck":
+            foot = cylinder(rng.uniform(0.15, 0.24), 0.025, (0, 0, 0.03), sections=24)
+            foot.vertices[:, 0] *= rng.uniform(1.0, 1.6)
+        else:
+            foot = box((rng.uniform(0.35, 0.6), 0.025, rng.uniform(0.18, 0.28)), (0, 0, 0.03))
+        display.add(foot, stand)
 
 
 def _tube(display: Assembly, case: Color, rng: Generator) -> None:
@@ -96,11 +87,7 @@ def _laptop(display: Assembly, case: Color, rng: Generator) -> None:
     display.add(turned(screen, tilt, "x", hinge), _screen_color(rng))
 
 
-def telephone(assembly: Assembly, rng: Generator) -> None:
-    """A smartphone, a bar, a flip phone, a cordless handset or a desk telephone; mobiles stand upright."""
-    case = any_of(rng, dark, light, metal, paint, vivid)
-    layout = pick([_smartphone, _bar_phone, _flip_phone, _cordless, _desk_phone], rng, (0.28, 0.28, 0.14, 0.12, 0.18))
-    layout(assembly, case, rng)
+display = one_of({_flat_screen: 0.77, _tube: 0.18, _laptop: 0.05}, (dark, dark, light, metal, paint))
 
 
 def _rounded_plate(size: tuple[float, float, float], center: Point, corner: float) -> Trimesh:
@@ -170,22 +157,27 @@ def _desk_phone(phone: Assembly, case: Color, rng: Generator) -> None:
     outline = [(-depth / 2, 0), (depth / 2, 0), (depth / 2, top), (depth * 0.2, top), (-depth / 2, 0.08)]
     phone.add(extrude(outline, 0.7 if rotary else 0.85, "x"), case)
     tilt = -np.degrees(np.arctan2(0.02 + slope, depth * 0.7))
-    middle = (0.09 + 0.1 + slope) / 2
-    pivot = (0.0, middle, -depth * 0.15)
+    pivot = (0.0, (0.09 + 0.1 + slope) / 2, -depth * 0.15)
     if rotary:
         phone.add(turned(cylinder(0.22, 0.05, pivot, sections=24), tilt, "x", pivot), light(rng))
         phone.add(turned(cylinder(0.1, 0.07, pivot), tilt, "x", pivot), dark(rng))
-        bar = [(-0.42, 0.2 + slope, depth * 0.3), (0.42, 0.2 + slope, depth * 0.3)]
+        bar = [(x, 0.2 + slope, depth * 0.3) for x in (-0.42, 0.42)]
     else:
         for row, column in product(range(4), range(3)):
-            key = box((0.075, 0.03, 0.07), (0.05 + 0.11 * column, middle, -depth * 0.15 + (row - 1.5) * 0.11))
+            key = box((0.075, 0.03, 0.07), (0.05 + 0.11 * column, pivot[1], pivot[2] + (row - 1.5) * 0.11))
             phone.add(turned(key, tilt, "x", pivot), hand)
-        screen = box((0.34, 0.02, 0.13), (0.16, middle + 0.01, depth * 0.2))
+        screen = box((0.34, 0.02, 0.13), (0.16, pivot[1] + 0.01, depth * 0.2))
         phone.add(turned(screen, tilt, "x", pivot), _screen_color(rng))
         bar = [(-0.29, 0.2 + slope, depth * 0.4), (-0.29, 0.14, -depth * 0.4)]
     phone.add(rod(bar[0], bar[1], 0.055), hand)
     for x, y, z in bar:
         phone.add(ellipsoid((0.1, 0.07, 0.1), (x, y - 0.03, z)), hand)
+
+
+telephone = one_of(
+    {_smartphone: 0.28, _bar_phone: 0.28, _flip_phone: 0.14, _cordless: 0.12, _desk_phone: 0.18},
+    (dark, light, metal, paint, vivid),
+)
 
 
 def loudspeaker(assembly: Assembly, rng: Generator) -> None:
@@ -205,21 +197,18 @@ def loudspeaker(assembly: Assembly, rng: Generator) -> None:
     assembly.add(box((width, height, depth), (0, y, 0), top=(taper, taper), lean=(0, (1 - taper) * front)), body)
     face = body if chance(0.3, rng) else dark(rng)
     assembly.add(box((width * 0.94, height * 0.96, 0.02), (0, y, front), top=(taper, 1)), face)
-    _drivers(assembly, width * min(1.0, taper + 0.1), height, y, front - 0.01, rng)
-
-
-def _drivers(speaker: Assembly, width: float, height: float, y: float, z: float, rng: Generator) -> None:
-    """Cones in a row along the longer side, the largest lowest."""
+    # Drivers in a row along the longer side, the largest lowest.
     cone, ring = any_of(rng, dark, dark, metal, vivid, light), any_of(rng, metal, dark, light)
+    width *= min(1.0, taper + 0.1)
     long_side, short = max(width, height), min(width, height)
     count = max(1, min(5, round(long_side / short + rng.uniform(-0.3, 0.9))))
     radii = short * np.linspace(0.42, rng.uniform(0.15, 0.42), count)
     radii *= min(1.0, 0.46 * long_side / radii.sum())
-    gap = (long_side - 2 * radii.sum()) / (count + 1)
-    along = -long_side / 2
+    gap, along = (long_side - 2 * radii.sum()) / (count + 1), -long_side / 2
     for radius in radii:
         along += gap + radius
-        _driver(speaker, (along, y, z) if width > height else (0, y + along, z), float(radius), cone, ring)
+        center = (along, y, front - 0.01) if width > height else (0, y + along, front - 0.01)
+        _driver(assembly, center, float(radius), cone, ring)
         along += radius
 
 

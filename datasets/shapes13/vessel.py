@@ -4,36 +4,35 @@ from itertools import product
 
 import numpy as np
 from numpy.random import Generator
-from trimesh import Trimesh
 
 from datasets.shapes13.assembly import Assembly, Color
 from datasets.shapes13.draws import any_of, chance, dark, fabric, glass, grey, light, metal, paint, pick, vivid, wood
-from datasets.shapes13.parts import bars, box, cylinder, extrude, loft, revolve, rod
+from datasets.shapes13.parts import Point, bars, box, cylinder, extrude, loft, revolve, rod
 
 
 def vessel(assembly: Assembly, rng: Generator) -> None:
     """One vessel of a random layout."""
-    layouts = [_sailing_boat, _motor_boat, _cargo_ship, _liner, _warship, _rowing_boat, _submarine]
-    layout = pick(layouts, rng, (0.25, 0.2, 0.18, 0.1, 0.15, 0.07, 0.05))
-    layout(assembly, rng)
+    layouts = [_sailboat, _motorboat, _cargo_ship, _liner, _warship, _rowboat, _submarine]
+    pick(layouts, rng, (0.25, 0.2, 0.18, 0.1, 0.15, 0.07, 0.05))(assembly, rng)
 
 
-def _hull(length: float, beam: float, depth: float, sheer: float, stern: float, fullness: float) -> Trimesh:
-    """A closed hull, its deck at y = 0 amidships; `sheer` raises the bow, `stern` is the transom's relative width."""
+def _hull(ship: Assembly, size: Point, lines: Point, hull: Color, deck: Color, rng: Generator) -> None:
+    """A closed hull of a size (length, beam, depth), its deck at y = 0 amidships.
+
+    `lines` is what raises the bow, the transom's relative width, and the share of the length up to the full beam.
+    Antifouling below, maybe a stripe, and the deck on faces that look up.
+    """
+    (length, beam, depth), (sheer, stern, fullness) = size, lines
     share = np.linspace(0, 1, 11)[:, None]
     width = np.clip(np.sin(np.pi / 2 * np.clip(share / fullness, 0, 1)) ** 0.7, 0.02, 1)
     width = width * np.interp(share, [0, 0.7, 1], [1, 1, stern])
-    deck = sheer * np.clip(1 - share / 0.6, 0, 1) ** 2 + 0.25 * sheer * np.clip(share - 0.6, 0, 1)
+    edge = sheer * np.clip(1 - share / 0.6, 0, 1) ** 2 + 0.25 * sheer * np.clip(share - 0.6, 0, 1)
     keel = -depth * np.interp(share, [0, 0.12, 0.3, 0.85, 1], [0.35, 0.75, 1, 1, 0.7])
     z = (share - 0.5) * length
     z_low = z + 0.07 * length * np.clip(1 - share / 0.35, 0, 1)
     across = np.array([0.5, 0.82, 1.0, 0.93, -0.93, -1.0, -0.82, -0.5])
     up = np.array([0.06, 0.4, 0.97, 1.0, 1.0, 0.97, 0.4, 0.06])
-    return loft(beam / 2 * width * across, keel + (deck - keel) * up, z_low + (z - z_low) * up)
-
-
-def _add_hull(ship: Assembly, mesh: Trimesh, depth: float, hull: Color, deck: Color, rng: Generator) -> None:
-    """Paint: antifouling below, maybe a stripe, and the deck on faces that look up."""
+    mesh = loft(beam / 2 * width * across, keel + (edge - keel) * up, z_low + (z - z_low) * up)
     bottom, stripe = pick([(0.5, 0.12, 0.1), dark(rng), paint(rng), hull], rng), vivid(rng)
     stripe = stripe if chance(0.4, rng) else hull
     height, upward = mesh.triangles_center[:, 1:2], mesh.face_normals[:, 1:2] > 0.75
@@ -41,47 +40,44 @@ def _add_hull(ship: Assembly, mesh: Trimesh, depth: float, hull: Color, deck: Co
     ship.add(mesh, np.select([upward, *below], [deck, bottom, hull, stripe], hull))
 
 
-def _sailing_boat(boat: Assembly, rng: Generator) -> None:
+def _sailboat(boat: Assembly, rng: Generator) -> None:
     length, beam, depth = rng.uniform(0.6, 0.9), rng.uniform(0.18, 0.26), rng.uniform(0.09, 0.14)
     hull, deck = any_of(rng, light, paint, wood), any_of(rng, wood, light)
-    _add_hull(boat, _hull(length, beam, depth, 0.05, 0.6, 0.55), depth, hull, deck, rng)
+    _hull(boat, (length, beam, depth), (0.05, 0.6, 0.55), hull, deck, rng)
     boat.add(box((beam * 0.5, 0.06, length * 0.3), (0, 0.03, 0), top=(0.8, 0.8)), light(rng))
     boat.add(box((beam * 0.505, 0.02, length * 0.2), (0, 0.035, 0), top=(0.9, 1)), glass(rng))
     spar, masts = any_of(rng, metal, wood, light), pick([1, 1, 2, 3], rng)
-    height = rng.uniform(0.75, 1.0)
-    cloth = light(rng) if chance(0.6, rng) else fabric(rng)
+    height, cloth = rng.uniform(0.75, 1.0), light(rng) if chance(0.6, rng) else fabric(rng)
     square = masts > 1 and chance(0.6, rng)
     for z in np.linspace(-0.28, 0.2, masts) * length if masts > 1 else (-0.08 * length,):
         tall = height * rng.uniform(0.8, 1.0)
         boat.add(rod((0, 0, z), (0, tall, z), 0.012, 0.006), spar)
         if square:
             for low, high in ((0.2, 0.5), (0.53, 0.78)):
-                half = beam * rng.uniform(0.7, 1.0) * (1.3 - high)
-                middle = (0, (low + high) / 2 * tall, z - 0.02)
-                boat.add(box((2 * half, (high - low) * tall, 0.012), middle, top=(0.8, 1)), cloth)
+                size = (2 * (beam * rng.uniform(0.7, 1.0) * (1.3 - high)), (high - low) * tall, 0.012)
+                boat.add(box(size, (0, (low + high) / 2 * tall, z - 0.02), top=(0.8, 1)), cloth)
         else:
             end, luff = z + min(length / masts * 0.8, 0.48 * length), z + 0.015
             boat.add(extrude([(luff, 0.12), (end, 0.13), (luff, tall * 0.96)], 0.008, "x"), cloth)
             boat.add(rod((0, 0.11, z), (0, 0.12, end), 0.008), spar)
     if not square:
-        bow, luff = -length / 2 + 0.02, -0.1 * length
-        jib = extrude([(bow, 0.07), (luff, 0.1), (luff, height * 0.75)], 0.008, "x")
+        luff = -0.1 * length
+        jib = extrude([(-length / 2 + 0.02, 0.07), (luff, 0.1), (luff, height * 0.75)], 0.008, "x")
         boat.add(jib, cloth if chance(0.6, rng) else vivid(rng))
     if chance(0.4, rng):
         boat.add(box((0.02, 0.13, 0.16), (0, -depth - 0.05, 0)), dark(rng))
 
 
-def _motor_boat(boat: Assembly, rng: Generator) -> None:
+def _motorboat(boat: Assembly, rng: Generator) -> None:
     beam, depth, sheer = rng.uniform(0.24, 0.34), rng.uniform(0.11, 0.16), rng.uniform(0.03, 0.08)
     hull, pane = any_of(rng, light, light, paint, vivid), glass(rng)
-    _add_hull(boat, _hull(1.0, beam, depth, sheer, 0.9, 0.6), depth, hull, any_of(rng, light, wood), rng)
+    _hull(boat, (1, beam, depth), (sheer, 0.9, 0.6), hull, any_of(rng, light, wood), rng)
     top, low = light(rng) if chance(0.7, rng) else hull, 0.0
     size = np.array([beam * 0.75, 0.07, rng.uniform(0.35, 0.55)])
     for _ in range(pick([1, 2, 2, 3], rng)):
         y, z = low + size[1] / 2, 0.06 + low * 0.5
         boat.add(box(size, (0, y, z), top=(0.9, 0.8), lean=(0, 0.04)), top)
-        windows = box(size * (1.01, 0.45, 0.92), (0, y + 0.01, z + 0.005), top=(0.94, 0.9), lean=(0, 0.02))
-        boat.add(windows, pane)
+        boat.add(box(size * (1.01, 0.45, 0.92), (0, y + 0.01, z + 0.005), top=(0.94, 0.9), lean=(0, 0.02)), pane)
         low, size = low + size[1], size * (0.85, 0.9, 0.65)
     if chance(0.6, rng):
         boat.add(rod((0, low, 0.1), (0, low + 0.1, 0.13), 0.008), metal(rng))
@@ -95,9 +91,18 @@ def _motor_boat(boat: Assembly, rng: Generator) -> None:
 def _cargo_ship(ship: Assembly, rng: Generator) -> None:
     beam, depth = rng.uniform(0.14, 0.2), rng.uniform(0.07, 0.11)
     hull, deck = paint(rng), pick([grey(0.3, 0.6, rng), (0.4, 0.2, 0.15), (0.2, 0.35, 0.25)], rng)
-    _add_hull(ship, _hull(1.0, beam, depth, 0.03, 0.85, 0.3), depth, hull, deck, rng)
-    house = light(rng) if chance(0.8, rng) else paint(rng)
-    _bridge(ship, beam * 0.8, rng.uniform(0.3, 0.4), house, rng)
+    _hull(ship, (1, beam, depth), (0.03, 0.85, 0.3), hull, deck, rng)
+    color, z = light(rng) if chance(0.8, rng) else paint(rng), rng.uniform(0.3, 0.4)
+    length, decks, low, pane = 0.12, rng.integers(2, 5), 0.0, glass(rng)
+    for level in range(decks):
+        scale = 1 - 0.12 * level
+        ship.add(box((beam * 0.8 * scale, 0.035, length * scale), (0, low + 0.0175, z)), color)
+        ship.add(box((beam * 0.8 * scale * 1.01, 0.012, length * scale * 1.01), (0, low + 0.02, z)), pane)
+        low += 0.035
+    funnel, mast = z + length * 0.3, z - length * 0.3
+    ship.add(cylinder(0.022, 0.08, (0, low + 0.03, funnel), end_radius=0.018), vivid(rng))
+    ship.add(cylinder(0.023, 0.02, (0, low + 0.07, funnel), end_radius=0.02), dark(rng))
+    ship.add(rod((0, low, mast), (0, low + 0.1, mast), 0.006), metal(rng))
     if chance(0.6, rng):
         rows, columns = pick([5, 6, 8], rng), pick([2, 3], rng)
         each = 0.62 / rows
@@ -112,26 +117,11 @@ def _cargo_ship(ship: Assembly, rng: Generator) -> None:
             ship.add(rod((0, 0.05, z + 0.06), (0, 0.13, z - 0.03), 0.006), metal(rng))
 
 
-def _bridge(ship: Assembly, width: float, z: float, color: Color, rng: Generator) -> None:
-    length, decks, low, pane = 0.12, rng.integers(2, 5), 0.0, glass(rng)
-    for deck in range(decks):
-        scale = 1 - 0.12 * deck
-        ship.add(box((width * scale, 0.035, length * scale), (0, low + 0.0175, z)), color)
-        ship.add(box((width * scale * 1.01, 0.012, length * scale * 1.01), (0, low + 0.02, z)), pane)
-        low += 0.035
-    funnel, mast = z + length * 0.3, z - length * 0.3
-    ship.add(cylinder(0.022, 0.08, (0, low + 0.03, funnel), end_radius=0.018), vivid(rng))
-    ship.add(cylinder(0.023, 0.02, (0, low + 0.07, funnel), end_radius=0.02), dark(rng))
-    ship.add(rod((0, low, mast), (0, low + 0.1, mast), 0.006), metal(rng))
-
-
 def _liner(ship: Assembly, rng: Generator) -> None:
     beam, depth = rng.uniform(0.14, 0.18), rng.uniform(0.08, 0.11)
-    hull = _hull(1.0, beam, depth, 0.03, 0.8, 0.4)
-    _add_hull(ship, hull, depth, any_of(rng, light, dark, paint), wood(rng), rng)
+    _hull(ship, (1, beam, depth), (0.03, 0.8, 0.4), any_of(rng, light, dark, paint), wood(rng), rng)
     low, pane, house = 0.0, glass(rng), light(rng)
-    decks = rng.integers(2, 5)
-    for deck in range(decks):
+    for deck in range(rng.integers(2, 5)):
         length = 0.72 - 0.08 * deck
         ship.add(box((beam * (0.88 - 0.06 * deck), 0.034, length), (0, low + 0.017, 0.03), top=(1, 0.98)), house)
         ship.add(box((beam * (0.89 - 0.06 * deck), 0.012, length * 0.97), (0, low + 0.02, 0.03)), pane)
@@ -146,9 +136,8 @@ def _liner(ship: Assembly, rng: Generator) -> None:
 
 def _warship(ship: Assembly, rng: Generator) -> None:
     beam, depth = rng.uniform(0.1, 0.15), rng.uniform(0.05, 0.08)
-    hull = grey(0.35, 0.65, rng) if chance(0.7, rng) else paint(rng)
-    carrier = chance(0.2, rng)
-    _add_hull(ship, _hull(1.0, beam, depth, 0.03, 0.75, 0.5), depth, hull, grey(0.3, 0.6, rng), rng)
+    hull, carrier = grey(0.35, 0.65, rng) if chance(0.7, rng) else paint(rng), chance(0.2, rng)
+    _hull(ship, (1, beam, depth), (0.03, 0.75, 0.5), hull, grey(0.3, 0.6, rng), rng)
     if carrier:
         outline = [(0.03, -0.5), (0.11, -0.2), (0.11, 0.5), (-0.09, 0.5), (-0.12, 0.1), (-0.05, -0.5)]
         ship.add(extrude(outline, 0.025, "y", offset=0.04), grey(0.2, 0.4, rng))
@@ -170,10 +159,10 @@ def _warship(ship: Assembly, rng: Generator) -> None:
     ship.add(box((0.09, 0.012, 0.012), (0, height + 0.07, 0)), hull)
 
 
-def _rowing_boat(boat: Assembly, rng: Generator) -> None:
+def _rowboat(boat: Assembly, rng: Generator) -> None:
     beam, depth = rng.uniform(0.26, 0.36), rng.uniform(0.12, 0.18)
     hull, inside = any_of(rng, wood, paint, vivid), any_of(rng, wood, light)
-    _add_hull(boat, _hull(0.95, beam, depth, 0.06, pick([0.15, 0.7], rng), 0.5), depth, hull, inside, rng)
+    _hull(boat, (0.95, beam, depth), (0.06, pick([0.15, 0.7], rng), 0.5), hull, inside, rng)
     rail = wood(rng)
     for z in np.linspace(-0.15, 0.3, pick([2, 3], rng)):
         boat.add(box((beam * 0.95, 0.018, 0.08), (0, 0.02, z)), rail)
