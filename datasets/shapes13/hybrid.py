@@ -5,9 +5,8 @@ of another category enters the training data, but their shapes cannot be memoris
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import permutations, product
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +18,7 @@ from datasets.shapes13.airplane import airplane
 from datasets.shapes13.assembly import Assembly, PaintedPart
 from datasets.shapes13.car import car
 from datasets.shapes13.chair import chair
-from datasets.shapes13.draws import chance, fabric, light, metal, paint, pick, wood
+from datasets.shapes13.draws import chance, fabric, light, metal, one_of, paint, pick, wood
 from datasets.shapes13.parts import revolve
 
 Turn: TypeAlias = Float[ndarray, "3 3"]
@@ -30,21 +29,13 @@ _QUARTER_TURNS = [
     for signs in product((-1.0, 1.0), repeat=3)
     if np.linalg.det(turn := np.eye(3)[list(order)] * np.array(signs)[:, None]) > 0
 ]
-_RINGS, _SECTIONS, _WALL = 14, 24, 0.06
 
 
-@dataclass(frozen=True)
-class _Box:
-    """What a piece fills: its centre and its sizes along x, y and z."""
+class _Box(NamedTuple):
+    """What a piece fills."""
 
     center: Float[ndarray, "3"]
     size: Float[ndarray, "3"]
-
-
-def hybrid(assembly: Assembly, rng: Generator) -> None:
-    """One object of a random layout."""
-    layout = pick([_stretched, _joined, _stacked, _spun, _grown], rng, (0.2, 0.12, 0.16, 0.2, 0.32))
-    layout(assembly, rng)
 
 
 def _stretched(assembly: Assembly, rng: Generator) -> None:
@@ -55,7 +46,6 @@ def _stretched(assembly: Assembly, rng: Generator) -> None:
 
 
 def _joined(assembly: Assembly, rng: Generator) -> None:
-    """Two objects, the second on a side of the first."""
     first, second = _donor(rng), _donor(rng)
     ground = _Box(np.zeros(3), _log_uniform(0.12, 1.0, rng, 3))
     beside = _attached(ground, ground.size * rng.uniform(0.3, 1.0, 3), int(rng.integers(3)), rng)
@@ -64,7 +54,6 @@ def _joined(assembly: Assembly, rng: Generator) -> None:
 
 
 def _stacked(assembly: Assembly, rng: Generator) -> None:
-    """Pieces on top of each other, mostly as wide as deep: columns, towers."""
     _pile(assembly, _donor(rng) + _donor(rng), 1.0 if chance(0.6, rng) else rng.uniform(0.3, 1.0), _turn, rng)
 
 
@@ -74,12 +63,14 @@ def _spun(assembly: Assembly, rng: Generator) -> None:
     Few parts of the three categories are round about the vertical, and a model does not guess what it never saw.
     """
     pieces = [spun(mesh, colors, _turn(rng), hollow=chance(0.3, rng)) for mesh, colors in _donor(rng) + _donor(rng)]
-    _pile(assembly, pieces, 1.0, _upright, rng)
+    # As they are, or upside down.
+    _pile(assembly, pieces, 1.0, lambda rng: np.diag([1.0, flip := rng.choice([-1.0, 1.0]), flip]), rng)
 
 
 def _pile(
     assembly: Assembly, pieces: Sequence[PaintedPart], depth: float, turn: Callable[[Generator], Turn], rng: Generator
 ) -> None:
+    """Pieces on top of each other; a `depth` of 1 makes them as deep as wide."""
     height = 0.0
     for _ in range(rng.integers(1, 6)):
         width, rise = _log_uniform(0.08, 1.0, rng), _log_uniform(0.08, 0.8, rng)
@@ -89,7 +80,7 @@ def _pile(
 
 
 def _grown(assembly: Assembly, rng: Generator) -> None:
-    """A body with pieces attached to its sides, and to theirs: singly, in pairs, or at four corners."""
+    """A body with pieces attached to its sides, and to theirs: singly, or mirrored in the host's middle."""
     pieces = _donor(rng) + _donor(rng)
     boxes = [_Box(np.zeros(3), _log_uniform(0.12, 1.0, rng, 3))]
     _fill(assembly, [pick(pieces, rng)], boxes[0], _turn(rng))
@@ -100,10 +91,13 @@ def _grown(assembly: Assembly, rng: Generator) -> None:
         if chance(0.35, rng):
             size[axis] = rng.uniform(0.01, 0.06)  # a panel, a screen, a door
         box = _attached(host, size, axis, rng)
-        piece, turn = pick(pieces, rng), _turn(rng)
-        for copy in _copies(box, host, axis, rng):
+        piece, turn, copies = pick(pieces, rng), _turn(rng), [box]
+        for mirror in [other for other in range(3) if other != axis and chance(0.45, rng)]:
+            flip = np.where(np.arange(3) == mirror, -1.0, 1.0)
+            copies += [_Box(host.center + (copy.center - host.center) * flip, copy.size) for copy in copies]
+        for copy in copies:
             _fill(assembly, [piece], copy, turn)
-            boxes.append(copy)
+        boxes += copies
 
 
 def _donor(rng: Generator) -> list[PaintedPart]:
@@ -121,7 +115,6 @@ def _donor(rng: Generator) -> list[PaintedPart]:
 
 
 def _fill(assembly: Assembly, parts: Sequence[PaintedPart], box: _Box, turn: Turn) -> None:
-    """Adds the parts turned, then stretched together to fill a box."""
     corners = np.concatenate([mesh.vertices @ turn.T for mesh, _ in parts])
     low, high = corners.min(axis=0), corners.max(axis=0)
     scale = box.size / np.maximum(high - low, 1e-6)
@@ -138,15 +131,6 @@ def _attached(host: _Box, size: Float[ndarray, "3"], axis: int, rng: Generator) 
     return _Box(center, size)
 
 
-def _copies(box: _Box, host: _Box, axis: int, rng: Generator) -> Sequence[_Box]:
-    """The box alone, or also mirrored in the host's middle along one or both of the other axes."""
-    copies = [box]
-    for mirror in [other for other in range(3) if other != axis and chance(0.45, rng)]:
-        flip = np.where(np.arange(3) == mirror, -1.0, 1.0)
-        copies += [_Box(host.center + (copy.center - host.center) * flip, copy.size) for copy in copies]
-    return copies
-
-
 def _log_uniform(low: float, high: float, rng: Generator, count: int | None = None) -> ndarray:
     return np.exp(rng.uniform(np.log(low), np.log(high), count))
 
@@ -161,12 +145,6 @@ def _turn(rng: Generator) -> Turn:
     return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]]) @ turn
 
 
-def _upright(rng: Generator) -> Turn:
-    """As it is, or upside down."""
-    flip = rng.choice([-1.0, 1.0])
-    return np.diag([1.0, flip, flip])
-
-
 def spun(mesh: Trimesh, colors: Float[ndarray, "face 3"], turn: Turn, hollow: bool = False) -> PaintedPart:
     """A part, turned, then spun about the vertical through its middle; a hollow one is a thin wall, open at both ends.
 
@@ -177,25 +155,21 @@ def spun(mesh: Trimesh, colors: Float[ndarray, "face 3"], turn: Turn, hollow: bo
     vertices = (vertices - (low + high) / 2) / max(float((high - low).max()), 1e-6)
     bottom, top = vertices[:, 1].min(), vertices[:, 1].max()
     # A flat part is a disc; its ends lie a little inside, where edges cross them.
-    heights = bottom + (top - bottom) * np.linspace(0.005, 0.995, _RINGS)
-    radii = np.maximum(_reach(vertices[mesh.edges_unique], heights), 0.01)
-    outside = list(zip(radii, heights, strict=True))
-    if hollow:
-        inside = list(zip(np.maximum(radii - _WALL, radii / 2), heights, strict=True))
-        profile = [*outside, *inside[::-1], outside[0]]
-    else:
-        profile = [(0.0, heights[0]), *outside, (0.0, heights[-1])]
-    round_part = revolve(profile, sections=_SECTIONS)
-    face_heights = vertices[mesh.faces].mean(axis=1)[:, 1]
-    wanted = round_part.triangles_center[:, 1]
-    return round_part, colors[np.abs(wanted[:, None] - face_heights).argmin(axis=1)]
-
-
-def _reach(edges: Float[ndarray, "edge 2 3"], heights: Float[ndarray, " ring"]) -> Float[ndarray, " ring"]:
-    """The largest distance from the vertical axis where the surface crosses each height: it lies on an edge."""
-    start, end = edges[:, 0], edges[:, 1]
+    heights = bottom + (top - bottom) * np.linspace(0.005, 0.995, 14)
+    # The farthest point at a height lies on an edge.
+    start, end = vertices[mesh.edges_unique].swapaxes(0, 1)
     rise = end[:, 1] - start[:, 1]
     share = (heights[:, None] - start[:, 1]) / np.where(rise == 0, np.inf, rise)
-    crosses = (share >= 0) & (share <= 1) & (rise != 0)
     points = start + share[..., None] * (end - start)
-    return np.where(crosses, np.hypot(points[..., 0], points[..., 2]), 0.0).max(axis=1)
+    reach = np.where((share >= 0) & (share <= 1) & (rise != 0), np.hypot(points[..., 0], points[..., 2]), 0.0)
+    radii = np.maximum(reach.max(axis=1), 0.01)
+    outside = list(zip(radii, heights, strict=True))
+    inside = list(zip(np.maximum(radii - 0.06, radii / 2), heights, strict=True))
+    solid = [(0.0, heights[0]), *outside, (0.0, heights[-1])]
+    round_part = revolve([*outside, *inside[::-1], outside[0]] if hollow else solid, sections=24)
+    face_heights = vertices[mesh.faces].mean(axis=1)[:, 1]
+    nearest = np.abs(round_part.triangles_center[:, 1:2] - face_heights).argmin(axis=1)
+    return round_part, colors[nearest]
+
+
+hybrid = one_of({_stretched: 0.2, _joined: 0.12, _stacked: 0.16, _spun: 0.2, _grown: 0.32})
