@@ -27,10 +27,6 @@ class _Shape(NamedTuple):
     nose_drop: float = 0.25  # how far the nose lies below the belt, in belts
     tail_drop: float = 0.1
 
-    @property
-    def top(self) -> float:
-        return self.clearance + self.belt
-
 
 _CLOSED = [
     _Shape(0.29, 0.42, 0.66, 0.82, 0.39, 0.16, 0.11, 0.05, 0.072),  # sedan
@@ -47,16 +43,15 @@ _CONVERTIBLE = _Shape(0.36, 0.44, 0.62, 0.72, 0.41, 0.16, 0.09, 0.04, 0.076, 0.3
 
 def _closed_car(car: Assembly, rng: Generator) -> None:
     shape, color = _varied(pick(_CLOSED, rng), rng), paint(rng)
-    _hull(car, shape, color, rng)
-    _cabin(car, shape, color, rng)
-    _fittings(car, shape, color, rng)
+    for fit in (_hull, _cabin, _fittings):
+        fit(car, shape, color, rng)
 
 
 def _pickup(car: Assembly, rng: Generator) -> None:
     shape, color = _varied(_PICKUP, rng), paint(rng)
     _hull(car, shape, color, rng)
     _cabin(car, shape, color, rng)
-    width, low, start, end = shape.width, shape.top, shape.deck - 0.5, 0.47
+    width, low, start, end = shape.width, shape.clearance + shape.belt, shape.deck - 0.5, 0.47
     length, middle, rail = end - start, (start + end) / 2, width * 0.45
     car.add(box((width * 0.84, 0.004, length), (0, low + 0.003, middle)), dark(rng))
     car.pair(box((0.02, 0.035, length), (rail, low + 0.015, middle)), color)
@@ -71,7 +66,8 @@ def _convertible(car: Assembly, rng: Generator) -> None:
     shape = _varied(_CONVERTIBLE, rng)
     color, leather = paint(rng), any_of(rng, dark, light, paint)
     _hull(car, shape, color, rng)
-    width, top, start, end = shape.width, shape.top, shape.hood - 0.5 + 0.02, shape.deck - 0.5
+    width, top = shape.width, shape.clearance + shape.belt
+    start, end = shape.hood - 0.5 + 0.02, shape.deck - 0.5
     car.add(box((width * 0.78, 0.006, end - start), (0, top + 0.004, (start + end) / 2)), shaded(leather, 0.5))
     for z in np.linspace(start + 0.14, end - 0.05, pick([1, 2], rng)):
         car.pair(cushion((width * 0.28, 0.05, 0.09), (width * 0.19, top + 0.02, z)), leather)
@@ -160,9 +156,8 @@ def _cabin(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
     side, inner = shape.width * 0.46, shape.width * 0.46 * rng.uniform(0.74, 0.88)
     below, (front, rear) = (shape.hood - 0.5, shape.deck - 0.5), (shape.roof_start - 0.5, shape.roof_end - 0.5)
     car.add(_slab((side, inner), (low, high), (below, (front, rear))), glass(rng))
-    roof = _slab(
-        (inner * 1.01, inner * 0.93), (high - 0.004, high + 0.018), ((front, rear), (front + 0.02, rear - 0.02))
-    )
+    ends = ((front, rear), (front + 0.02, rear - 0.02))
+    roof = _slab((inner * 1.01, inner * 0.93), (high - 0.004, high + 0.018), ends)
     car.add(roof, color if chance(0.75, rng) else any_of(rng, dark, light, paint))
     middles = [front + share * (rear - front) for share in pick([(0.5,), (0.4, 0.75), (0.33, 0.66)], rng)]
     for start, end in [(below[0], front), (below[1], rear), *zip(middles, middles, strict=True)]:
@@ -206,12 +201,12 @@ def _fittings(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> Non
     mirror = (width * 0.5, clearance + belt * 1.05, shape.hood - 0.5 + 0.07)
     car.pair(box((0.04, 0.03, 0.022), mirror), pick([color, dark(rng)], rng))
     if chance(0.2, rng):
-        top = shape.top + (shape.cabin if shape.deck > 0.9 else 0.03)
+        top = clearance + belt + (shape.cabin if shape.deck > 0.9 else 0.03)
         car.pair(wing((0.4, 0.48), (0.41, 0.48), width * 0.4, 0, 0.2, top + 0.02), pick([color, dark(rng)], rng))
         car.pair(box((0.015, 0.06, 0.03), (width * 0.3, top, 0.44)), dark(rng))
     if shape.deck > 0.95 and chance(0.4, rng):
-        car.add(cylinder(wheel * 0.9, 0.05, (0, shape.top, 0.51), "z"), dark(rng))
-        car.add(cylinder(wheel * 0.5, 0.056, (0, shape.top, 0.51), "z"), grey(0.5, 0.8, rng))
+        car.add(cylinder(wheel * 0.9, 0.05, (0, clearance + belt, 0.51), "z"), dark(rng))
+        car.add(cylinder(wheel * 0.5, 0.056, (0, clearance + belt, 0.51), "z"), grey(0.5, 0.8, rng))
 
 
 car = one_of({_closed_car: 0.68, _pickup: 0.11, _convertible: 0.09, _racer: 0.06, _bus: 0.06})

@@ -4,16 +4,8 @@ import numpy as np
 from numpy.random import Generator
 
 from datasets.shapes13.assembly import Assembly, Color
-from datasets.shapes13.draws import any_of, chance, dark, fabric, light, metal, paint, pick, vivid, wood
+from datasets.shapes13.draws import chance, dark, fabric, light, metal, one_of, paint, pick, vivid, wood
 from datasets.shapes13.parts import cylinder, ellipsoid, revolve, rod, sweep, turned
-
-
-def lamp(assembly: Assembly, rng: Generator) -> None:
-    """One lamp of a random layout."""
-    stand = any_of(rng, metal, metal, dark, wood, paint, light)
-    shade = any_of(rng, light, light, fabric, vivid, paint, dark)
-    layout = pick([_table_lamp, _floor_lamp, _desk_lamp, _arc_lamp, _pendant], rng, (0.36, 0.24, 0.16, 0.08, 0.16))
-    layout(assembly, stand, shade, rng)
 
 
 def _shade(lamp: Assembly, low: float, height: float, radius: float, color: Color, rng: Generator) -> None:
@@ -70,8 +62,7 @@ def _floor_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> N
 
 
 def _desk_lamp(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> None:
-    radius = rng.uniform(0.012, 0.022)
-    elbow = (0, rng.uniform(0.4, 0.55), rng.uniform(0.12, 0.3))
+    radius, elbow = rng.uniform(0.012, 0.022), (0, rng.uniform(0.4, 0.55), rng.uniform(0.12, 0.3))
     head = (0, rng.uniform(0.55, 0.8), -rng.uniform(0.15, 0.35))
     lamp.add(cylinder(rng.uniform(0.13, 0.19), 0.04, (0, 0.02, 0), sections=24), stand)
     lamp.add(rod((0, 0.03, 0), elbow, radius), stand)
@@ -107,3 +98,10 @@ def _pendant(lamp: Assembly, stand: Color, shade: Color, rng: Generator) -> None
         lamp.add(sweep([(0, 0.32, 0), (x * 0.5, 0.2, z * 0.5), (x, 0.24, z), (x, 0.3, z)], 0.012, 6), stand)
         lamp.add(revolve([(0, 0), (0.04, 0.0), (0.075, 0.13), (0, 0.13)], (x, 0.3, z), sections=14), shade)
     lamp.add(ellipsoid((0.06, 0.08, 0.06), (0, 0.32, 0)), stand)
+
+
+lamp = one_of(
+    {_table_lamp: 0.36, _floor_lamp: 0.24, _desk_lamp: 0.16, _arc_lamp: 0.08, _pendant: 0.16},
+    (metal, metal, dark, wood, paint, light),  # the stand
+    (light, light, fabric, vivid, paint, dark),  # the shade
+)

@@ -32,11 +32,9 @@ def cushion(size: Point, center: Point, squareness: float = 0.35) -> Trimesh:
     latitudes = np.linspace(-np.pi / 2, np.pi / 2, 11)[:, None]
     longitudes = np.linspace(0, 2 * np.pi, 20, endpoint=False) + np.pi / 20
 
-    def power(values: ndarray) -> ndarray:
-        return np.sign(values) * np.abs(values) ** squareness
-
-    across = power(np.cos(latitudes))
-    unit = across * power(np.cos(longitudes)), power(np.sin(latitudes)), across * power(np.sin(-longitudes))
+    waves = np.cos(latitudes), np.sin(latitudes), np.cos(longitudes), np.sin(-longitudes)
+    across, up, x, z = (np.sign(wave) * np.abs(wave) ** squareness for wave in waves)
+    unit = across * x, up, across * z
     return loft(*(axis * (length / 2) + middle for axis, length, middle in zip(unit, size, center, strict=True)))
 
 
@@ -67,8 +65,7 @@ def rod(start: Point, end: Point, radius: float, end_radius: float | None = None
 
 def bars(path: Path, radius: float, sections: int = 8) -> Trimesh:
     """Straight round bars from each point of a path to the next: a frame with sharp corners."""
-    rods = [rod(start, end, radius, sections=sections) for start, end in pairwise(path)]
-    return cast(Trimesh, trimesh.util.concatenate(rods))
+    return cast(Trimesh, trimesh.util.concatenate([rod(*ends, radius, sections=sections) for ends in pairwise(path)]))
 
 
 def sweep(path: Path, radius: float | Sequence[float], sections: int = 8) -> Trimesh:
@@ -105,9 +102,8 @@ def loft(x: ndarray, y: ndarray, z: ndarray) -> Trimesh:
     index = np.arange(count * around).reshape(count, around)
     low, high = index[:-1], index[1:]
     next_low, next_high = np.roll(low, -1, axis=1), np.roll(high, -1, axis=1)
-    first, last = index.size, index.size + 1
     skin = _triangles(low, next_low, next_high), _triangles(low, next_high, high)
-    fans = _triangles(first, next_low[0], low[0]), _triangles(last, high[-1], next_high[-1])
+    fans = _triangles(index.size, next_low[0], low[0]), _triangles(index.size + 1, high[-1], next_high[-1])
     vertices = np.concatenate([rings.reshape(-1, 3), rings[:1].mean(axis=1), rings[-1:].mean(axis=1)])
     return Trimesh(vertices, np.concatenate([*skin, *fans]), process=False)
 
@@ -125,8 +121,7 @@ def extrude(outline: Path, thickness: float, axis: Axis, offset: float = 0.0) ->
     following = np.roll(flat, -1, axis=0)
     if (flat[:, 0] * following[:, 1] - following[:, 0] * flat[:, 1]).sum() < 0:
         flat = flat[::-1]
-    count = len(flat)
-    caps = np.asarray(_ear_clip(flat))
+    caps, count = np.asarray(_ear_clip(flat)), len(flat)
     low, next_low = np.arange(count), np.roll(np.arange(count), -1)
     sides = _triangles(low, next_low, next_low + count), _triangles(low, next_low + count, low + count)
     faces = np.concatenate([caps[:, ::-1], caps + count, *sides])

@@ -12,8 +12,7 @@ def rifle(assembly: Assembly, rng: Generator) -> None:
     """One rifle of a random layout."""
     steel = grey(0.1, 0.35, rng) if chance(0.75, rng) else metal(rng)
     grip = any_of(rng, wood, wood, dark, paint, lambda _: steel)
-    layout = pick([_assault, _bolt_action, _bullpup], rng, (0.5, 0.36, 0.14))
-    layout(assembly, steel, grip, rng)
+    pick([_assault, _bolt_action, _bullpup], rng, (0.5, 0.36, 0.14))(assembly, steel, grip, rng)
 
 
 def _barrel(gun: Assembly, y: float, start: float, length: float, radius: float, color: Color, rng: Generator) -> None:
@@ -31,11 +30,9 @@ def _scope(gun: Assembly, y: float, z: float, rng: Generator) -> None:
         gun.add(box((0.015, 0.04, 0.015), (0, y + 0.012, mount)), color)
 
 
-def _stock(gun: Assembly, start: float, end: float, color: Color, rng: Generator) -> None:
-    """From the receiver's rear to the shoulder, solid, skeletal or a tube."""
-    drop, butt, thick = rng.uniform(0.0, 0.05), rng.uniform(0.08, 0.13), rng.uniform(0.026, 0.04)
-    top = 0.01
-    rear = top - drop
+def _stock(gun: Assembly, color: Color, rng: Generator) -> None:
+    start, end, top = 0.19, rng.uniform(0.42, 0.5), 0.01
+    rear, butt, thick = top - rng.uniform(0.0, 0.05), rng.uniform(0.08, 0.13), rng.uniform(0.026, 0.04)
     kind = pick(["solid", "solid", "skeleton", "tube"], rng)
     if kind == "solid":
         outline = [(start, top), (end, rear), (end, rear - butt), (start + 0.05, -0.05), (start, -0.04)]
@@ -61,10 +58,9 @@ def _magazine(gun: Assembly, y: float, z: float, color: Color, rng: Generator) -
     if kind == "drum":
         gun.add(cylinder(0.07, 0.06, (0, y - 0.07, z), "x", sections=16), color)
         return
-    length *= 0.45 if kind == "short" else 1.0
     turn = np.linspace(0, 1, 6)
     front = z - wide / 2 - (0.06 * turn**2 if kind == "curved" else 0.015 * turn)
-    heights = y - length * turn
+    heights = y - (length * 0.45 if kind == "short" else length) * turn
     outline = [*zip(front, heights, strict=True), *zip(front[::-1] + wide, heights[::-1], strict=True)]
     gun.add(extrude(outline, 0.024, "x"), color)
 
@@ -79,7 +75,7 @@ def _assault(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> None:
         gun.add(cylinder(0.027, length, (0, 0, -0.08 - length / 2), "z", sections=10), grip)
     else:
         gun.add(box((0.036, 0.05, length), (0, -0.004, -0.08 - length / 2)), grip)
-    _stock(gun, 0.19, rng.uniform(0.42, 0.5), grip, rng)
+    _stock(gun, grip, rng)
     _grip(gun, low, 0.15, grip if chance(0.5, rng) else dark(rng), rng)
     _magazine(gun, low, rng.uniform(0.02, 0.06), steel if chance(0.6, rng) else dark(rng), rng)
     kind = pick(["scope", "handle", "rail"], rng)
@@ -107,16 +103,15 @@ def _bolt_action(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> No
         _barrel(gun, -0.014, 0.0, 0.48, 0.012, steel, rng)
         gun.add(cylinder(0.026, 0.12, (0, -0.012, -0.24), "z", sections=10), grip)
     gun.add(rod((0, 0.012, 0.17), (0.06, -0.005, 0.18), 0.006, sections=6), metal(rng))
-    guard = [(0, -0.04, 0.1), (0, -0.075, 0.11), (0, -0.075, 0.18), (0, -0.05, 0.19)]
-    gun.add(bars(guard, 0.005, 4), steel)
+    gun.add(bars([(0, -0.04, 0.1), (0, -0.075, 0.11), (0, -0.075, 0.18), (0, -0.05, 0.19)], 0.005, 4), steel)
     if chance(0.6, rng):
         _scope(gun, 0.03, 0.06, rng)
     if chance(0.5, rng):
         _magazine(gun, -0.03, 0.04, steel, rng)
     if chance(0.4, rng):
         for x in (-0.07, 0.07):
-            leg = rod((0, -0.01, -0.25), (x, -rng.uniform(0.14, 0.2), -0.27), 0.007, sections=6)
-            gun.add(leg, dark(rng))
+            foot = (x, -rng.uniform(0.14, 0.2), -0.27)
+            gun.add(rod((0, -0.01, -0.25), foot, 0.007, sections=6), dark(rng))
 
 
 def _bullpup(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> None:

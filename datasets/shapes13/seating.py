@@ -4,20 +4,8 @@ import numpy as np
 from numpy.random import Generator
 
 from datasets.shapes13.assembly import Assembly, Color
-from datasets.shapes13.draws import any_of, chance, dark, fabric, light, metal, paint, pick, steel, vivid, wood
+from datasets.shapes13.draws import any_of, chance, dark, fabric, light, metal, one_of, paint, pick, steel, vivid, wood
 from datasets.shapes13.parts import box, cushion, cylinder, moved, rod, sweep, turned
-
-
-def bench(assembly: Assembly, rng: Generator) -> None:
-    """A park bench, a plank on supports, a picnic table with seats, or a box."""
-    layout = pick([_park_bench, _plank_bench, _picnic_bench, _solid_bench], rng, (0.5, 0.25, 0.12, 0.13))
-    layout(assembly, rng)
-
-
-def sofa(assembly: Assembly, rng: Generator) -> None:
-    """A couch, a corner sofa or a day bed."""
-    layout = pick([_couch, _corner_sofa, _day_bed], rng, (0.72, 0.18, 0.1))
-    layout(assembly, rng)
 
 
 def _park_bench(bench: Assembly, rng: Generator) -> None:
@@ -52,8 +40,7 @@ def _plank_bench(bench: Assembly, rng: Generator) -> None:
     bench.add(box((1, thick, depth), (0, seat - thick / 2, 0)), base if chance(0.4, rng) else top)
     if chance(0.4, rng):
         bench.add(cushion((0.98, 0.07, depth * 0.97), (0, seat + 0.02, 0), 0.15), top)
-    kind, x = pick(["legs", "slabs", "frames"], rng), rng.uniform(0.36, 0.47)
-    leg = seat - thick
+    kind, x, leg = pick(["legs", "slabs", "frames"], rng), rng.uniform(0.36, 0.47), seat - thick
     if kind == "slabs":
         bench.pair(box((rng.uniform(0.03, 0.1), leg, depth * 0.9), (x, leg / 2, 0)), base)
     else:
@@ -92,6 +79,9 @@ def _solid_bench(bench: Assembly, rng: Generator) -> None:
         bench.pair(box((0.05, 0.18, depth), (0.475, seat + 0.09, 0)), body)
 
 
+bench = one_of({_park_bench: 0.5, _plank_bench: 0.25, _picnic_bench: 0.12, _solid_bench: 0.13})
+
+
 def _couch(sofa: Assembly, rng: Generator) -> None:
     width, depth = pick([0.62, 0.85, 1.0, 1.0], rng), rng.uniform(0.38, 0.48)
     cloth, seats, rear = fabric(rng), 3 if width == 1.0 else 2, depth / 2
@@ -103,8 +93,7 @@ def _couch(sofa: Assembly, rng: Generator) -> None:
     middles = [(index - (seats - 1) / 2) * each for index in range(seats)]
     for x in middles:
         sofa.add(cushion((each * 0.99, seat * 0.5, depth * 0.85), (x, seat * 0.82, -0.03), 0.25), accent)
-    back = seat + rng.uniform(0.16, 0.26)
-    recline = rng.uniform(2, 10)
+    back, recline = seat + rng.uniform(0.16, 0.26), rng.uniform(2, 10)
     rest = cushion((width, back - low, 0.11), (0, (back + low) / 2, rear - 0.05), softness)
     sofa.add(turned(rest, recline, "x", (0, low, rear)), cloth)
     if chance(0.6, rng):
@@ -162,3 +151,6 @@ def _feet(sofa: Assembly, width: float, depth: float, height: float, color: Colo
     for z in (-depth / 2 + 0.04, depth / 2 - 0.04):
         middle = (width / 2 - 0.05, height / 2, z)
         sofa.pair(cylinder(0.014, height + 0.02, middle, end_radius=0.02, sections=8), color)
+
+
+sofa = one_of({_couch: 0.72, _corner_sofa: 0.18, _day_bed: 0.1})
