@@ -32,8 +32,39 @@ def chair(assembly: Assembly, rng: Generator) -> None:
 
 
 def _framed(chair: Assembly, plan: _Plan, rng: Generator) -> None:
-    for fit in (_seat, _legs, _back):
-        fit(chair, plan, rng)
+    width, depth, seat = plan.width, plan.depth, plan.seat
+    kind, thickness = pick(["slab", "cushion", "pad on slab", "round", "slats"], rng), rng.uniform(0.03, 0.08)
+    middle = (0, seat - thickness / 2, 0)
+    if kind == "slab":
+        chair.add(box((width, thickness, depth), middle), plan.pad)
+    elif kind == "cushion":
+        chair.add(cushion((width * 1.02, thickness * 1.6, depth * 1.02), middle, 0.25), plan.pad)
+    elif kind == "pad on slab":
+        chair.add(box((width, thickness, depth), middle), plan.frame)
+        chair.add(cushion((width * 0.94, 0.06, depth * 0.94), (0, seat + 0.01, 0), 0.3), plan.pad)
+    elif kind == "round":
+        mesh = cylinder(width * 0.53, thickness, middle, sections=24)
+        mesh.vertices[:, 2] *= depth / width
+        chair.add(mesh, plan.pad)
+    else:
+        for z in np.linspace(-0.42, 0.42, 5) * depth:
+            chair.add(box((width, 0.025, depth * 0.14), (0, seat - 0.012, z)), plan.pad)
+        chair.pair(box((0.03, 0.03, depth * 0.96), (width * 0.45, seat - 0.035, 0)), plan.frame)
+    radius, splay = rng.uniform(0.013, 0.034), pick([0.0, 0.0, rng.uniform(0.02, 0.1)], rng)
+    sections = 4 if chance(0.5, rng) else 8
+    x, z, top, taper = width / 2 - radius, depth / 2 - radius, seat - 0.02, rng.uniform(0.5, 1.0)
+    for side in (-1, 1):
+        foot = (x + splay, 0, side * (z + splay))
+        chair.pair(rod(foot, (x, top, side * z), radius * taper * 1.2, radius * 1.2, sections), plan.frame)
+    stretchers = pick(["none", "h", "box", "apron"], rng)
+    height, outer = seat * rng.uniform(0.25, 0.5), x + splay / 2
+    if stretchers in ("h", "box"):
+        chair.pair(rod((outer, height, -z), (outer, height, z), radius * 0.7, sections=6), plan.frame)
+        for cross in (0,) if stretchers == "h" else (-z, z):
+            chair.add(rod((-x, height, cross), (x, height, cross), radius * 0.7, sections=6), plan.frame)
+    elif stretchers == "apron":
+        chair.add(box((width * 0.92, 0.07, depth * 0.92), (0, seat - 0.06, 0)), plan.frame)
+    _back(chair, plan, rng)
     if chance(0.4, rng):
         _arms(chair, plan, rng)
 
@@ -154,44 +185,6 @@ def _cantilever(chair: Assembly, plan: _Plan, rng: Generator) -> None:
         arm, z = seat + rng.uniform(0.16, 0.24), front * 0.6
         chair.pair(rod((side, arm, z), (side, arm, rear), radius * 1.4), plan.accent)
         chair.pair(rod((side, seat, z), (side, arm, z), radius), plan.frame)
-
-
-def _seat(chair: Assembly, plan: _Plan, rng: Generator) -> None:
-    width, depth, seat = plan.width, plan.depth, plan.seat
-    kind, thickness = pick(["slab", "cushion", "pad on slab", "round", "slats"], rng), rng.uniform(0.03, 0.08)
-    middle = (0, seat - thickness / 2, 0)
-    if kind == "slab":
-        chair.add(box((width, thickness, depth), middle), plan.pad)
-    elif kind == "cushion":
-        chair.add(cushion((width * 1.02, thickness * 1.6, depth * 1.02), middle, 0.25), plan.pad)
-    elif kind == "pad on slab":
-        chair.add(box((width, thickness, depth), middle), plan.frame)
-        chair.add(cushion((width * 0.94, 0.06, depth * 0.94), (0, seat + 0.01, 0), 0.3), plan.pad)
-    elif kind == "round":
-        mesh = cylinder(width * 0.53, thickness, middle, sections=24)
-        mesh.vertices[:, 2] *= depth / width
-        chair.add(mesh, plan.pad)
-    else:
-        for z in np.linspace(-0.42, 0.42, 5) * depth:
-            chair.add(box((width, 0.025, depth * 0.14), (0, seat - 0.012, z)), plan.pad)
-        chair.pair(box((0.03, 0.03, depth * 0.96), (width * 0.45, seat - 0.035, 0)), plan.frame)
-
-
-def _legs(chair: Assembly, plan: _Plan, rng: Generator) -> None:
-    radius, splay = rng.uniform(0.013, 0.034), pick([0.0, 0.0, rng.uniform(0.02, 0.1)], rng)
-    sections = 4 if chance(0.5, rng) else 8
-    x, z, top, taper = plan.width / 2 - radius, plan.depth / 2 - radius, plan.seat - 0.02, rng.uniform(0.5, 1.0)
-    for side in (-1, 1):
-        foot = (x + splay, 0, side * (z + splay))
-        chair.pair(rod(foot, (x, top, side * z), radius * taper * 1.2, radius * 1.2, sections), plan.frame)
-    kind = pick(["none", "h", "box", "apron"], rng)
-    height, outer = plan.seat * rng.uniform(0.25, 0.5), x + splay / 2
-    if kind in ("h", "box"):
-        chair.pair(rod((outer, height, -z), (outer, height, z), radius * 0.7, sections=6), plan.frame)
-        for cross in (0,) if kind == "h" else (-z, z):
-            chair.add(rod((-x, height, cross), (x, height, cross), radius * 0.7, sections=6), plan.frame)
-    elif kind == "apron":
-        chair.add(box((plan.width * 0.92, 0.07, plan.depth * 0.92), (0, plan.seat - 0.06, 0)), plan.frame)
 
 
 def _back(chair: Assembly, plan: _Plan, rng: Generator) -> None:

@@ -44,37 +44,32 @@ def _hsv(hue: _Bounds, saturation: _Bounds, value: _Bounds) -> Material:
     return lambda rng: colorsys.hsv_to_rgb(rng.uniform(*hue), rng.uniform(*saturation), rng.uniform(*value))
 
 
+def _either(*shares: tuple[float, Material]) -> Material:
+    """Of several materials, each with the sum of its probability and those before it."""
+
+    def material(rng: Generator) -> Color:
+        draw = rng.uniform()
+        return next(material for bound, material in shares if draw < bound)(rng)
+
+    return material
+
+
 _ANY, _NEUTRAL = (0.0, 1.0), (0.0, 0.06)
 dark = _hsv(_ANY, _NEUTRAL, (0.06, 0.24))  # rubber, black plastic, dark leather
 steel = _hsv(_ANY, _NEUTRAL, (0.35, 0.75))  # bare and dull
 light = _hsv(_ANY, _NEUTRAL, (0.80, 0.97))  # white plastic, lacquer, paper
 wood = _hsv((0.03, 0.11), (0.35, 0.75), (0.28, 0.88))  # from maple to walnut and mahogany
 vivid = _hsv(_ANY, (0.65, 1.0), (0.5, 0.95))  # saturated paint of any hue
-_polished = _hsv((0.55, 0.65), (0.0, 0.1), (0.4, 0.82))
-_brass = _hsv((0.06, 0.13), (0.4, 0.65), (0.55, 0.8))
-_pastel = _hsv(_ANY, (0.25, 0.7), (0.3, 0.9))
-_cloth = _hsv(_ANY, (0.1, 0.7), (0.2, 0.9))
+_brass, _polished = _hsv((0.06, 0.13), (0.4, 0.65), (0.55, 0.8)), _hsv((0.55, 0.65), (0.0, 0.1), (0.4, 0.82))
+metal = _either((0.12, _brass), (1.0, _polished))
+_tone, _pastel = _hsv(_ANY, _NEUTRAL, (0.08, 0.95)), _hsv(_ANY, (0.25, 0.7), (0.3, 0.9))
+paint = _either((0.3, _tone), (0.75, vivid), (1.0, _pastel))  # of bodies: white, silver, grey, black, or any hue
+fabric = _either((0.25, paint), (1.0, _hsv(_ANY, (0.1, 0.7), (0.2, 0.9))))  # cloth and leather, mostly muted
 
 
 def grey(low: float, high: float, rng: Generator) -> Color:
     """A neutral tone with a trace of hue."""
     return _hsv(_ANY, _NEUTRAL, (low, high))(rng)
-
-
-def metal(rng: Generator) -> Color:
-    """Steel and aluminium; now and then brass or copper."""
-    return _brass(rng) if chance(0.12, rng) else _polished(rng)
-
-
-def paint(rng: Generator) -> Color:
-    """Body paint: any hue, or white, silver, grey, black."""
-    kind = rng.uniform()
-    return grey(0.08, 0.95, rng) if kind < 0.3 else vivid(rng) if kind < 0.75 else _pastel(rng)
-
-
-def fabric(rng: Generator) -> Color:
-    """Cloth and leather: any hue, mostly muted."""
-    return paint(rng) if chance(0.25, rng) else _cloth(rng)
 
 
 def glass(rng: Generator) -> Color:
