@@ -3,8 +3,6 @@
 from itertools import product
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 from numpy.random import Generator
 from trimesh import Trimesh
 
@@ -18,7 +16,7 @@ def _airliner(plane: Assembly, rng: Generator) -> None:
     hull, trim, tail_color = _colors(rng)
     wings = pick([hull, hull, trim, grey(0.5, 0.9, rng)], rng)
     fuselage = _fuselage(radius, 1.0, nose=rng.uniform(0.1, 0.18), tail=rng.uniform(0.25, 0.4), lift=0.6)
-    plane.add(fuselage, _fuselage_colors(fuselage, radius, 1.0, hull, trim, rng))
+    _add_fuselage(plane, fuselage, (radius, 1.0), hull, trim, rng)
     span, chord = rng.uniform(0.38, 0.55), rng.uniform(0.16, 0.26)
     lead, sweep = rng.uniform(-0.2, -0.05), rng.uniform(0.15, 0.38)
     height, rise = -0.5 * radius, rng.uniform(0.0, 0.07)
@@ -43,7 +41,7 @@ def _propeller_plane(plane: Assembly, rng: Generator) -> None:
     hull, trim, tail_color = _colors(rng)
     wings = pick([hull, trim], rng)
     fuselage = _fuselage(radius, length, nose=0.1, tail=rng.uniform(0.5, 0.65), lift=0.3, blunt=0.6)
-    plane.add(fuselage, _fuselage_colors(fuselage, radius, length, hull, trim, rng))
+    _add_fuselage(plane, fuselage, (radius, length), hull, trim, rng)
     biplane, high = chance(0.25, rng), chance(0.45, rng)
     span, chord, lead = rng.uniform(0.42, 0.62), rng.uniform(0.13, 0.2), rng.uniform(-0.24, -0.15)
     heights = [-0.7 * radius, 1.6 * radius] if biplane else [(1.0 if high else -0.6) * radius]
@@ -73,11 +71,10 @@ def _fighter(plane: Assembly, rng: Generator) -> None:
     colors = (grey(0.3, 0.7, rng), grey(0.2, 0.6, rng), paint(rng)) if camouflaged else _colors(rng)
     hull, trim, tail_color = colors
     fuselage = _fuselage(radius, 1.0, nose=rng.uniform(0.3, 0.45), tail=0.12, lift=0.0, end=0.7)
-    plane.add(fuselage, _fuselage_colors(fuselage, radius, 1.0, hull, trim, rng))
+    _add_fuselage(plane, fuselage, (radius, 1.0), hull, trim, rng)
     span, lead, back = rng.uniform(0.28, 0.42), rng.uniform(-0.15, 0.02), rng.uniform(0.3, 0.42)
     tip = (rng.uniform(0.15, 0.3), back - rng.uniform(-0.04, 0.06))
-    wings = wing((lead, back), tip, span, rng.uniform(-0.03, 0.03), 0.05, 0.0)
-    plane.pair(wings, trim if chance(0.4, rng) else hull)
+    plane.pair(wing((lead, back), tip, span, rng.uniform(-0.03, 0.03), 0.05, 0.0), trim if chance(0.4, rng) else hull)
     plane.add(ellipsoid((radius * 0.6, radius * 0.8, 0.13), (0, radius * 0.7, -0.2)), glass(rng))
     if chance(0.5, rng):
         fin = turned(wing((0.28, 0.46), (0.38, 0.48), 0.17, 0.0, 0.06, 0.0), 90 - rng.uniform(5, 25), "z")
@@ -137,16 +134,15 @@ def _fuselage(
     return loft(radius * scale * np.cos(angles), y, (share - 0.5) * length)
 
 
-def _fuselage_colors(
-    mesh: Trimesh, radius: float, length: float, hull: Color, trim: Color, rng: Generator
-) -> Float[ndarray, "face 3"]:
-    """Plain, or with a belly, a stripe of windows, a coloured nose or tail."""
+def _add_fuselage(plane: Assembly, mesh: Trimesh, size: Point, hull: Color, trim: Color, rng: Generator) -> None:
+    """Paint: plain, or with a belly, a stripe of windows, a coloured nose or tail; `size` is (radius, length)."""
+    radius, length = size
     kind, window, height = rng.integers(5), dark(rng), rng.uniform(-0.2, 0.3) * radius
     _, y, z = mesh.triangles_center.T[..., None]
     belly, stripe = y < height, np.abs(y - height) < 0.35 * radius
     trimmed = [z > np.inf, belly, stripe, z > 0.25 * length, z < -0.3 * length][kind]
     cockpit = (z < -0.4 * length) & (z > -0.47 * length) & (y > 0.25 * radius)
-    return np.select([cockpit, trimmed], [window, trim], hull)
+    plane.add(mesh, np.select([cockpit, trimmed], [window, trim], hull))
 
 
 def _fin(plane: Assembly, base: float, color: Color, rng: Generator, high_tail: bool, length: float = 1.0) -> float:

@@ -63,8 +63,7 @@ def _pickup(car: Assembly, rng: Generator) -> None:
 
 
 def _convertible(car: Assembly, rng: Generator) -> None:
-    shape = _varied(_CONVERTIBLE, rng)
-    color, leather = paint(rng), any_of(rng, dark, light, paint)
+    shape, color, leather = _varied(_CONVERTIBLE, rng), paint(rng), any_of(rng, dark, light, paint)
     _hull(car, shape, color, rng)
     width, top = shape.width, shape.clearance + shape.belt
     start, end = shape.hood - 0.5 + 0.02, shape.deck - 0.5
@@ -150,7 +149,6 @@ def _body(z: ndarray, half: ndarray, bottom: ndarray, top: ndarray, tumblehome: 
 
 
 def _cabin(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
-    """Glass from belt to roof, a roof, and pillars in the body's colour."""
     low = shape.clearance + shape.belt * 0.97
     high = low + shape.cabin
     side, inner = shape.width * 0.46, shape.width * 0.46 * rng.uniform(0.74, 0.88)
@@ -187,7 +185,6 @@ def _lamps(car: Assembly, width: float, height: float, end: float, rng: Generato
 
 
 def _fittings(car: Assembly, shape: _Shape, color: Color, rng: Generator) -> None:
-    """Wheels, lamps, bumpers, grille, mirrors, spoiler, spare wheel."""
     width, clearance, belt, wheel = shape.width, shape.clearance, shape.belt, shape.wheel
     tyre, arch, rim = dark(rng), dark(rng), any_of(rng, metal, metal, light, dark, vivid)
     for z in (0.19 + rng.uniform(-0.02, 0.02) - 0.5, 0.8 + rng.uniform(-0.03, 0.02) - 0.5):

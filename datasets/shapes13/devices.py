@@ -51,8 +51,7 @@ def _flat_screen(display: Assembly, case: Color, rng: Generator) -> None:
         display.add(sweep(path, 0.03), stand)
         display.add(box((0.4, 0.02, 0.03), (0, -0.01, -0.13)), stand)
     else:
-        size = (rng.uniform(0.06, 0.2), low + height * 0.4, 0.04)
-        display.add(box(size, (0, low * 0.5 + height * 0.2, 0.06)), stand)
+        display.add(box((rng.uniform(0.06, 0.2), low + height * 0.4, 0.04), (0, low * 0.5 + height * 0.2, 0.06)), stand)
         if kind == "neck":
             foot = cylinder(rng.uniform(0.15, 0.24), 0.025, (0, 0, 0.03), sections=24)
             foot.vertices[:, 0] *= rng.uniform(1.0, 1.6)

@@ -134,23 +134,18 @@ def extrude(outline: Path, thickness: float, axis: Axis, offset: float = 0.0) ->
 
 def _ear_clip(outline: Float[ndarray, "point 2"]) -> list[tuple[int, int, int]]:
     """Triangles of a simple counter-clockwise polygon."""
-    remaining = list(range(len(outline)))
-    triangles = []
+    remaining, triangles = list(range(len(outline))), []
     while len(remaining) > 3:
-        for position in range(len(remaining)):
-            ear = (remaining[position - 1], remaining[position], remaining[(position + 1) % len(remaining)])
-            others = [index for index in remaining if index not in ear]
-            if _is_ear(outline[list(ear)], outline[others]):
-                break
-        else:
-            # Only rounding gets here; any cut keeps the surface closed.
-            position, ear = 0, (remaining[-1], remaining[0], remaining[1])
+        cuts = list(zip(remaining[-1:] + remaining[:-1], remaining, remaining[1:] + remaining[:1], strict=True))
+        # Only rounding leaves no ear; any cut keeps the surface closed.
+        ear = next((cut for cut in cuts if _is_ear(outline, cut, remaining)), cuts[0])
         triangles.append(ear)
-        remaining.pop(position)
+        remaining.remove(ear[1])
     return [*triangles, (remaining[0], remaining[1], remaining[2])]
 
 
-def _is_ear(corners: Float[ndarray, "3 2"], others: Float[ndarray, "other 2"]) -> bool:
+def _is_ear(outline: Float[ndarray, "point 2"], cut: tuple[int, int, int], remaining: list[int]) -> bool:
+    corners, others = outline[list(cut)], outline[[index for index in remaining if index not in cut]]
     edges = np.roll(corners, -1, axis=0) - corners
     if edges[0, 0] * edges[1, 1] - edges[0, 1] * edges[1, 0] <= 0:
         return False

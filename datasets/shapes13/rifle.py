@@ -110,8 +110,7 @@ def _bolt_action(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> No
         _magazine(gun, -0.03, 0.04, steel, rng)
     if chance(0.4, rng):
         for x in (-0.07, 0.07):
-            foot = (x, -rng.uniform(0.14, 0.2), -0.27)
-            gun.add(rod((0, -0.01, -0.25), foot, 0.007, sections=6), dark(rng))
+            gun.add(rod((0, -0.01, -0.25), (x, -rng.uniform(0.14, 0.2), -0.27), 0.007, sections=6), dark(rng))
 
 
 def _bullpup(gun: Assembly, steel: Color, grip: Color, rng: Generator) -> None:

@@ -149,8 +149,7 @@ def _day_bed(sofa: Assembly, rng: Generator) -> None:
 
 def _feet(sofa: Assembly, width: float, depth: float, height: float, color: Color) -> None:
     for z in (-depth / 2 + 0.04, depth / 2 - 0.04):
-        middle = (width / 2 - 0.05, height / 2, z)
-        sofa.pair(cylinder(0.014, height + 0.02, middle, end_radius=0.02, sections=8), color)
+        sofa.pair(cylinder(0.014, height + 0.02, (width / 2 - 0.05, height / 2, z), end_radius=0.02, sections=8), color)
 
 
 sofa = one_of({_couch: 0.72, _corner_sofa: 0.18, _day_bed: 0.1})

@@ -41,8 +41,7 @@ def _pedestal(table: Assembly, rng: Generator) -> None:
         return
     table.add(cylinder(neck, height - 0.03, (0, height / 2, 0)), leg)
     for angle in np.arange(4) * np.pi / 2 + pick([0, np.pi / 4], rng):
-        end = (foot * np.cos(angle), 0.012, foot * np.sin(angle))
-        table.add(rod((0, height * 0.2, 0), end, 0.022, 0.016, 6), leg)
+        table.add(rod((0, height * 0.2, 0), (foot * np.cos(angle), 0.012, foot * np.sin(angle)), 0.022, 0.016, 6), leg)
 
 
 def _desk(desk: Assembly, rng: Generator) -> None:
@@ -154,8 +153,7 @@ def _shelves(piece: Assembly, size: Point, low: float, body: Color, inside: Colo
     piece.add(box((width, height, 0.015), (0, middle, depth / 2)), inside)
     rows = max(2, round(height / rng.uniform(0.2, 0.32)))
     for row in range(rows + 1):
-        y = low + board / 2 + row * (height - board) / rows
-        piece.add(box((width - 2 * board, board, depth), (0, y, 0)), body)
+        piece.add(box((width - 2 * board, board, depth), (0, low + board / 2 + row * (height - board) / rows, 0)), body)
     if chance(0.5, rng):
         piece.add(box((board, height - board, depth * 0.98), (0, middle, 0)), body)
     if chance(0.6, rng):
