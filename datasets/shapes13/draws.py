@@ -45,7 +45,7 @@ def _hsv(hue: _Bounds, saturation: _Bounds, value: _Bounds) -> Material:
 
 
 def _either(*shares: tuple[float, Material]) -> Material:
-    """Of several materials, each with the sum of its probability and those before it."""
+    """One of several materials, each given with the sum of its probability and of those before it."""
 
     def material(rng: Generator) -> Color:
         draw = rng.uniform()
@@ -61,7 +61,7 @@ light = _hsv(_ANY, _NEUTRAL, (0.80, 0.97))  # white plastic, lacquer, paper
 wood = _hsv((0.03, 0.11), (0.35, 0.75), (0.28, 0.88))  # from maple to walnut and mahogany
 vivid = _hsv(_ANY, (0.65, 1.0), (0.5, 0.95))  # saturated paint of any hue
 _brass, _polished = _hsv((0.06, 0.13), (0.4, 0.65), (0.55, 0.8)), _hsv((0.55, 0.65), (0.0, 0.1), (0.4, 0.82))
-metal = _either((0.12, _brass), (1.0, _polished))
+metal = _either((0.12, _brass), (1.0, _polished))  # steel and aluminium; now and then brass or copper
 _tone, _pastel = _hsv(_ANY, _NEUTRAL, (0.08, 0.95)), _hsv(_ANY, (0.25, 0.7), (0.3, 0.9))
 paint = _either((0.3, _tone), (0.75, vivid), (1.0, _pastel))  # of bodies: white, silver, grey, black, or any hue
 fabric = _either((0.25, paint), (1.0, _hsv(_ANY, (0.1, 0.7), (0.2, 0.9))))  # cloth and leather, mostly muted
