@@ -170,3 +170,13 @@ class RenderOutput(TensorRecord):
     weights: Float[Tensor, "*batch ray sample"]
     edges: Float[Tensor, "*batch ray edge"]
     coarse: "RenderOutput | None" = None
+
+
+@dataclass(frozen=True)
+class ImageOutput(TensorRecord):
+    """A rendered view: colour in [0, 1], opacity in [0, 1], distances in units of t (z-depth by default)."""
+
+    color: Float[Tensor, "height width 3"]
+    opacity: Float[Tensor, "height width"]
+    distance: Float[Tensor, "height width"]
+    median_distance: Float[Tensor, "height width"]

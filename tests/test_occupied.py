@@ -194,9 +194,10 @@ def test_a_similarity_of_the_world_does_not_change_the_picture(repository, monke
 def test_a_model_that_cannot_skip_says_so(repository, changes):
     net = small_net(repository, changes)
     features = net.encode(random_photos(ring_cameras(1)))
-    with pytest.raises(UserError, match="quality=exact") as caught:
-        render_image(net, features, View(target(), NEAR, FAR, WHITE), quality="fast")
-    assert "\n" not in str(caught.value)
+    for quality in ("fast", "baked"):
+        with pytest.raises(UserError, match=f"quality={quality}.*quality=exact") as caught:
+            render_image(net, features, View(target(), NEAR, FAR, WHITE), quality=quality)
+        assert "\n" not in str(caught.value)
 
 
 def test_the_original_and_normalised_device_coordinates_are_exact_only(repository):
@@ -207,5 +208,6 @@ def test_the_original_and_normalised_device_coordinates_are_exact_only(repositor
     with pytest.raises(UserError, match="quality=exact"):
         render_image(original, original.encode(photos), View(target(), NEAR, FAR, WHITE), quality="high")
     net = small_net(repository)
-    with pytest.raises(UserError, match="quality=exact"):
-        render_image(net, net.encode(photos), View(target(), NEAR, FAR, WHITE, ndc=(1.0, 1.0)), quality="high")
+    for quality in ("high", "baked"):
+        with pytest.raises(UserError, match="quality=exact"):
+            render_image(net, net.encode(photos), View(target(), NEAR, FAR, WHITE, ndc=(1.0, 1.0)), quality=quality)

@@ -9,7 +9,7 @@ from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import render_image
 from pixelnerf.model.lookup import Features
 from pixelnerf.model.photo_colors import PhotoColors, SeenColors, seen_colors
-from pixelnerf.types import Gaussians, Photos, View
+from pixelnerf.types import Photos, View
 
 WHITE = torch.ones(1, 3)
 BOTH = {"field.photo_colors": True, "encoder.thin_channels": 4}
@@ -103,13 +103,12 @@ def test_what_projects_beside_a_photo_is_not_seen_in_it():
     """One camera frame; a point on the axis, one beside the picture, and one behind the camera."""
     means = torch.tensor([[0.0, 0.0, 2.0], [5.0, 0.0, 2.0], [0.0, 0.0, -2.0]])[None, None, :, None]
     ray = torch.tensor([0.0, 0.0, 1.0]).expand(1, 1, 3, 3)
-    nothing = torch.zeros(1, 1, 3, 1)
     found = Features(
         torch.rand(1, 1, 3, 7),
         torch.tensor([[[True, True, False]]]),
         torch.tensor([[[True, False, True]]]),
     )
-    photos = seen_colors(found, Gaussians(means, ray, nothing, nothing))
+    photos = seen_colors(found, means, ray)
     assert photos.seen.flatten().tolist() == [True, False, False]
     assert photos.along.flatten().tolist() == pytest.approx([1.0, 0.3714, -1.0], abs=1e-4)
     assert torch.equal(photos.colors[0, 0, :, 0], found.values[0, 0, :, :3])

@@ -1,5 +1,6 @@
 import torch
 from training_runs import compose_values
+
 from pixelnerf.checkpoints.checkpoint import load_checkpoint, load_start
 from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.config import parse_config

@@ -21,13 +21,13 @@ from torch.utils.benchmark import timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from pixelnerf.geometry.rays import image_rays
-from pixelnerf.model.image import ImageOutput, render_image
+from pixelnerf.model.image import render_image
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupied import Quality, shared_grid
 from pixelnerf.model.original import OriginalRenderer
 from pixelnerf.scenes.photos import stack_photos
 from pixelnerf.scenes.scene import Scene
-from pixelnerf.types import Cameras, Photos, Rays, RenderOutput
+from pixelnerf.types import Cameras, ImageOutput, Photos, Rays, RenderOutput
 
 Work = Callable[[], object]
 

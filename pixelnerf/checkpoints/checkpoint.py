@@ -95,8 +95,8 @@ def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> No
     """Fills a net with the weights of a checkpoint or a shared file, as the start of a new run.
 
     The number and placement of samples can differ: weights do not depend on them, and few samples are enough early in
-    training. Layers of options that only the new run switches on keep their initial weights, and so do the further blocks
-    of a deeper backbone (`DEEPER`), which is the same function at first.
+    training. Layers of options that only the new run switches on keep their initial weights, and so do the further
+    blocks of a deeper backbone (`DEEPER`), which is the same function at first.
 
     Raises:
         UserError: as `load_checkpoint`, or it is of another model; the message names the first difference.

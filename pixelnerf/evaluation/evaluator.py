@@ -23,10 +23,10 @@ from pixelnerf.evaluation.methods import (
 from pixelnerf.evaluation.protocol import Item, ProtocolConfig
 from pixelnerf.evaluation.results import Measurement, Scores
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, sharpness, ssim, truncate_to_8_bits
-from pixelnerf.model.image import ImageOutput
 from pixelnerf.model.net import Net
 from pixelnerf.scenes.rendering import RenderOptions, TimedRender, render_views
 from pixelnerf.scenes.scene import Scene
+from pixelnerf.types import ImageOutput
 
 
 @dataclass(frozen=True)

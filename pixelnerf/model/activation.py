@@ -39,11 +39,11 @@ def initialize_density_head(head: nn.Linear, config: ActivationConfig) -> None:
 
 
 def activate(
-    raw_density: Float[Tensor, "*batch"],
+    raw_density: Float[Tensor, "*#batch"],
     raw_color: Float[Tensor, "*batch 3"],
     config: ActivationConfig,
     generator: torch.Generator | None,
-) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch 3"]]:
+) -> tuple[Float[Tensor, "*#batch"], Float[Tensor, "*batch 3"]]:
     """Density >= 0 and colour, always in float32. Noise is added only if there is a generator."""
     raw_density, raw_color = raw_density.float(), raw_color.float()
     if generator is not None and config.density_noise > 0:

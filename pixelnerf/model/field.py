@@ -116,12 +116,12 @@ class ResidualField(nn.Module):
 
     def hidden(
         self,
-        positions: Float[Tensor, "batch view ray sample position"],
+        positions: Float[Tensor, "batch view #ray sample position"],
         directions: Float[Tensor, "batch view ray direction"],
-        injected: Float[Tensor, "batch view ray sample block width"],
-        valid: Bool[Tensor, "batch view ray sample"],
+        injected: Float[Tensor, "batch view #ray sample block width"],
+        valid: Bool[Tensor, "batch view #ray sample"],
         present: Bool[Tensor, "batch view"],
-    ) -> tuple[Float[Tensor, "batch view ray sample width"], Float[Tensor, "batch ray sample width"]]:
+    ) -> tuple[Float[Tensor, "batch view #ray sample width"], Float[Tensor, "batch #ray sample width"]]:
         """Each view's vector before pooling, and the pooled vector that `heads` reads; arguments as for `forward`."""
         if self.config.direction == "input":
             along = directions[..., None, :].expand(*positions.shape[:-1], directions.shape[-1])
@@ -136,11 +136,11 @@ class ResidualField(nn.Module):
 
     def heads(
         self,
-        pooled: Float[Tensor, "batch ray sample width"],
+        pooled: Float[Tensor, "batch #ray sample width"],
         directions: Float[Tensor, "batch view ray direction"],
         present: Bool[Tensor, "batch view"],
-    ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
-        """Raw density and raw colour of pooled vectors."""
+    ) -> tuple[Float[Tensor, "batch #ray sample"], Float[Tensor, "batch ray sample 3"]]:
+        """Raw density and raw colour of pooled vectors, which may be the same for all rays."""
         x = F.relu(pooled)
         raw_density = self.density(x)[..., 0]
         if self.config.direction == "input":

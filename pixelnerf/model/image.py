@@ -1,7 +1,6 @@
 """Rendering whole images in chunks of rays, so that any size fits into memory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -9,11 +8,12 @@ from torch import Tensor
 
 from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import image_rays, within_cube
+from pixelnerf.model.baked import BakedVolume, render_baked
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupancy import OccupancyGrid
 from pixelnerf.model.occupied import Quality, render_occupied, shared_grid
 from pixelnerf.model.placement import samples_per_ray
-from pixelnerf.types import Rays, RenderOutput, SceneFeatures, TensorRecord, View
+from pixelnerf.types import ImageOutput, Rays, RenderOutput, SceneFeatures, View
 
 RENDERER_VERSION = 2
 """Raise it when the same weights render differently: stored evaluation results are then measured again."""
@@ -28,16 +28,6 @@ BYTES_PER_UNIT = 40
 MARCHED_RAYS_PER_CHUNK = 1 << 12
 
 
-@dataclass(frozen=True)
-class ImageOutput(TensorRecord):
-    """A rendered view: colour in [0, 1], opacity in [0, 1], distances in units of t (z-depth by default)."""
-
-    color: Float[Tensor, "height width 3"]
-    opacity: Float[Tensor, "height width"]
-    distance: Float[Tensor, "height width"]
-    median_distance: Float[Tensor, "height width"]
-
-
 @torch.no_grad()
 def render_image(
     net: Net,
@@ -45,7 +35,7 @@ def render_image(
     view: View,
     rays_per_chunk: int | None = None,
     quality: Quality = "exact",
-    grid: OccupancyGrid | None = None,
+    grid: OccupancyGrid | BakedVolume | None = None,
 ) -> ImageOutput:
     """Renders a view of one encoded scene (batch of 1). Colours are clipped.
 
@@ -57,6 +47,8 @@ def render_image(
     """
     if grid is None:
         grid = shared_grid(net, features, [view], quality)
+    if isinstance(grid, BakedVolume):
+        return render_baked(grid, view, net.config.renderer.normalize_directions)
     width, height = view.camera.sizes.tolist()
     rays = image_rays(view.camera, view.near, view.far)
     if view.ndc is not None:

@@ -17,6 +17,7 @@ from torch.profiler import record_function
 from typing_extensions import override
 
 from pixelnerf.errors import UserError
+from pixelnerf.geometry.cameras import rotate
 from pixelnerf.model.activation import activate
 from pixelnerf.model.config import ModelConfig, PhotoParts
 from pixelnerf.model.encoder import Encoder
@@ -36,7 +37,7 @@ from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures
 class RawRadiance(TensorRecord):
     """A field's density and colour before their activations, and the photos' colours to mix in, if any."""
 
-    density: Float[Tensor, "batch ray sample"]
+    density: Float[Tensor, "batch #ray sample"]
     color: Float[Tensor, "batch ray sample 3"]
     photos: PhotoBlend | None = None
 
@@ -166,8 +167,20 @@ class PhotoNet(Net):
             return replace(features, full=build_scene_features(photos, self._full_maps(groups), levels))
 
     @override
-    def query(self, features: SceneFeatures, field: int, gaussians: Gaussians) -> RawRadiance:
+    def query(
+        self,
+        features: SceneFeatures,
+        field: int,
+        gaussians: Gaussians,
+        toward: Float[Tensor, "batch toward 3"] | None = None,
+    ) -> RawRadiance:
+        """As for any net; or, given directions `toward`, the colours along each of them of all samples of one ray.
+
+        The density is that of the ray (batch, 1, sample) then, and colours and the photos' blend are (batch, toward,
+        sample). The Gaussians must not depend on the direction, and neither may the density.
+        """
         in_views = to_view_frames(gaussians, features.cameras)
+        rays = in_views.directions
         with record_function("look-up"):
             found = look_up(features, field, in_views, self._lookup.mode)
             full = look_up(features.full, 0, in_views, self._lookup.mode) if features.full is not None else None
@@ -178,7 +191,9 @@ class PhotoNet(Net):
         samples = gaussians.means.shape[-3:-1]
         with record_function("encoding"):
             positions = encode_positions(in_views, features, self.config.position)
-            directions = encode_directions(in_views.directions, self._direction)
+            if toward is not None:
+                rays = rotate(features.cameras.poses[..., :3, :3].mT, toward[:, None])
+            directions = encode_directions(rays, self._direction)
         residual = cast(ResidualField, self.fields[field])
         with record_function("mlp"):
             views, pooled = residual.hidden(
@@ -192,7 +207,8 @@ class PhotoNet(Net):
         if full is None or residual.photo_colors is None:
             return RawRadiance(density, color)
         with record_function("photo colours"):
-            return RawRadiance(density, color, residual.photo_colors(views, pooled, seen_colors(full, in_views)))
+            photos = seen_colors(full, in_views.means, rays)
+            return RawRadiance(density, color, residual.photo_colors(views, pooled, photos))
 
     def _projected_maps(self, groups: list[PhotoGroup]) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
         """Per group, its indices and each field's maps."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,12 +21,19 @@ from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import within_cube
 from pixelnerf.geometry.sampling import resample_edges, stratified_edges
 from pixelnerf.geometry.volume import compositing_weights
-from pixelnerf.model.net import Net
-from pixelnerf.model.occupancy import OccupancyGrid, build_occupancy, check_can_skip
+from pixelnerf.model.baked import BakedVolume
+from pixelnerf.model.baking import bake
+from pixelnerf.model.cells import check_cells
+from pixelnerf.model.net import Net, PhotoNet
+from pixelnerf.model.occupancy import OccupancyGrid, build_occupancy
 from pixelnerf.types import Cameras, Rays, RenderOutput, SceneFeatures, TensorRecord, View
 
-Quality = Literal["exact", "high", "fast"]
-"""`exact` evaluates every sample in two passes, as in training; the others skip empty space."""
+Quality = Literal["exact", "high", "fast", "baked"]
+"""`exact` evaluates every sample in two passes, as in training; `high` and `fast` skip empty space; `baked` renders a
+volume, which all views of a scene share, without the network."""
+
+# Along the longest side of a baked object.
+BAKED_CELLS = 56
 
 # Added to every occupied step's weight in the histogram that places the frusta (mip-NeRF's padding).
 PADDING = 0.01
@@ -59,8 +66,10 @@ class March(TensorRecord):
     occupied: Bool[Tensor, "batch ray step"]
 
 
-def shared_grid(net: Net, features: SceneFeatures, views: Sequence[View], quality: Quality) -> OccupancyGrid | None:
-    """The grid that all views of an encoded scene share; None for `exact` quality.
+def shared_grid(
+    net: Net, features: SceneFeatures, views: Sequence[View], quality: Quality
+) -> OccupancyGrid | BakedVolume | None:
+    """The grid or volume that all views of an encoded scene share; None for `exact` quality.
 
     Raises:
         UserError: the net or the scene needs `exact` quality.
@@ -68,6 +77,8 @@ def shared_grid(net: Net, features: SceneFeatures, views: Sequence[View], qualit
     if quality == "exact":
         return None
     check_quality(net, quality, in_ndc=any(view.ndc is not None for view in views))
+    if quality == "baked":
+        return bake(cast(PhotoNet, net), features, views, BAKED_CELLS)
     settings = SETTINGS[quality]
     cameras = Cameras(*(torch.stack(parts) for parts in zip(*(_camera_parts(view) for view in views), strict=True)))
     near, far = min(view.near for view in views), max(view.far for view in views)
@@ -77,7 +88,7 @@ def shared_grid(net: Net, features: SceneFeatures, views: Sequence[View], qualit
 def check_quality(net: Net, quality: Quality, in_ndc: bool = False) -> None:
     """Raises a UserError if a net, or a scene in normalised device coordinates, needs `exact` quality."""
     if quality != "exact":
-        check_can_skip(net)
+        check_cells(net, quality)
         if in_ndc:
             raise UserError(f"quality={quality} does not support normalised device coordinates; set quality=exact")
 

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pixelnerf.model.lookup import Features
-from pixelnerf.types import Gaussians, TensorRecord
+from pixelnerf.types import TensorRecord
 
 # sigmoid(-4) = 0.018: a new field learns its own colours first, and a trained one hardly changes when this is added.
 GATE_AT_START = -4.0
@@ -33,13 +33,14 @@ HIDDEN = -1e4
 class SeenColors(TensorRecord):
     """What each photo shows where a sample projects.
 
-    `colors` are in [0, 1]. `along` is the cosine between the ray and the photo's own ray to the sample. `seen` is false
-    behind the photo's camera, beyond its border, and for absent photos.
+    `colors` are in [0, 1]. `along` is the cosine between the ray and the photo's own ray to the sample; only it differs
+    where several rays share their samples. `seen` is false behind the photo's camera, beyond its border, and for absent
+    photos.
     """
 
-    colors: Float[Tensor, "batch view ray sample 3"]
+    colors: Float[Tensor, "batch view #ray sample 3"]
     along: Float[Tensor, "batch view ray sample"]
-    seen: Bool[Tensor, "batch view ray sample"]
+    seen: Bool[Tensor, "batch view #ray sample"]
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,27 @@ class PhotoBlend(TensorRecord):
     """The photos' colour of each sample, and its share in the sample's colour; both in [0, 1]."""
 
     color: Float[Tensor, "batch ray sample 3"]
-    share: Float[Tensor, "batch ray sample"]
+    share: Float[Tensor, "batch #ray sample"]
 
     def mixed_with(self, color: Float[Tensor, "batch ray sample 3"]) -> Float[Tensor, "batch ray sample 3"]:
         """The field's own colour with the photos' mixed in."""
         return torch.lerp(color, self.color, self.share[..., None])
 
 
-def seen_colors(found: Features, gaussians: Gaussians) -> SeenColors:
-    """What the photos show at Gaussians in their frames.
+def seen_colors(
+    found: Features,
+    means: Float[Tensor, "batch view #ray sample 3"],
+    directions: Float[Tensor, "batch view ray 3"],
+) -> SeenColors:
+    """What the photos show at samples in their frames.
 
     Args:
         found: looked up at full resolution; the first three channels are the colours.
-        gaussians: axes "batch view ray sample", see `to_view_frames`.
+        means: of the samples' Gaussians, see `to_view_frames`.
+        directions: of the rays.
     """
-    along = F.cosine_similarity(gaussians.means, gaussians.directions[..., None, :], dim=-1)
-    shape = along.shape[-2:]
+    along = F.cosine_similarity(means, directions[..., None, :], dim=-1)
+    shape = means.shape[-3:-1]
     return SeenColors(
         found.values[..., :3].unflatten(2, shape), along, (found.valid & found.inside).unflatten(2, shape)
     )
@@ -82,8 +88,8 @@ class PhotoColors(nn.Module):
 
     def forward(
         self,
-        views: Float[Tensor, "batch view ray sample width"],
-        pooled: Float[Tensor, "batch ray sample width"],
+        views: Float[Tensor, "batch view #ray sample width"],
+        pooled: Float[Tensor, "batch #ray sample width"],
         photos: SeenColors,
     ) -> PhotoBlend:
         """The blend of the photos; its share is zero where no photo sees the sample.

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from pixelnerf.geometry.surface import surface_points
-from pixelnerf.model.image import ImageOutput, render_image
+from pixelnerf.model.image import render_image
 from pixelnerf.model.net import Net
 from pixelnerf.model.occupied import Quality, shared_grid
 from pixelnerf.refine.refiner import RenderedView
 from pixelnerf.scenes.photos import scene_photos
 from pixelnerf.scenes.scene import Scene
-from pixelnerf.types import Cameras
+from pixelnerf.types import Cameras, ImageOutput
 
 
 @dataclass(frozen=True)

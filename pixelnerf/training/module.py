@@ -13,13 +13,14 @@ from typing_extensions import override
 
 from pixelnerf.images.metrics import psnr, truncate_to_8_bits
 from pixelnerf.images.pictures import comparison_strip
-from pixelnerf.model.image import ImageOutput, render_image
+from pixelnerf.model.image import render_image
 from pixelnerf.model.net import Net
 from pixelnerf.scenes.data_module import ValidationItem
 from pixelnerf.scenes.sampler import TrainBatch
 from pixelnerf.training.experiment import ExperimentConfig, RunConfig
 from pixelnerf.training.losses import pixel_means, training_loss
 from pixelnerf.training.optimization import build_optimizer
+from pixelnerf.types import ImageOutput
 
 
 class NonFiniteLossError(Exception):

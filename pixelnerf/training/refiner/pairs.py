@@ -18,7 +18,7 @@ from torch import Tensor
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.errors import UserError
-from pixelnerf.model.image import RENDERER_VERSION, ImageOutput
+from pixelnerf.model.image import RENDERER_VERSION
 from pixelnerf.refine.reference import ReferenceRefinerConfig
 from pixelnerf.refine.refiner import ReferenceView, RenderedView
 from pixelnerf.scenes.rendering import RenderOptions, render_views, rendered_view
@@ -27,6 +27,7 @@ from pixelnerf.tools.files import file_digest, file_name, refusal_in_a_line, rem
 from pixelnerf.tools.progress import progress_bar
 from pixelnerf.tools.spacing import spread
 from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
+from pixelnerf.types import ImageOutput
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The front door: photos in; pictures, videos, meshes and pages out."""

@@ -1,0 +1,143 @@
+"""A baked volume is what its definition says: a medium of cells, seen along straight rays."""
+
+import math
+
+import pytest
+import torch
+from builders import FAR, NEAR, random_photos, ring_cameras, small_net
+
+from pixelnerf.geometry.cameras import look_at
+from pixelnerf.model.baked import BakedVolume, march, render_baked
+from pixelnerf.model.baked_march import FAINTEST, march_on_cpu
+from pixelnerf.model.baking import bake
+from pixelnerf.model.image import render_image
+from pixelnerf.types import Cameras, View
+
+WHITE = torch.ones(3)
+CELL = 0.05
+
+
+def volume_of(density, colors=(0.9, 0.4, 0.1), slopes=None):
+    """A volume around the world's origin."""
+    parts = torch.zeros(*density.shape, 4, 3)
+    parts[..., 0, :] = torch.tensor(colors)
+    if slopes is not None:
+        parts[..., 1:, :] = slopes
+    corner = -CELL * torch.tensor(density.shape) / 2
+    return BakedVolume(corner, torch.eye(3), torch.tensor(CELL), density, parts)
+
+
+def ball(size=16, density=200.0):
+    """Hard-edged, thin at one side."""
+    grid = torch.stack(torch.meshgrid(*[torch.arange(size) - (size - 1) / 2] * 3, indexing="ij"), dim=-1)
+    inside = grid.norm(dim=-1) < 0.4 * size
+    return inside * density * torch.where(grid[..., 0] > 0, 0.05, 1.0)
+
+
+def camera(position=(1.6, 1.2, 0.9), size=48, focal=1.6):
+    pose = look_at(torch.tensor(position), torch.zeros(3), torch.tensor([0.0, 0.0, 1.0]))
+    intrinsics = torch.tensor([[focal * size, 0, size / 2], [0, focal * size, size / 2], [0, 0, 1]])
+    return Cameras(pose, intrinsics, torch.tensor([size, size]))
+
+
+def view(size=48, background=WHITE, **where):
+    return View(camera(size=size, **where), 0.1, 10.0, background)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.013, 0.041])
+def test_a_slab_stops_what_its_length_says(offset):
+    """For any place of the samples: a linear ramp of one cell, sampled once a cell, sums to its integral."""
+    volume = volume_of(torch.full((9, 9, 9), 3.0))
+    axis = View(camera(position=(2.0 + offset, 0.0, 1e-4), size=9, focal=12.0), 0.1, 10.0, WHITE)
+    expected = 1 - math.exp(-3.0 * 9 * CELL)
+    image = render_baked(volume, axis)
+    assert image.opacity[4, 4].item() == pytest.approx(expected, abs=2e-3)
+    first = 2.0 + offset - 4.5 * CELL
+    depths = torch.linspace(0, 9 * CELL, 1001)
+    light = torch.exp(-3.0 * depths)
+    mean = first + float((light * depths).sum() / light.sum())
+    assert image.distance[4, 4].item() == pytest.approx(mean, abs=0.02)
+    assert image.median_distance[4, 4].item() == pytest.approx(first + math.log(2) / 3.0, abs=0.02)
+
+
+@pytest.mark.parametrize("metric", [False, True])
+@pytest.mark.parametrize("where", [(1.6, 1.2, 0.9), (0.1, 0.05, 0.3), (2.0, 0.0, 1e-9)])
+def test_the_compiled_march_is_its_definition(metric, where):
+    torch.manual_seed(0)
+    density = ball() * torch.rand(16, 16, 16)
+    values = torch.cat([torch.rand(16, 16, 16, 3) * density[..., None], density[..., None]], dim=-1)
+    origin = torch.tensor(where) / CELL + 8
+    pose = camera(where).poses[:3, :3]
+    matrix = pose @ torch.linalg.inv(camera(where).intrinsics)
+    arguments = (values, origin, matrix, CELL, (0.2, 2.1, metric), torch.tensor([0.2, 0.5, 0.8]), (48, 40))
+    expected, found = march(*arguments), march_on_cpu(*arguments)
+    torch.testing.assert_close(found[..., :4], expected[..., :4], rtol=0, atol=1.1 * FAINTEST)
+    assert (found[..., 3] > 0.5).float().mean() > 0.05
+    solid = expected[..., 3] > 0.6
+    torch.testing.assert_close(found[..., 4:][solid], expected[..., 4:][solid], rtol=0, atol=0.01)
+
+
+def test_edges_do_not_darken():
+    """An object of one colour, before a background of that colour, cannot be seen."""
+    image = render_baked(volume_of(ball()), view(background=torch.tensor([0.9, 0.4, 0.1])))
+    assert image.opacity.max() > 0.9
+    torch.testing.assert_close(image.color, torch.tensor([0.9, 0.4, 0.1]).expand(48, 48, 3), rtol=0, atol=1e-5)
+
+
+def test_a_smaller_image_is_the_mean_of_a_larger_one():
+    volume = volume_of(ball())
+    large = render_baked(volume, view(size=96))
+    small = render_baked(volume, view(size=12))
+    means = torch.nn.functional.avg_pool2d(large.color.movedim(-1, 0), 8).movedim(0, -1)
+    error, of_one_ray = ((image - means).square().mean().sqrt() for image in (small.color, large.color[4::8, 4::8]))
+    assert of_one_ray > 0.03
+    assert error < 0.4 * of_one_ray
+
+
+def test_a_colour_depends_on_where_it_is_seen_from():
+    slopes = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [-0.4, 0.0, 0.0]])
+    volume = volume_of(ball(), (0.5, 0.5, 0.5), slopes)
+    above = render_baked(volume, view(position=(0.1, 0.0, 2.0))).color[24, 16, 0]
+    below = render_baked(volume, view(position=(0.1, 0.0, -2.0))).color[24, 16, 0]
+    assert above.item() == pytest.approx(0.9, abs=0.02)
+    assert below.item() == pytest.approx(0.1, abs=0.02)
+
+
+def test_moving_the_world_changes_nothing():
+    volume, before = volume_of(ball()), view()
+    turn = look_at(torch.tensor([0.3, -0.5, 0.2]), torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 1.0, 0.2]))
+    moved = BakedVolume(
+        turn[:3, :3] @ volume.corner + turn[:3, 3], turn[:3, :3], *(volume.cell, volume.density, volume.colors)
+    )
+    after = View(Cameras(turn @ before.camera.poses, before.camera.intrinsics, before.camera.sizes), 0.1, 10.0, WHITE)
+    one, other = render_baked(volume, before), render_baked(moved, after)
+    assert (one.color - other.color).abs().mean() < 1e-4
+
+
+@pytest.mark.parametrize("where", [(0.0, 0.0, 0.01), (5.0, 0.0, 0.0)])
+def test_a_camera_inside_and_one_that_looks_away(where):
+    volume = volume_of(ball())
+    look = camera()
+    pose = look.poses.clone()
+    pose[:3, 3] = torch.tensor(where)
+    image = render_baked(volume, View(Cameras(pose, look.intrinsics, look.sizes), 0.0, 10.0, WHITE))
+    assert image.color.isfinite().all()
+    assert (image.opacity.max() > 0.5) == (where[0] == 0)
+
+
+def test_baking_looks_like_the_net(repository):
+    """A random net is a haze whose colour depends on position and direction."""
+    torch.manual_seed(3)
+    net = small_net(
+        repository, {"renderer.coarse_samples": 96, "renderer.placement.samples": 64, "field.photo_colors": True}
+    )
+    cameras = ring_cameras(2)
+    photos = random_photos(cameras)
+    target = View(ring_cameras(1, 24, seed=9)[0, 0], NEAR, FAR, WHITE)
+    exact = render_image(net, net.encode(photos), target)
+    baked = render_image(net, net.encode(photos), target, quality="baked")
+    assert exact.opacity.min() > 0.05
+    assert (exact.color - baked.color).abs().mean() < 0.02
+    assert (exact.opacity - baked.opacity).abs().mean() < 0.02
+    volume = bake(net, net.encode(photos), [target], 16)
+    assert volume.density.max() > 0
