@@ -7,17 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from typing_extensions import override
 
-from datasets.folder import Color
 from datasets.image_cache import ImageCache
-from datasets.image_files import area_mean, check_size, mask_box, read_image, read_mask
+from datasets.image_files import check_size, read_image, read_mask
 from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SparsePoints
 from pixelnerf.types import Cameras
+
+Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -108,40 +110,19 @@ class FileScene(Scene):
         downscale: Int[Tensor, "ray"],
     ) -> tuple[Float[Tensor, "ray 3"], Float[Tensor, "ray"]]:
         values = np.full((len(views), 4), np.nan, np.float32)
-        downscales = downscale.numpy()
-        for size in np.unique(downscales).tolist():
-            chosen = np.flatnonzero(downscales == size)
-            # Sorted by view, so that each is looked up once.
-            chosen = chosen[np.argsort(views.numpy()[chosen], kind="stable")]
-            means = self._block_means(views.numpy()[chosen], columns.numpy()[chosen], rows.numpy()[chosen], size)
+        for view, size in torch.unique(torch.stack([views, downscale], dim=1), dim=0).tolist():
+            chosen = ((views == view) & (downscale == size)).numpy()
+            tall, wide = (corner.numpy()[chosen, None, None] * size for corner in (rows, columns))
+            blocks = self._decoded(view)[tall + np.arange(size)[:, None], wide + np.arange(size)]
+            means = blocks.mean(axis=(1, 2), dtype=np.float32)
             values[chosen, : means.shape[1]] = means
         values = torch.from_numpy(values / 255)
         return values[:, :3], values[:, 3]
 
-    def _block_means(
-        self,
-        views: Int[np.ndarray, "ray"],
-        columns: Int[np.ndarray, "ray"],
-        rows: Int[np.ndarray, "ray"],
-        size: int,
-    ) -> Float[np.ndarray, "ray channel"]:
-        """Mean 8-bit colours, and coverages where there are any, of size x size blocks; rays lie sorted by view."""
-        offsets = np.arange(size)
-        tall = rows[:, None, None] * size + offsets[:, None]
-        wide = columns[:, None, None] * size + offsets
-        gathered = np.empty((len(views), size, size, self._decoded(int(views[0])).shape[-1]), np.uint8)
-        starts = np.flatnonzero(np.diff(views, prepend=-1)).tolist()
-        for start, stop in zip(starts, [*starts[1:], len(views)], strict=True):
-            decoded = self._decoded(int(views[start]))
-            gathered[start:stop] = decoded[tall[start:stop], wide[start:stop]]
-        return gathered.mean(axis=(1, 2), dtype=np.float32)
-
     @override
     def box(self, view: int) -> tuple[int, int, int, int]:
         if view not in self._boxes:
-            decoded = self._decoded(view)
-            covered = decoded[..., 3] > 127 if decoded.shape[-1] == 4 else np.ones(decoded.shape[:2], bool)
-            self._boxes[view] = mask_box(covered)
+            self._boxes[view] = super().box(view)
         return self._boxes[view]
 
     def _decoded(self, view: int) -> UInt8[np.ndarray, "height width channel"]:
@@ -167,7 +148,8 @@ class FileScene(Scene):
             check_size(files.image, (image.shape[1], image.shape[0]), files.lens.size)
             image = files.lens.straightened(image)
         if files.downscale > 1:
-            image = np.rint(area_mean(image, files.downscale)).astype(np.uint8)
+            layers = torch.from_numpy(image).permute(2, 0, 1).float()
+            image = F.avg_pool2d(layers, files.downscale).round().byte().permute(1, 2, 0).numpy()
         width, height = self._cameras.sizes[view].tolist()
         check_size(files.image, (image.shape[1], image.shape[0]), (width, height))
         return image
