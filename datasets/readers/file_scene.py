@@ -110,14 +110,33 @@ class FileScene(Scene):
         downscale: Int[Tensor, "ray"],
     ) -> tuple[Float[Tensor, "ray 3"], Float[Tensor, "ray"]]:
         values = np.full((len(views), 4), np.nan, np.float32)
-        for view, size in torch.unique(torch.stack([views, downscale], dim=1), dim=0).tolist():
-            chosen = ((views == view) & (downscale == size)).numpy()
-            tall, wide = (corner.numpy()[chosen, None, None] * size for corner in (rows, columns))
-            blocks = self._decoded(view)[tall + np.arange(size)[:, None], wide + np.arange(size)]
-            means = blocks.mean(axis=(1, 2), dtype=np.float32)
+        downscales = downscale.numpy()
+        for size in np.unique(downscales).tolist():
+            chosen = np.flatnonzero(downscales == size)
+            # Sorted by view, so that each is looked up once.
+            chosen = chosen[np.argsort(views.numpy()[chosen], kind="stable")]
+            means = self._block_means(views.numpy()[chosen], columns.numpy()[chosen], rows.numpy()[chosen], size)
             values[chosen, : means.shape[1]] = means
         values = torch.from_numpy(values / 255)
         return values[:, :3], values[:, 3]
+
+    def _block_means(
+        self,
+        views: Int[np.ndarray, "ray"],
+        columns: Int[np.ndarray, "ray"],
+        rows: Int[np.ndarray, "ray"],
+        size: int,
+    ) -> Float[np.ndarray, "ray channel"]:
+        """Mean 8-bit colours, and coverages where there are any, of size x size blocks; rays lie sorted by view."""
+        offsets = np.arange(size)
+        tall = rows[:, None, None] * size + offsets[:, None]
+        wide = columns[:, None, None] * size + offsets
+        gathered = np.empty((len(views), size, size, self._decoded(int(views[0])).shape[-1]), np.uint8)
+        starts = np.flatnonzero(np.diff(views, prepend=-1)).tolist()
+        for start, stop in zip(starts, [*starts[1:], len(views)], strict=True):
+            decoded = self._decoded(int(views[start]))
+            gathered[start:stop] = decoded[tall[start:stop], wide[start:stop]]
+        return gathered.mean(axis=(1, 2), dtype=np.float32)
 
     @override
     def box(self, view: int) -> tuple[int, int, int, int]:
