@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from pixelnerf.errors import UserError
@@ -24,6 +24,12 @@ def reading(kind: str, path: Path) -> Iterator[None]:
     except Exception as error:  # libraries raise many kinds for damaged files
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"cannot read {kind} '{path}': {reason}; if it is damaged, copy it again") from None
+
+
+def read_text(kind: str, path: Path) -> str:
+    """The content of a text file of some kind."""
+    with reading(kind, path):
+        return path.read_text(encoding="utf-8")
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -57,22 +63,6 @@ def check_size(path: Path, size: tuple[int, int], expected: tuple[int, int]) -> 
     """Raises a UserError if an image is not of the size that its camera or its scene has."""
     if size != expected:
         raise UserError(f"image '{path}' is {_by(size)}, its camera and the other views are {_by(expected)}")
-
-
-def area_mean(image: np.ndarray, downscale: int) -> np.ndarray:
-    """Means over downscale x downscale blocks of the first two axes; rows and columns that fill no block are cut."""
-    height, width = image.shape[0] // downscale, image.shape[1] // downscale
-    whole = image[: height * downscale, : width * downscale]
-    blocks = whole.reshape(height, downscale, width, downscale, *image.shape[2:])
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
-
-
-def mask_box(mask: Bool[np.ndarray, "height width"]) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) around what is true, ends exclusive; the whole mask if nothing is."""
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    if not len(columns):
-        return 0, 0, mask.shape[1], mask.shape[0]
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _load(path: Path) -> Image.Image:

@@ -1,13 +1,14 @@
 """From a dataset's configuration to its reader."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from typing import Annotated, Any, Literal
+from functools import cached_property, reduce
+from operator import or_
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 from typing_extensions import override
 
-from datasets.readers.blender import BlenderConfig, BlenderDataset
+from datasets.readers.blender import BlenderConfig, BlenderDataset, TwoObjectsConfig, TwoObjectsDataset
 from datasets.readers.colmap import ColmapConfig, ColmapDataset
 from datasets.readers.dtu import DtuConfig, DtuDataset
 from datasets.readers.llff import LlffConfig, LlffDataset
@@ -16,7 +17,6 @@ from datasets.readers.nmr import NmrConfig, NmrDataset, NmrLayoutConfig
 from datasets.readers.own import OwnConfig, open_own
 from datasets.readers.srn import SrnConfig, SrnDataset
 from datasets.readers.transforms import TransformsConfig, TransformsDataset
-from datasets.readers.two_objects import TwoObjectsConfig, TwoObjectsDataset
 from datasets.shapes13 import Shapes13Config, generate, is_complete
 from pixelnerf.config import Config, parse_config
 from pixelnerf.scenes.mixture import MixedDataset
@@ -28,50 +28,6 @@ class GeneratedShapesConfig(NmrLayoutConfig):
 
     name: Literal["shapes13"]
     generator: Shapes13Config
-
-
-FolderDatasetConfig = Annotated[
-    NmrConfig
-    | GeneratedShapesConfig
-    | SrnConfig
-    | TwoObjectsConfig
-    | DtuConfig
-    | BlenderConfig
-    | MulticamConfig
-    | LlffConfig
-    | TransformsConfig
-    | ColmapConfig
-    | OwnConfig,
-    Field(discriminator="name"),
-]
-
-
-class MixtureConfig(Config):
-    """Several datasets at once.
-
-    Attributes:
-        parts: the datasets, by any names.
-        weights: how often each is drawn, relative to the others.
-        on_error: what a damaged scene of any of them does to training.
-    """
-
-    name: Literal["mixture"]
-    parts: dict[str, FolderDatasetConfig] = Field(min_length=1)
-    weights: dict[str, Annotated[float, Field(gt=0)]]
-    on_error: OnError
-
-    @model_validator(mode="after")
-    def _every_part_has_a_weight(self) -> "MixtureConfig":
-        if self.parts.keys() != self.weights.keys():
-            raise ValueError(f"weights are for {sorted(self.weights)}, parts are {sorted(self.parts)}")
-        return self
-
-
-DatasetConfig = Annotated[FolderDatasetConfig | MixtureConfig, Field(discriminator="name")]
-
-
-class _Section(Config):
-    dataset: DatasetConfig
 
 
 class GeneratedShapes(SceneDataset):
@@ -92,19 +48,51 @@ class GeneratedShapes(SceneDataset):
         return NmrDataset(self._config)
 
 
-READERS: dict[str, Callable[[Any], SceneDataset]] = {
-    "nmr": NmrDataset,
-    "shapes13": GeneratedShapes,
-    "srn": SrnDataset,
-    "two_objects": TwoObjectsDataset,
-    "dtu": DtuDataset,
-    "blender": BlenderDataset,
-    "multicam": MulticamDataset,
-    "llff": LlffDataset,
-    "transforms": TransformsDataset,
-    "colmap": ColmapDataset,
-    "own": open_own,
+READERS: dict[type[Config], Callable[[Any], SceneDataset]] = {
+    NmrConfig: NmrDataset,
+    GeneratedShapesConfig: GeneratedShapes,
+    SrnConfig: SrnDataset,
+    TwoObjectsConfig: TwoObjectsDataset,
+    DtuConfig: DtuDataset,
+    BlenderConfig: BlenderDataset,
+    MulticamConfig: MulticamDataset,
+    LlffConfig: LlffDataset,
+    TransformsConfig: TransformsDataset,
+    ColmapConfig: ColmapDataset,
+    OwnConfig: open_own,
 }
+
+# A union of the keys, so that a reader is named once.
+_OneOf: TypeAlias = reduce(or_, READERS)  # pyright: ignore[reportInvalidTypeForm]
+ReaderConfig = Annotated[_OneOf, Field(discriminator="name")]
+
+
+class MixtureConfig(Config):
+    """Several datasets at once.
+
+    Attributes:
+        parts: the datasets, by any names.
+        weights: how often each is drawn, relative to the others.
+        on_error: what a damaged scene of any of them does to training.
+    """
+
+    name: Literal["mixture"]
+    parts: dict[str, ReaderConfig] = Field(min_length=1)
+    weights: dict[str, Annotated[float, Field(gt=0)]]
+    on_error: OnError
+
+    @model_validator(mode="after")
+    def _every_part_has_a_weight(self) -> "MixtureConfig":
+        if self.parts.keys() != self.weights.keys():
+            raise ValueError(f"weights are for {sorted(self.weights)}, parts are {sorted(self.parts)}")
+        return self
+
+
+DatasetConfig = Annotated[ReaderConfig | MixtureConfig, Field(discriminator="name")]
+
+
+class _Section(Config):
+    dataset: DatasetConfig
 
 
 def parse_dataset(values: Mapping[str, Any]) -> DatasetConfig:
@@ -117,4 +105,4 @@ def build_dataset(config: DatasetConfig) -> SceneDataset:
     if isinstance(config, MixtureConfig):
         parts = {name: build_dataset(part) for name, part in config.parts.items()}
         return MixedDataset(parts, config.weights, config.on_error)
-    return READERS[config.name](config)
+    return READERS[type(config)](config)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from datasets_and_runs import parse_whole
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -45,3 +46,18 @@ def tiny_config(run_dir: Path, root: Path, *overrides: str) -> ExperimentConfig:
     """A run of seconds on what `ball_scene.write_nmr` wrote at `root`."""
     data = ("dataset=nmr", f"dataset.root={root}", "dataset.categories=[airplane,chair]")
     return parse_whole(ExperimentConfig, compose_values(*data, f"run_dir={run_dir}", *TINY, *overrides))
+
+
+def assert_equal(first, second, place=""):
+    """Whether two nested states are equal, bit for bit."""
+    if isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), place
+    elif isinstance(first, dict):
+        assert first.keys() == second.keys(), place
+        for key in first:
+            assert_equal(first[key], second[key], f"{place}.{key}")
+    elif isinstance(first, list | tuple):
+        for index, pair in enumerate(zip(first, second, strict=True)):
+            assert_equal(*pair, f"{place}[{index}]")
+    else:
+        assert first == second, place

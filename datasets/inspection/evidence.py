@@ -48,7 +48,10 @@ def carve(cameras: Cameras, masks: Sequence[Mask]) -> Hull:
     axis = torch.linspace(-1, 1, GRID, dtype=torch.float64)
     points = center + radius * torch.cartesian_prod(axis, axis, axis)
     for camera, mask in views:
-        points = points[_inside(camera, mask, points)]
+        pixels, depths = projected(camera, points)
+        # What lies outside the photo falls on the padding.
+        columns, rows = (pixels.floor().long() + 1).clamp_min(0).minimum(camera.sizes + 1).unbind(-1)
+        points = points[(depths > 0) & pad(mask, (1, 1, 1, 1))[rows, columns]]
     spacing = 2 * radius / (GRID - 1)
     coverage = sum(_covered(camera, mask, points, spacing) for camera, mask in views) / len(views)
     return Hull(points, coverage)
@@ -59,13 +62,6 @@ def _reach(camera: Cameras, mask: Mask, center: Float[Tensor, "3"]) -> float:
     pixels = mask.nonzero().flip(-1) + 0.5
     reach = (pixels - camera.intrinsics[:2, 2]).norm(dim=-1).max() / camera.intrinsics[0, 0]
     return float(reach * (camera.poses[:3, 3] - center).norm())
-
-
-def _inside(camera: Cameras, mask: Mask, points: Float[Tensor, "point 3"]) -> Bool[Tensor, "point"]:
-    pixels, depths = projected(camera, points)
-    # What lies outside the photo falls on the padding.
-    columns, rows = (pixels.floor().long() + 1).clamp_min(0).minimum(camera.sizes + 1).unbind(-1)
-    return (depths > 0) & pad(mask, (1, 1, 1, 1))[rows, columns]
 
 
 def _covered(camera: Cameras, mask: Mask, points: Float[Tensor, "point 3"], spacing: float) -> float:

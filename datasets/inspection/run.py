@@ -18,7 +18,7 @@ from datasets.registry import DatasetConfig, build_dataset
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import SPLITS, Scene, SceneDataset, Split
-from pixelnerf.tools.files import file_name, write_atomically
+from pixelnerf.tools.files import file_name, refusal_in_a_line, write_atomically
 from pixelnerf.tools.spacing import spread
 
 Row = tuple[str, str]
@@ -67,11 +67,9 @@ def _report(scene: Scene, config: InspectionConfig) -> SceneReport:
     content = io.BytesIO()
     draw_scene(evidence, rows, warnings).savefig(content, format="png")
     path = config.output / f"{file_name(scene.name)}.png"
-    try:
+    with refusal_in_a_line(f"'{path}'", "; choose another output=FOLDER"):
         config.output.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content.getvalue())
-    except OSError as error:
-        raise UserError(f"cannot write '{path}': {error.strerror}; choose another output=FOLDER") from None
     return SceneReport(rows, warnings, path)
 
 

@@ -1,25 +1,30 @@
-"""NeRF's synthetic scenes as Blender renders, at full size or at several (mip-NeRF's multiscale data, made on the fly).
+"""Renders by Blender: NeRF's synthetic scenes, and pixelNeRF's scenes of two ShapeNet objects.
 
-    <root>/transforms_<split>.json   `camera_angle_x` and frames, camera-to-world in Blender's axes
-          /<file_path>.png           RGBA
+    <root>/transforms_<split>.json          `camera_angle_x` and frames, camera-to-world in Blender's axes
+          /<file_path>.png                  RGBA
+    <root>/<split>/**/transforms.json       likewise, of two objects
+                     /<view>_obj.png        RGBA, beside the transforms file; <view> is the frame's file name
 
-The root is one scene's folder, or a folder of such folders.
+The root is one scene's folder, or a folder of such folders; of two objects, the folder of train, val and test. NeRF's
+scenes are read at full size, or at several (mip-NeRF's multiscale data, made on the fly).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from datasets.folder import BoundedConfig
 from datasets.image_files import read_size
 from datasets.readers.camera_files import angle_intrinsics, make_cameras, read_transforms
 from datasets.readers.file_scene import PhotoFiles
-from datasets.readers.folder_dataset import FolderDataset, scene_folders
+from datasets.readers.folder_dataset import BoundedConfig, FolderDataset
+from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
+
+BoundedConfigType = TypeVar("BoundedConfigType", bound=BoundedConfig)
 
 
 class BlenderConfig(BoundedConfig):
@@ -34,19 +39,22 @@ class BlenderConfig(BoundedConfig):
     downscales: tuple[int, ...] = Field(min_length=1)
 
 
-class BlenderDataset(FolderDataset[BlenderConfig]):
-    """Reader of Blender scenes."""
+class TwoObjectsConfig(BoundedConfig):
+    """Configuration of `TwoObjectsDataset`."""
 
-    @override
-    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        return self._listed(scene_folders(self._root, f"transforms_{split}.json"), split, categories)
+    name: Literal["two_objects"]
 
-    @override
-    def _open(self, name: str, folder: Path, split: Split) -> Scene:
-        path = folder / f"transforms_{split}.json"
+
+class RendersDataset(FolderDataset[BoundedConfigType]):
+    """What readers of Blender's renders share."""
+
+    def _renders(
+        self, name: str, path: Path, image_of: Callable[[str], Path], downscales: tuple[int, ...] = (1,)
+    ) -> Scene:
+        """The scene of a transforms file, once at each size."""
         content, poses = read_transforms(path)
-        images = [_image_path(folder, frame["file_path"]) for frame in content["frames"]]
-        size, downscales = read_size(images[0]), self._config.downscales
+        images = [image_of(frame["file_path"]) for frame in content["frames"]]
+        size = read_size(images[0])
         cameras = make_cameras(
             np.tile(poses, (len(downscales), 1, 1)),
             angle_intrinsics(content, size, path),
@@ -57,6 +65,33 @@ class BlenderDataset(FolderDataset[BlenderConfig]):
         )
         files = [PhotoFiles(image, downscale=downscale) for downscale in downscales for image in images]
         return self._scene(name, files, cameras, self._config.bounds)
+
+
+class BlenderDataset(RendersDataset[BlenderConfig]):
+    """Reader of Blender scenes."""
+
+    marker = "transforms_{split}.json"
+
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
+        path = folder / self.marker.format(split=split)
+        return self._renders(name, path, lambda file_path: _image_path(folder, file_path), self._config.downscales)
+
+
+class TwoObjectsDataset(RendersDataset[TwoObjectsConfig]):
+    """Reader of the two-object layout."""
+
+    @override
+    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+        folder = self._root / split
+        if not folder.is_dir():
+            raise UserError(f"no folder '{folder}': set dataset.root to the folder of train, val and test")
+        return sorted(str(path.parent.relative_to(self._root)) for path in folder.rglob("transforms.json"))
+
+    @override
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
+        path = folder / "transforms.json"
+        return self._renders(name, path, lambda file_path: folder / f"{Path(file_path).stem}_obj.png")
 
 
 def _image_path(folder: Path, file_path: str) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from datasets.image_files import reading
+from datasets.image_files import read_text, reading
 from pixelnerf.errors import UserError
 from pixelnerf.types import Cameras
 
@@ -80,14 +80,6 @@ def square_pose(matrix: np.ndarray, where: str) -> Float[np.ndarray, "4 4"]:
     return square
 
 
-def inverted(pose: Float[np.ndarray, "4 4"], where: str) -> Float[np.ndarray, "4 4"]:
-    """The inverse of a pose; raises a UserError if it has none."""
-    try:
-        return np.linalg.inv(pose)
-    except np.linalg.LinAlgError:
-        raise UserError(f"pose of {where} is singular") from None
-
-
 def check_pose(pose: np.ndarray, where: str) -> None:
     """Raises a UserError if a 4x4 matrix is not a rotation and a translation."""
     if pose.shape != (4, 4):
@@ -117,8 +109,9 @@ def check_intrinsics(matrix: np.ndarray, where: str) -> None:
 
 def read_numbers(path: Path, count: int) -> Float[np.ndarray, "number"]:
     """The numbers in a text file, which are so many."""
+    text = read_text("camera file", path)
     with reading("camera file", path):
-        numbers = np.array(path.read_text(encoding="utf-8").split(), dtype=np.float64)
+        numbers = np.array(text.split(), dtype=np.float64)
     if len(numbers) != count:
         raise UserError(f"camera file '{path}' has {len(numbers)} numbers, not {count}")
     return numbers
@@ -156,8 +149,9 @@ def read_transforms(path: Path) -> tuple[dict[str, Any], Float[np.ndarray, "fram
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file."""
+    text = read_text("file", path)
     with reading("file", path):
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(text)
 
 
 def angle_intrinsics(content: dict[str, Any], size: tuple[int, int], path: Path) -> Float[np.ndarray, "3 3"]:

@@ -8,12 +8,11 @@ from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from datasets.folder import FolderConfig
 from datasets.readers.camera_files import make_cameras
 from datasets.readers.file_scene import FileScene, PhotoFiles
-from datasets.readers.folder_dataset import FolderDataset
+from datasets.readers.folder_dataset import FolderConfig, FolderDataset
 from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import SparsePoints, Split
@@ -42,12 +41,6 @@ class CaptureConfig(FolderConfig):
     downscale: int = Field(ge=1)
     leave_out: tuple[int | str, ...]
     test_every: int = Field(ge=0)
-
-    @model_validator(mode="after")
-    def _near_is_before_far(self) -> "CaptureConfig":
-        if self.near is not None and self.far is not None and self.near >= self.far:
-            raise ValueError(f"near = {self.near} is not before far = {self.far}")
-        return self
 
     @field_validator("leave_out")
     @classmethod

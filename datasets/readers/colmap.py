@@ -22,7 +22,7 @@ from datasets.image_files import read_size, reading
 from datasets.readers.camera_files import pinhole, resized
 from datasets.readers.captures import CaptureConfig, CaptureDataset, CaptureWorld
 from datasets.readers.folder_dataset import scene_folders
-from datasets.readers.lens import Distortion, Lens
+from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SparsePoints, Split
 from pixelnerf.types import Cameras
@@ -45,30 +45,28 @@ class ColmapConfig(CaptureConfig):
 
 
 @dataclass(frozen=True)
+class ColmapPhoto:
+    """A registered image: its pose is camera-to-world in OpenCV axes, and it saw the points `indices` at `pixels`."""
+
+    name: str
+    camera: "pycolmap.Camera"
+    pose: Float[np.ndarray, "4 4"]
+    pixels: Float[np.ndarray, "seen 2"]
+    indices: Int[np.ndarray, "seen"]
+
+
+@dataclass(frozen=True)
 class ColmapModel:
-    """Registered images, their cameras, and triangulated points.
+    """Registered images by name, and triangulated points; pixel centres are at + 0.5, as COLMAP has them."""
 
-    `poses` are camera-to-world in OpenCV axes; pixel centres are at + 0.5, as COLMAP has them. `distortions[i]` is what
-    image i's lens does, None if it keeps lines straight. `pixels[i]` are where image i saw the points `indices[i]`, and
-    `rays[i]` the same on the plane z = 1 of a camera without distortion.
-    """
-
-    names: tuple[str, ...]
-    poses: Float[np.ndarray, "view 4 4"]
-    intrinsics: Float[np.ndarray, "view 3 3"]
-    sizes: Int[np.ndarray, "view 2"]
-    distortions: tuple[Distortion | None, ...]
+    photos: tuple[ColmapPhoto, ...]
     points: Float[np.ndarray, "point 3"]
-    pixels: tuple[Float[np.ndarray, "seen 2"], ...]
-    rays: tuple[Float[np.ndarray, "seen 2"], ...]
-    indices: tuple[Int[np.ndarray, "seen"], ...]
 
     def bounds(self, views: Sequence[int]) -> tuple[float, float]:
         """The nearest and farthest depth of the points that some views see, but for half a percent of each view's."""
         near, far = np.inf, 0.0
-        for view in views:
-            pose = self.poses[view]
-            depths = (self.points[self.indices[view]] - pose[:3, 3]) @ pose[:3, 2]
+        for photo in (self.photos[view] for view in views):
+            depths = (self.points[photo.indices] - photo.pose[:3, 3]) @ photo.pose[:3, 2]
             depths = depths[depths > 0]
             if len(depths):
                 low, high = np.percentile(depths, [0.5, 99.5])
@@ -85,7 +83,7 @@ class ColmapModel:
         return SparsePoints(
             torch.from_numpy(world.points(self.points).astype(np.float32)),
             tuple(torch.from_numpy(seen.astype(np.float32)) for seen in pixels),
-            tuple(torch.from_numpy(self.indices[view]) for view in views),
+            tuple(torch.from_numpy(self.photos[view].indices) for view in views),
         )
 
 
@@ -93,30 +91,36 @@ class ColmapDataset(CaptureDataset[ColmapConfig]):
     """Reader of COLMAP captures."""
 
     @override
-    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        return self._listed(scene_folders(self._root, self._config.model), split, categories)
+    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+        return scene_folders(self._root, self._config.model)
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
         path = folder / self._config.model
         model = read_colmap_model(path)
-        used, views = self._chosen_views(len(model.names), split, path)
-        lenses = [
-            self._lens(model, view, _find_image(folder / self._config.images, model.names[view])) for view in views
-        ]
+        used, views = self._chosen_views(len(model.photos), split, path)
+        poses = np.stack([photo.pose for photo in model.photos])
+        photos = [model.photos[view] for view in views]
 
         def find_points(cameras: Cameras, world: CaptureWorld) -> SparsePoints:
-            matrices = zip(views, cameras.intrinsics.double().numpy(), strict=True)
-            pixels = [model.rays[view] * np.diag(matrix)[:2] + matrix[:2, 2] for view, matrix in matrices]
+            matrices = zip(photos, cameras.intrinsics.double().numpy(), strict=True)
+            pixels = [
+                np.asarray(photo.camera.cam_from_img(photo.pixels))[:, :2] * np.diag(matrix)[:2] + matrix[:2, 2]
+                for photo, matrix in matrices
+            ]
             return model.sparse_points(views, pixels, world)
 
-        poses, used_poses = model.poses[views], model.poses[used]
-        return self._straight_scene(name, path, lenses, poses, used_poses, lambda: model.bounds(used), find_points)
+        lenses = [self._lens(photo, folder / self._config.images) for photo in photos]
+        return self._straight_scene(
+            name, path, lenses, poses[views], poses[used], lambda: model.bounds(used), find_points
+        )
 
-    def _lens(self, model: ColmapModel, view: int, image: Path) -> Lens:
+    def _lens(self, photo: ColmapPhoto, folder: Path) -> Lens:
+        image, camera = _find_image(folder, photo.name), photo.camera
         size = read_size(image)
-        intrinsics = resized(model.intrinsics[view], tuple(model.sizes[view].tolist()), size, image)
-        return Lens(image, model.distortions[view], intrinsics, size, self._config.pixel_center)
+        intrinsics = resized(_intrinsics(camera), (camera.width, camera.height), size, image)
+        distortion = None if _keeps_lines(camera) else partial(_distorted, camera)
+        return Lens(image, distortion, intrinsics, size, self._config.pixel_center)
 
 
 def _find_image(folder: Path, name: str) -> Path:
@@ -139,22 +143,14 @@ def read_colmap_model(folder: Path) -> ColmapModel:
     if not images:
         raise UserError(f"the COLMAP model in '{folder}' has no registered images")
     order = {identifier: index for index, identifier in enumerate(model.points3D)}
-    cameras = [model.cameras[image.camera_id] for image in images]
-    observed = [[point for point in image.points2D if point.has_point3D()] for image in images]
-    pixels = [np.array([point.xy for point in seen]).reshape(-1, 2) for seen in observed]
-    poses = np.tile(np.eye(4), (len(images), 1, 1))
-    poses[:, :3] = [image.cam_from_world().inverse().matrix() for image in images]
-    return ColmapModel(
-        names=tuple(image.name for image in images),
-        poses=poses,
-        intrinsics=np.stack([_intrinsics(camera) for camera in cameras]),
-        sizes=np.array([[camera.width, camera.height] for camera in cameras]),
-        distortions=tuple(None if _keeps_lines(camera) else partial(_distorted, camera) for camera in cameras),
-        points=np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3),
-        pixels=tuple(pixels),
-        rays=tuple(np.asarray(camera.cam_from_img(seen))[:, :2] for camera, seen in zip(cameras, pixels, strict=True)),
-        indices=tuple(np.array([order[point.point3D_id] for point in seen], dtype=np.int64) for seen in observed),
-    )
+    photos = []
+    for image in images:
+        seen = [point for point in image.points2D if point.has_point3D()]
+        pixels = np.array([point.xy for point in seen]).reshape(-1, 2)
+        indices = np.array([order[point.point3D_id] for point in seen], dtype=np.int64)
+        pose = np.vstack([image.cam_from_world().inverse().matrix(), [0.0, 0, 0, 1]])
+        photos.append(ColmapPhoto(image.name, model.cameras[image.camera_id], pose, pixels, indices))
+    return ColmapModel(tuple(photos), np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3))
 
 
 def _pycolmap() -> ModuleType:

@@ -19,11 +19,10 @@ from pydantic import Field
 from scipy.linalg import rq
 from typing_extensions import override
 
-from datasets.folder import BoundedConfig, present_names, read_list
 from datasets.image_files import read_size
 from datasets.readers.camera_files import make_cameras, parse_archive, read_content
 from datasets.readers.file_scene import PhotoFiles
-from datasets.readers.folder_dataset import FolderDataset, listed_images
+from datasets.readers.folder_dataset import BoundedConfig, FolderDataset, listed_images, scene_folders
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
 
@@ -58,18 +57,10 @@ class DtuDataset(FolderDataset[DtuConfig]):
     """Reader of DTU scans."""
 
     @override
-    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        found = {entry.name for entry in self._root.iterdir()}
+    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
         if self._config.list_prefix is None:
-            names = sorted(name for name in found if (self._root / name / self._config.camera_file).is_file())
-            if not names:
-                raise UserError(
-                    f"no folder in '{self._root}' holds '{self._config.camera_file}': set dataset.root=PATH"
-                )
-        else:
-            path = self._root / f"{self._config.list_prefix}_{SCAN_LISTS[split]}.lst"
-            names = present_names(path, read_list(path), found, self._config.on_error)
-        return self._listed(names, split, categories)
+            return scene_folders(self._root, self._config.camera_file)
+        return self._listed(self._root / f"{self._config.list_prefix}_{SCAN_LISTS[split]}.lst")
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from typing_extensions import override
 
-from datasets.folder import Color
 from datasets.image_cache import ImageCache
-from datasets.image_files import area_mean, check_size, mask_box, read_image, read_mask
+from datasets.image_files import check_size, read_image, read_mask
 from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SparsePoints
 from pixelnerf.types import Cameras
+
+Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,7 @@ class FileScene(Scene):
     @override
     def box(self, view: int) -> tuple[int, int, int, int]:
         if view not in self._boxes:
-            decoded = self._decoded(view)
-            covered = decoded[..., 3] > 127 if decoded.shape[-1] == 4 else np.ones(decoded.shape[:2], bool)
-            self._boxes[view] = mask_box(covered)
+            self._boxes[view] = super().box(view)
         return self._boxes[view]
 
     def _decoded(self, view: int) -> UInt8[np.ndarray, "height width channel"]:
@@ -167,7 +167,8 @@ class FileScene(Scene):
             check_size(files.image, (image.shape[1], image.shape[0]), files.lens.size)
             image = files.lens.straightened(image)
         if files.downscale > 1:
-            image = np.rint(area_mean(image, files.downscale)).astype(np.uint8)
+            layers = torch.from_numpy(image).permute(2, 0, 1).float()
+            image = F.avg_pool2d(layers, files.downscale).round().byte().permute(1, 2, 0).numpy()
         width, height = self._cameras.sizes[view].tolist()
         check_size(files.image, (image.shape[1], image.shape[0]), (width, height))
         return image

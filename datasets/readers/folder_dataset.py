@@ -1,16 +1,64 @@
-"""What every reader of files does: it finds its scenes' folders, and opens a scene when it is asked for."""
+"""What every reader of files does: it lists the folders of a split's scenes, and opens a scene when it is asked for."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from datasets.folder import FolderConfig, check_categories
+from pydantic import Field, ValidationInfo, field_validator
+from typing_extensions import override
+
 from datasets.image_cache import ImageCache
-from datasets.readers.file_scene import FileScene
+from datasets.image_files import read_text
+from datasets.readers.file_scene import Color, FileScene
+from pixelnerf.config import Config, nearest
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.scene import Scene, SceneDataset, SceneList, Split
+from pixelnerf.scenes.scene import OnError, Scene, SceneDataset, SceneList, Split
+
+logger = logging.getLogger(__name__)
+
+
+class FolderConfig(Config):
+    """Options that all readers share; the values belong to the dataset's protocol and stand in conf/dataset.
+
+    Attributes:
+        root: the folder that holds the dataset in its published layout.
+        background: colour in [0, 1] that photos are composited on, once, by the reader.
+        pixel_center: where the published cameras have the centre of the first pixel: 0.5, or 0.0 for corners.
+        cache_gib: decoded photos kept in memory, in GiB for each process.
+        on_error: what a scene with damaged files does to training: stop it, or be left out and counted.
+        how_to_get: one sentence for whoever has no such folder.
+    """
+
+    root: Path
+    background: Color
+    pixel_center: float = Field(ge=0, le=0.5)
+    cache_gib: float = Field(ge=0)
+    on_error: OnError
+    how_to_get: str
+
+    @field_validator("far", check_fields=False)
+    @classmethod
+    def _is_behind_near(cls, far: float | None, info: ValidationInfo) -> float | None:
+        near = info.data.get("near")
+        if near is not None and far is not None and near >= far:
+            raise ValueError(f"near = {near} is not before far = {far}")
+        return far
+
+
+class BoundedConfig(FolderConfig):
+    """A dataset whose protocol fixes where rays begin (`near`) and end (`far`), in units of t."""
+
+    near: float = Field(gt=0)
+    far: float = Field(gt=0)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Near and far."""
+        return self.near, self.far
+
 
 ConfigType = TypeVar("ConfigType", bound=FolderConfig)
 
@@ -18,8 +66,12 @@ ConfigType = TypeVar("ConfigType", bound=FolderConfig)
 class FolderDataset(SceneDataset, Generic[ConfigType]):
     """A dataset under one root folder, whose scenes share a cache of decoded photos.
 
-    A reader lists its scenes' folders by `_listed`, and opens each as `_scene(name, files, cameras, bounds)`.
+    A reader names the `marker`, a file or folder that every scene's folder holds ("{split}" in it is the split), or
+    lists the folders itself (`_folders`), and opens each as `_scene(name, files, cameras, bounds)`.
     """
+
+    marker: str
+    categories: Sequence[str] = ()
 
     def __init__(self, config: ConfigType) -> None:
         if not config.root.is_dir():
@@ -29,21 +81,41 @@ class FolderDataset(SceneDataset, Generic[ConfigType]):
         self._root = config.root
         self._scene = partial(FileScene, background=config.background, images=ImageCache(config.cache_gib))
 
-    @abstractmethod
-    def _open(self, name: str, folder: Path, split: Split) -> Scene:
-        """The scene of that name in a folder."""
+    @override
+    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
+        for category in categories or ():
+            if category not in self.categories:
+                hint = nearest(category, list(self.categories)) if self.categories else "; it has none"
+                raise UserError(f"unknown category '{category}'{hint}")
+        return SceneList(self._folders(split, categories), partial(self._open_folder, split=split))
 
-    def _listed(
-        self, names: Sequence[str], split: Split, categories: Sequence[str] | None, known: Sequence[str] = ()
-    ) -> SceneList:
-        """The scenes in these folders, relative to the root, if the asked categories are known ones."""
-        check_categories(categories, known)
-        return SceneList(names, partial(self._open_folder, split=split))
+    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+        """The folders of a split's scenes, relative to the root; the categories are known ones."""
+        return scene_folders(self._root, self.marker.format(split=split))
+
+    def _listed(self, path: Path) -> list[str]:
+        """Those names of a list file that are beside it; the others are an error, or skipped and logged in one line.
+
+        Two listings are compared, so 40,000 objects cost one system call a folder and not one each.
+        """
+        names, found = read_list(path), {entry.name for entry in path.parent.iterdir()}
+        absent = [name for name in names if name not in found]
+        if absent:
+            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+            message = f"list file '{path}' names '{absent[0]}'{more}, but '{path.parent}' has no such folder"
+            if self.on_error == "raise":
+                raise UserError(message + "; dataset.on_error=skip leaves them out")
+            logger.warning("skipped: %s", message)
+        return [name for name in names if name in found]
 
     def _open_folder(self, folder: str, split: Split) -> Scene:
         # A scene that lies in the root itself has the root's name.
         name = self._root.resolve().name if folder == "." else folder
         return self._open(name, self._root / folder, split)
+
+    @abstractmethod
+    def _open(self, name: str, folder: Path, split: Split) -> Scene:
+        """The scene of that name in a folder."""
 
 
 def scene_folders(root: Path, marker: str) -> list[str]:
@@ -54,6 +126,11 @@ def scene_folders(root: Path, marker: str) -> list[str]:
     if not names:
         raise UserError(f"neither '{root}' nor a folder in it holds '{marker}': set dataset.root=PATH")
     return names
+
+
+def read_list(path: Path) -> list[str]:
+    """The non-empty lines of a list file."""
+    return [line.strip() for line in read_text("list file", path).splitlines() if line.strip()]
 
 
 def listed_images(folder: Path) -> Sequence[Path]:

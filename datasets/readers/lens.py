@@ -1,5 +1,6 @@
 """Distorting lenses, and the photos that a pinhole camera would have taken instead."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ Distortion = Callable[[Points], Points]
 """Where a lens shows points of the plane z = 1 (OpenCV axes), on that plane."""
 
 # Zooms that are tried to fill the frame: below 1 they shrink the middle of the photo, above 1 they magnify it.
-SMALLEST_ZOOM, LARGEST_ZOOM = 0.7, 2.0
+SMALLEST_ZOOM, LARGEST_ZOOM, ZOOMS = 0.7, 2.0, 2**17 + 1
 # A zoom is checked at so many points along each side of the border, and so many steps from the centre to each.
 BORDER_POINTS, RADIAL_STEPS = 33, 65
 
@@ -54,13 +55,8 @@ class Lens:
                 f"the lens of '{self.photo}' is so distorted that a straight picture would show less than half of it: "
                 "check the camera's parameters, or leave the photo out (dataset.leave_out)"
             )
-        low, high = SMALLEST_ZOOM, LARGEST_ZOOM
-        if self._fits(low):
-            return self._zoomed(low)
-        while high - low > 1e-5:
-            middle = (low + high) / 2
-            low, high = (low, middle) if self._fits(middle) else (middle, high)
-        return self._zoomed(high)
+        zooms = np.linspace(SMALLEST_ZOOM, LARGEST_ZOOM, ZOOMS)
+        return self._zoomed(zooms[bisect_left(zooms, True, key=self._fits)])
 
     def straightened(self, image: Photo) -> Photo:
         """What the pinhole sees of an RGB or RGBA photo of `size`, by bicubic interpolation."""

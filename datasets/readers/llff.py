@@ -23,7 +23,7 @@ from datasets.readers.camera_files import make_cameras, pinhole, resized
 from datasets.readers.captures import OWN_WORLD, CaptureConfig, CaptureDataset, CaptureWorld, scaled_world
 from datasets.readers.colmap import read_colmap_model
 from datasets.readers.file_scene import PhotoFiles
-from datasets.readers.folder_dataset import listed_images, scene_folders
+from datasets.readers.folder_dataset import listed_images
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SparsePoints, Split
 from pixelnerf.types import Cameras
@@ -54,13 +54,11 @@ class LlffConfig(CaptureConfig):
 class LlffDataset(CaptureDataset[LlffConfig]):
     """Reader of LLFF captures."""
 
-    @override
-    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        return self._listed(scene_folders(self._root, "poses_bounds.npy"), split, categories)
+    marker = "poses_bounds.npy"
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
-        config, path = self._config, folder / "poses_bounds.npy"
+        config, path = self._config, folder / self.marker
         rows = _read_rows(path)
         images = listed_images(folder / config.images)
         if len(images) != len(rows):
@@ -134,5 +132,7 @@ def _read_points(folder: Path, views: Sequence[int], sizes: np.ndarray, world: C
     if not folder.is_dir():
         return None
     model = read_colmap_model(folder)
-    pixels = [model.pixels[view] * (size / model.sizes[view]) for view, size in zip(views, sizes, strict=True)]
+    photos = [model.photos[view] for view in views]
+    shapes = [(photo.camera.width, photo.camera.height) for photo in photos]
+    pixels = [photo.pixels * (size / shape) for photo, size, shape in zip(photos, sizes, shapes, strict=True)]
     return model.sparse_points(views, pixels, world)

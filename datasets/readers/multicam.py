@@ -7,17 +7,15 @@
 `pix2cam` takes a pixel (x, y, 1), centre at + 0.5, to a direction in the camera's Blender axes.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from typing_extensions import override
 
-from datasets.folder import FolderConfig
-from datasets.readers.camera_files import OPENGL_TO_OPENCV, inverted, make_cameras, read_json, square_pose
+from datasets.readers.camera_files import OPENGL_TO_OPENCV, make_cameras, read_json, square_pose
 from datasets.readers.file_scene import PhotoFiles
-from datasets.readers.folder_dataset import FolderDataset, scene_folders
+from datasets.readers.folder_dataset import FolderConfig, FolderDataset
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
 
@@ -33,13 +31,11 @@ class MulticamConfig(FolderConfig):
 class MulticamDataset(FolderDataset[MulticamConfig]):
     """Reader of converted multiscale scenes."""
 
-    @override
-    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        return self._listed(scene_folders(self._root, "metadata.json"), split, categories)
+    marker = "metadata.json"
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
-        path = folder / "metadata.json"
+        path = folder / self.marker
         columns = _columns(read_json(path), split, path)
         poses = [
             square_pose(np.array(matrix, np.float64), f"image {number} in '{path}'") @ OPENGL_TO_OPENCV
@@ -67,6 +63,7 @@ def _columns(content: Any, split: Split, path: Path) -> dict[str, list[Any]]:
 
 
 def _intrinsics(pix2cam: Any, path: Path) -> np.ndarray:
-    matrix = np.eye(4)
-    matrix[:3, :3] = OPENGL_TO_OPENCV[:3, :3] @ np.array(pix2cam, np.float64)[:3, :3]
-    return inverted(matrix, f"'pix2cam' in '{path}'")[:3, :3]
+    try:
+        return np.linalg.inv(OPENGL_TO_OPENCV[:3, :3] @ np.array(pix2cam, np.float64)[:3, :3])
+    except np.linalg.LinAlgError:
+        raise UserError(f"'pix2cam' in '{path}' is singular") from None

@@ -20,11 +20,10 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 from typing_extensions import override
 
-from datasets.folder import BoundedConfig, check_categories, present_names, read_list
 from datasets.image_files import read_size
-from datasets.readers.camera_files import check_pose, inverted, make_cameras, parse_archive, read_content, square_pose
+from datasets.readers.camera_files import check_pose, make_cameras, parse_archive, read_content, square_pose
 from datasets.readers.file_scene import PhotoFiles
-from datasets.readers.folder_dataset import FolderDataset
+from datasets.readers.folder_dataset import BoundedConfig, FolderDataset, read_list
 from pixelnerf.config import nearest
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
@@ -79,26 +78,25 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
 
     def __init__(self, config: NmrLayoutConfig) -> None:
         super().__init__(config)
+        self.categories = config.categories
         self._category_names = {config.synsets[category]: category for category in config.categories}
         self._known_cameras: dict[tuple[bytes, tuple[int, int]], Cameras] = {}
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
         chosen = self._config.train_categories if categories is None and split != "test" else categories
-        check_categories(chosen, self._config.categories)
-        names = []
-        for category in self._config.categories if chosen is None else chosen:
-            synset = self._config.synsets[category]
-            names += [f"{synset}/{name}" for name in self._objects(synset, split)]
-        return self._listed(names, split, None)
+        return super().scenes(split, chosen)
 
-    def _objects(self, synset: str, split: Split) -> list[str]:
-        folder = self._root / synset
-        if not folder.is_dir():
-            category = self._category_names[synset]
-            raise UserError(f"no folder '{folder}' for category '{category}': take it out of dataset.categories")
-        path = folder / f"{self._config.list_prefix}_{split}.lst"
-        return present_names(path, read_list(path), {entry.name for entry in folder.iterdir()}, self._config.on_error)
+    @override
+    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+        names = []
+        for category in self.categories if categories is None else categories:
+            synset = self._config.synsets[category]
+            folder = self._root / synset
+            if not folder.is_dir():
+                raise UserError(f"no folder '{folder}' for category '{category}': take it out of dataset.categories")
+            names += [f"{synset}/{name}" for name in self._listed(folder / f"{self._config.list_prefix}_{split}.lst")]
+        return names
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
@@ -163,15 +161,13 @@ def _parse_matrices(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]
 
 def _pose(arrays: dict[str, np.ndarray], view: int, path: Path) -> np.ndarray:
     where = f"view {view} in '{path}'"
-    stored = {
-        name: square_pose(arrays[f"{name}_{view}"], where)
-        for name in ("world_mat", "world_mat_inv")
-        if f"{name}_{view}" in arrays
-    }
-    for matrix in stored.values():
-        check_pose(matrix, where)
+    stored = {}
+    for name in ("world_mat", "world_mat_inv"):
+        if f"{name}_{view}" in arrays:
+            stored[name] = square_pose(arrays[f"{name}_{view}"], where)
+            check_pose(stored[name], where)
     if "world_mat_inv" not in stored:
-        return inverted(stored["world_mat"], where)
+        return np.linalg.inv(stored["world_mat"])
     pose = stored["world_mat_inv"]
     if "world_mat" in stored and np.abs(stored["world_mat"] @ pose - np.eye(4)).max() > INVERSE_TOLERANCE:
         raise UserError(f"'world_mat' and 'world_mat_inv' of {where} are not inverse to each other")

@@ -6,7 +6,7 @@ Only a command line or a configuration that the user composes names such a file.
 and nothing ever runs it from there.
 """
 
-import importlib.util
+import runpy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,22 +31,16 @@ class OwnConfig(Config):
 def open_own(config: OwnConfig) -> SceneDataset:
     """Runs the user's file and builds the dataset; a UserError if file, class or options do not fit."""
     file, _, name = config.reader.rpartition(":")
-    path = Path(file)
-    if not name or not path.is_file():
+    if not name or not file.endswith(".py") or not Path(file).is_file():
         raise UserError(f"dataset.reader={config.reader} is not FILE.py:CLASS with a file that exists")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"dataset.reader={config.reader}: '{path}' is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     readers = {
         found: value
-        for found, value in vars(module).items()
+        for found, value in runpy.run_path(file).items()
         if isinstance(value, type) and issubclass(value, SceneDataset) and value is not SceneDataset
     }
     if name not in readers:
         hint = nearest(name, list(readers)) if readers else "; it has none"
-        raise UserError(f"'{path}' has no class '{name}' that is a SceneDataset{hint}")
+        raise UserError(f"'{file}' has no class '{name}' that is a SceneDataset{hint}")
     try:
         return readers[name](**(config.options or {}))
     except TypeError as error:

@@ -15,11 +15,10 @@ from typing import Literal
 import numpy as np
 from typing_extensions import override
 
-from datasets.folder import BoundedConfig, read_list
 from datasets.image_files import read_size
 from datasets.readers.camera_files import make_cameras, pinhole, read_numbers, resized, square_pose
 from datasets.readers.file_scene import PhotoFiles
-from datasets.readers.folder_dataset import FolderDataset, listed_images
+from datasets.readers.folder_dataset import BoundedConfig, FolderDataset, listed_images, read_list
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
 
@@ -44,15 +43,18 @@ class SrnConfig(BoundedConfig):
 class SrnDataset(FolderDataset[SrnConfig]):
     """Reader of the SRN layout."""
 
+    def __init__(self, config: SrnConfig) -> None:
+        super().__init__(config)
+        self.categories = [config.category]
+
     @override
-    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        folder = Path(f"{self._config.prefix}_{split}")
-        if not (self._root / folder).is_dir():
-            raise UserError(f"no folder '{self._root / folder}': set dataset.root and dataset.prefix")
-        if (self._root / folder / INNER_CHAIRS_FOLDER).is_dir():
+    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+        folder = self._root / f"{self._config.prefix}_{split}"
+        if not folder.is_dir():
+            raise UserError(f"no folder '{folder}': set dataset.root and dataset.prefix")
+        if (folder / INNER_CHAIRS_FOLDER).is_dir():
             folder /= INNER_CHAIRS_FOLDER
-        names = sorted(entry.name for entry in (self._root / folder).iterdir() if not entry.name.startswith("."))
-        return self._listed([str(folder / name) for name in names], split, categories, [self._config.category])
+        return sorted(str(path.relative_to(self._root)) for path in folder.iterdir() if not path.name.startswith("."))
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:

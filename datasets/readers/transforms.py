@@ -9,7 +9,7 @@ Photos of lenses that bend lines are straightened when they are read (`datasets.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,13 +21,13 @@ from typing_extensions import override
 from datasets.image_files import read_size, reading
 from datasets.readers.camera_files import pinhole, read_transforms, resized
 from datasets.readers.captures import CaptureConfig, CaptureDataset
-from datasets.readers.folder_dataset import scene_folders
 from datasets.readers.lens import Distortion, Lens, brown_distortion, fisheye_distortion
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
 
 CAMERA_KEYS = ("w", "h", "fl_x", "fl_y", "cx", "cy", "k1", "k2", "k3", "k4", "p1", "p2")
 BROWN_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL")
+DISTORTIONS = {**dict.fromkeys(BROWN_MODELS, brown_distortion), "OPENCV_FISHEYE": fisheye_distortion}
 
 
 class TransformsConfig(CaptureConfig):
@@ -39,13 +39,11 @@ class TransformsConfig(CaptureConfig):
 class TransformsDataset(CaptureDataset[TransformsConfig]):
     """Reader of transforms.json captures."""
 
-    @override
-    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
-        return self._listed(scene_folders(self._root, "transforms.json"), split, categories)
+    marker = "transforms.json"
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
-        path = folder / "transforms.json"
+        path = folder / self.marker
         content, poses = read_transforms(path)
         used, views = self._chosen_views(len(poses), split, path)
         lenses = [self._lens({**content, **content["frames"][view]}, path) for view in views]
@@ -73,11 +71,9 @@ class TransformsDataset(CaptureDataset[TransformsConfig]):
 
 def _distortion(values: Mapping[str, Any], path: Path) -> Distortion | None:
     model = values.get("camera_model", "OPENCV")
-    if model in BROWN_MODELS:
-        return brown_distortion(values)
-    if model == "OPENCV_FISHEYE":
-        return fisheye_distortion(values)
-    known = ", ".join((*BROWN_MODELS, "OPENCV_FISHEYE"))
+    if str(model) in DISTORTIONS:
+        return DISTORTIONS[model](values)
+    known = ", ".join(DISTORTIONS)
     raise UserError(f"'{path}' has a camera of the model {model!r}: straighten its photos, and export one of {known}")
 
 
