@@ -12,6 +12,7 @@ from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.types import Cameras
 
 SIZE = (96, 64)
+MIDDLE = torch.tensor([[48.0, 32.0]])
 TURN = dict(azimuth=(0.0, 360.0), elevation=30.0, distance=2.732, field_of_view=30.0, frames=12, size=SIZE)
 TILTED = dict(
     center=torch.tensor([0.3, -0.2, 5.0]), up=torch.tensor([0.0, 3.0, 4.0]), front=torch.tensor([1.0, 1.0, -2.0])
@@ -55,7 +56,9 @@ def moved(cameras):
 def test_every_camera_of_an_orbit_sees_the_centre_in_the_middle(world, elevation):
     cameras = orbit(**{**TURN, "elevation": elevation}, **world)
     center = world.get("center", torch.zeros(3))
-    torch.testing.assert_close(pixels_of(cameras, center), torch.tensor([[48.0, 32.0]]).expand(12, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        pixels_of(cameras, center), torch.tensor([[48.0, 32.0]]).expand(12, 2), atol=1e-4, rtol=0
+    )
     distances = (cameras.poses[:, :3, 3] - center).norm(dim=-1)
     torch.testing.assert_close(distances, torch.full((12,), 2.732), atol=1e-5, rtol=0)
 
@@ -130,10 +133,14 @@ def test_a_look_at_path_stands_where_it_is_told_and_sees_the_target_in_the_middl
     target, up = torch.tensor([-1.0, 0.5, 0.2]), torch.tensor([0.1, 0.0, 1.0])
     path = look_at_path(positions, target=target, up=up, field_of_view=40.0, size=SIZE)
     assert torch.equal(path.poses[:, :3, 3], positions)
-    torch.testing.assert_close(pixels_of(path, target), torch.tensor([[48.0, 32.0]]).expand(9, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(pixels_of(path, target), MIDDLE.expand(9, 2), atol=1e-4, rtol=0)
     rotation, shift, expected = moved(path)
     again = look_at_path(
-        positions @ rotation.T + shift, target=rotation @ target + shift, up=rotation @ up, field_of_view=40.0, size=SIZE
+        positions @ rotation.T + shift,
+        target=rotation @ target + shift,
+        up=rotation @ up,
+        field_of_view=40.0,
+        size=SIZE,
     )
     torch.testing.assert_close(again.poses, expected.poses, atol=2e-6, rtol=0)
 

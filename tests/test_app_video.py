@@ -17,8 +17,15 @@ from PIL import Image, ImageSequence
 from pixelnerf.app.video import gif_writer, video_writer, write_gif, write_video
 from pixelnerf.errors import UserError
 
-WRITERS = [write_video, lambda path, frames, fps: write_gif(path, frames, fps, 256)]
-both = pytest.mark.parametrize(("write", "suffix"), list(zip(WRITERS, (".mp4", ".gif"), strict=True)), ids=["mp4", "gif"])
+both = pytest.mark.parametrize(
+    ("write", "suffix"),
+    [
+        pytest.param(write_video, ".mp4", id="mp4"),
+        pytest.param(lambda path, frames, fps: write_gif(path, frames, fps, 256), ".gif", id="gif"),
+    ],
+)
+    ("write", "suffix"), list(zip(WRITERS, (".mp4", ".gif"), strict=True)), ids=["mp4", "gif"]
+)
 
 
 def ball(turn, width=64, height=48):
@@ -262,9 +269,13 @@ def frames():
 write_video(Path(sys.argv[1]) / "endless.mp4", frames(), 24)
 """
     # A session, because Ctrl-C reaches the whole group of a terminal's processes.
-    command = [sys.executable, "-c", code, str(tmp_path)]
+    command, root = [sys.executable, "-c", code, str(tmp_path)], Path(__file__).parents[1]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True, cwd=Path(__file__).parents[1]
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd=root,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"writing\n"

@@ -73,13 +73,13 @@ def orbit(
     if not all(map(math.isfinite, (*azimuth, elevation))):
         raise UserError(f"angles of an orbit must be finite: azimuth {azimuth}, elevation {elevation}")
     _check_frames(frames)
-    axis = _unit(up.double())
+    axis = up.double() / up.double().norm()
     ahead = front.double() - (front.double() @ axis) * axis
     if not ahead.norm() > 1e-6 * front.norm():
         raise UserError(
             f"azimuth 0 is along {front.tolist()}, which is the axis of the orbit: choose another direction"
         )
-    ahead = _unit(ahead)
+    ahead = ahead / ahead.norm()
     swept = azimuth[1] - azimuth[0]
     closed = swept != 0 and math.isclose(swept / 360, round(swept / 360), abs_tol=1e-9)
     steps = torch.arange(frames, dtype=torch.float64) / (frames if closed else max(frames - 1, 1))
@@ -110,9 +110,7 @@ def look_at_path(
     try:
         poses = look_at(positions.double(), target.double(), up.double())
     except ValueError:
-        raise UserError(
-            f"a camera of the path stands at its target {target.tolist()}, or straight above or below it"
-        ) from None
+        raise UserError(f"a camera of the path stands at its target {target.tolist()}, or above or below it") from None
     return _path(poses, _centered_pinhole(field_of_view, size), size)
 
 
@@ -152,11 +150,9 @@ def spiral(cameras: Cameras, *, near: float, far: float, frames: int, size: tupl
     local = np.concatenate([around, depth * np.sin(phase)[:, None]], axis=1)
     focus = np.array([0, 0, 2 / (1 / near + 1 / far)])
     positions, target = (torch.from_numpy(center + points @ mean.T) for points in (local, focus))
-    intrinsics = _resized_intrinsics(cameras, size)
-    log_focals, others = _log_focals(intrinsics)
-    return _path(
-        look_at(positions, target, torch.from_numpy(-mean[:, 1])), _pinholes(log_focals.mean(0), others.mean(0)), size
-    )
+    log_focals, others = (values.mean(0) for values in _log_focals(_resized_intrinsics(cameras, size)))
+    tops = torch.from_numpy(-mean[:, 1])
+    return _path(look_at(positions, target, tops), _pinholes(log_focals, others), size)
 
 
 def interpolate(cameras: Cameras, *, frames: int, size: tuple[int, int], closed: bool = False) -> Cameras:
@@ -187,10 +183,10 @@ def interpolate(cameras: Cameras, *, frames: int, size: tuple[int, int], closed:
     steps = _steps_of_segments(_relative(lengths) + _relative(angles), frames if closed else frames - 1)
 
     times, wanted = np.concatenate([[0], steps.cumsum()]), np.arange(frames)
-    positions = CubicSpline(times, poses[:, :3, 3], bc_type="periodic" if closed else "natural")(wanted)
+    spline = CubicSpline(times, poses[:, :3, 3], bc_type="periodic" if closed else "natural")
     between = np.tile(np.eye(4), (frames, 1, 1))
     between[:, :3, :3] = Slerp(times, rotations)(wanted).as_matrix()
-    between[:, :3, 3] = positions
+    between[:, :3, 3] = spline(wanted)
     log_focals, others = (
         PchipInterpolator(times, values[order])(wanted) for values in _log_focals(_resized_intrinsics(cameras, size))
     )
@@ -205,10 +201,6 @@ def _path(poses: Float[Tensor, "frame 4 4"], intrinsics: Float[Tensor, "*frame 3
 def _check_frames(frames: int) -> None:
     if frames < 1:
         raise UserError(f"a path has at least one frame, not {frames}")
-
-
-def _unit(vector: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
-    return vector / vector.norm()
 
 
 def _centered_pinhole(field_of_view: float, size: tuple[int, int]) -> Float[Tensor, "3 3"]:

@@ -26,8 +26,8 @@ from pixelnerf.tools.files import file_written_whole, refusal_in_a_line
 Frame: TypeAlias = UInt8[ndarray, "height width 3"]
 WriteFrame: TypeAlias = Callable[[Frame], None]
 
-# x264's constant quality: 43 dB on a rendered turntable, where halving the colours' resolution alone leaves 48. Renders are
-# smooth, so this still is less than a kilobyte for a frame of 96x96.
+# x264's constant quality: 43 dB on a rendered turntable, where halving the colours' resolution alone leaves 48.
+# Renders are smooth, so this still is less than a kilobyte for a frame of 96x96.
 QUALITY = 12
 # The colours of HDTV, converted and labelled: unlabelled ones are guessed, differently by each player.
 COLORS = "bt709"
