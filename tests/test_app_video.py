@@ -24,8 +24,6 @@ both = pytest.mark.parametrize(
         pytest.param(lambda path, frames, fps: write_gif(path, frames, fps, 256), ".gif", id="gif"),
     ],
 )
-    ("write", "suffix"), list(zip(WRITERS, (".mp4", ".gif"), strict=True)), ids=["mp4", "gif"]
-)
 
 
 def ball(turn, width=64, height=48):

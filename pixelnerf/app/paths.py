@@ -65,8 +65,8 @@ def orbit(
         UserError: a number out of its range.
 
     >>> turntable = orbit(azimuth=(0, 360), elevation=30, distance=2.732, field_of_view=30, frames=4, size=(64, 64))
-    >>> turntable.poses[1, :3, 3].numpy().round(3).tolist()
-    [0.0, 2.365999937057495, 1.3660000562667847]
+    >>> turntable.poses[1, :3, 3].double().numpy().round(3).tolist()
+    [0.0, 2.366, 1.366]
     """
     if not (distance > 0 and math.isfinite(distance)):
         raise UserError(f"distance of an orbit must be positive, not {distance:g}")
