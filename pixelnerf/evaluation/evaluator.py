@@ -10,16 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from pixelnerf.evaluation.methods import (
-    Enhancer,
-    Images,
-    Pictures,
-    Renders,
-    baselines,
-    colors,
-    downscaled,
-    mean_seconds,
-)
+from pixelnerf.evaluation import methods
+from pixelnerf.evaluation.methods import Enhancer, Images, Pictures, Renders
 from pixelnerf.evaluation.protocol import Item, ProtocolConfig
 from pixelnerf.evaluation.results import Measurement, Scores
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, sharpness, ssim, truncate_to_8_bits
@@ -77,11 +69,11 @@ class Evaluator:
             photos = self._given_photos(scene, inputs, truths)
             views = self.render(scene, inputs, targets, 1 / item.downscale)
             renders = Renders(item, targets, views, partial(self.render, scene, inputs, targets))
-            made = [Pictures("model", "model", colors(views), mean_seconds(views))]
+            made = [Pictures("model", "model", methods.colors(views), methods.mean_seconds(views))]
             made += [enhancer.enhance(renders) for enhancer in self._enhancers]
             if self._protocol.eight_bits:
                 made = [replace(one, images=truncate_to_8_bits(one.images)) for one in made]
-            copies = baselines(photos, poses[list(inputs)], poses[list(targets)], scene.background)
+            copies = methods.baselines(photos, poses[list(inputs)], poses[list(targets)], scene.background)
             measurements += [
                 Measurement(*subject, count, len(targets), one.method, one.kind, self._measure(one, truths))
                 for one in (*made, *copies)
@@ -121,8 +113,7 @@ class Evaluator:
 
 def scene_pictures(scene: Scene, views: Sequence[int], downscale: int) -> Images:
     """Photos of one size, shrunk by a whole number (means over squares of pixels)."""
-    images = scene.images(views).movedim(1, -1)
-    return images if downscale == 1 else downscaled(images, downscale)
+    return methods.downscaled(scene.images(views).movedim(1, -1), downscale)
 
 
 def shown_target(item: Item, count: int) -> int:

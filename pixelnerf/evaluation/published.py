@@ -14,8 +14,9 @@ import yaml
 from pydantic import TypeAdapter
 
 from pixelnerf.config import Config
-from pixelnerf.evaluation.protocol import ProtocolConfig, plain_digest
+from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.results import Row
+from pixelnerf.tools.files import plain_digest
 
 TABLES = Path(__file__).with_name("published.yaml")
 HOW_READ = frozenset({"how_to_get", "cache_gib", "on_error", "workers"})

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation.protocol import Item, ResolvedProtocol, plain_digest
+from pixelnerf.evaluation.protocol import Item, ResolvedProtocol
 from pixelnerf.evaluation.results import ObjectResult
-from pixelnerf.tools.files import file_name, remove_partial, write_atomically
+from pixelnerf.tools.files import file_name, plain_digest, remove_partial, write_atomically
 
 # A file holds the key and the result.
 _CONTENTS = TypeAdapter(tuple[str, ObjectResult])

@@ -16,10 +16,8 @@ from pixelnerf.errors import UserError
 from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import rays_through_pixels, within_cube
 from pixelnerf.scenes.batch_config import BatchConfig
-from pixelnerf.scenes.color_jitter import draw_color_map
-from pixelnerf.scenes.photos import stack_photos
-from pixelnerf.scenes.scene import Scene, SceneGroup
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.photos import draw_color_map, stack_photos
+from pixelnerf.scenes.scene import DamagedScenes, Scene, SceneGroup
 from pixelnerf.types import Cameras, Photos, Rays, TensorRecord
 
 
@@ -40,7 +38,7 @@ class TrainBatch(TensorRecord):
 
 
 @dataclass(frozen=True)
-class PixelChoice:
+class PixelChoice(TensorRecord):
     """The pixel of a view, downscaled by `downscale`, that each ray goes through."""
 
     views: Int[Tensor, "ray"]
@@ -131,7 +129,9 @@ class BatchSampler:
                 "lower trainer.loader.batch.source_views"
             )
         sources = order[:source_count].tolist()
-        half_side = self._choose_half_side(random, scene)
+        half_side = scene.half_side
+        if half_side is None or random.random() < self._config.unbounded_share:
+            half_side = math.inf
         views = random.permutation(targets)[: self._config.target_views]
         pixels = self._choose_pixels(random, scene, views, step, half_side)
         colors, coverage = scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.downscale)
@@ -140,11 +140,6 @@ class BatchSampler:
             change = draw_color_map(random, self._config.color_jitter, colors.mean(dim=0))
             colors, photos = change(colors), [change(photo.movedim(0, -1)).movedim(-1, 0) for photo in photos]
         return SceneChoice(scene, sources, pixels, colors, coverage, photos, half_side)
-
-    def _choose_half_side(self, random: np.random.Generator, scene: Scene) -> float:
-        if scene.half_side is None or random.random() < self._config.unbounded_share:
-            return math.inf
-        return scene.half_side
 
     def _choose_pixels(
         self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int, half_side: float
@@ -156,7 +151,7 @@ class BatchSampler:
         rays = within_cube(_stack_rays([scene], [drawn], 1), torch.tensor([half_side]))
         misses = (rays.near >= rays.far)[0]
         kept = torch.sort(misses, stable=True).indices[: self._config.rays]
-        return PixelChoice(drawn.views[kept], drawn.columns[kept], drawn.rows[kept], drawn.downscale[kept])
+        return drawn.map_tensors(lambda tensor: tensor[kept])
 
     def _draw_pixels(
         self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int, count: int
@@ -185,22 +180,19 @@ class BatchSampler:
 
 def _stack_rays(scenes: Sequence[Scene], chosen: Sequence[PixelChoice], supersample: int) -> Rays:
     """One call for the whole batch: each ray has its own view's camera and its own downscale."""
-    views = [choice.views for choice in chosen]
-    cameras = [scene.cameras() for scene in scenes]
-    downscale = torch.stack([choice.downscale for choice in chosen])
-    pixels = torch.stack([torch.stack([choice.columns, choice.rows], dim=-1) for choice in chosen])
-    intrinsics = torch.stack([camera.intrinsics[view] for camera, view in zip(cameras, views, strict=True)])
-    zoom = torch.stack([supersample / downscale, supersample / downscale, torch.ones_like(downscale)], dim=-1)
-    sizes = torch.stack([camera.sizes[view] for camera, view in zip(cameras, views, strict=True)])
-    ray_cameras = Cameras(
-        torch.stack([camera.poses[view] for camera, view in zip(cameras, views, strict=True)]),
-        intrinsics * zoom[..., None],
-        sizes // downscale[..., None] * supersample,
+    pixels = PixelChoice.stack(chosen)
+    cameras = Cameras.stack([scene.cameras()[choice.views] for scene, choice in zip(scenes, chosen, strict=True)])
+    zoom = supersample / pixels.downscale
+    ray_cameras = replace(
+        cameras,
+        intrinsics=cameras.intrinsics * torch.stack([zoom, zoom, torch.ones_like(zoom)], dim=-1)[..., None],
+        sizes=cameras.sizes // pixels.downscale[..., None] * supersample,
     )
     inside = torch.arange(supersample)
     offsets = torch.stack(torch.meshgrid(inside, inside, indexing="xy"), dim=-1).flatten(0, 1)
-    bounds = torch.tensor([[scene.near, scene.far] for scene in scenes])[:, None].expand(*downscale.shape, 2)
-    sub_pixels = pixels[:, :, None] * supersample + offsets + 0.5
+    bounds = torch.tensor([[scene.near, scene.far] for scene in scenes])[:, None].expand(*zoom.shape, 2)
+    corners = torch.stack([pixels.columns, pixels.rows], dim=-1)
+    sub_pixels = corners[:, :, None] * supersample + offsets + 0.5
     rays = rays_through_pixels(ray_cameras, sub_pixels, bounds[..., 0], bounds[..., 1])
     rays = rays.map_tensors(lambda tensor: tensor.flatten(1, 2))
     return _in_ndc(rays, scenes)

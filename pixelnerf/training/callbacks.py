@@ -1,7 +1,6 @@
 """What happens around the steps of a run: it stops in time or by signal, and shows and keeps how it goes."""
 
 import csv
-import io
 import math
 import signal
 import time
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typing_extensions import override
 
-from pixelnerf.tools.files import write_atomically
+from pixelnerf.tools.files import csv_bytes, write_atomically
 from pixelnerf.training.module import RunModule
 
 CURVE_FILE = "validation.csv"
@@ -68,12 +67,11 @@ class Budget(pl.Callback):
             trainer.save_checkpoint(self._last_checkpoint)
 
     @override
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._restore_handlers()
+    def on_train_end(self, *args: Any, **kwargs: Any) -> None:
+        while self._handlers:
+            signal.signal(*self._handlers.popitem())
 
-    @override
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        self._restore_handlers()
+    on_exception = on_train_end
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -87,10 +85,6 @@ class Budget(pl.Callback):
         if self.interrupted and signal_number == signal.SIGINT:
             raise KeyboardInterrupt
         self.interrupted = True
-
-    def _restore_handlers(self) -> None:
-        while self._handlers:
-            signal.signal(*self._handlers.popitem())
 
 
 class CurvePoint(NamedTuple):
@@ -116,11 +110,8 @@ class ValidationCurve(pl.Callback):
         # Steps repeated by a resumed run replace the interrupted run's.
         earlier = [point for point in read_curve(self._path) if point.step < trainer.global_step]
         points = [*earlier, CurvePoint(trainer.global_step, self._budget.seconds / 60, float(value))]
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(CurvePoint._fields)
-        writer.writerows((point.step, f"{point.minutes:.3f}", f"{point.psnr:.4f}") for point in points)
-        write_atomically(self._path, buffer.getvalue().encode())
+        rows = [(point.step, f"{point.minutes:.3f}", f"{point.psnr:.4f}") for point in points]
+        write_atomically(self._path, csv_bytes(CurvePoint._fields, rows))
 
 
 def read_curve(path: Path) -> list[CurvePoint]:
@@ -199,9 +190,7 @@ class ProgressLine(pl.Callback):
             )
 
     @override
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_end(self, *args: Any, **kwargs: Any) -> None:
         self._progress.stop()
 
-    @override
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        self._progress.stop()
+    on_exception = on_train_end

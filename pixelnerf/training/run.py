@@ -19,7 +19,8 @@ from rich.console import Console
 from torch import Tensor
 from typing_extensions import override
 
-from pixelnerf.checkpoints.checkpoint import check_resumable, load_start
+from pixelnerf.checkpoints.checkpoint import Section, check_resumable, load_start
+from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import build_net
 from pixelnerf.scenes.data_module import SceneDataModule
@@ -53,9 +54,7 @@ def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
         UserError: bad data, a checkpoint that does not fit, an unwritable folder, or a loss that became NaN (with the
             step, the objects, and a saved checkpoint).
     """
-    budget = start_run(config)
-    if config.resume is not None:
-        check_resumable(config.resume, "model", config.model)
+    budget = start_run(config, "model", config.model)
     if note := repetition(config.model.position, dataset.scenes("train")):
         rank_zero_only(Console(stderr=True).print)(note, soft_wrap=True, markup=False)
     data = SceneDataModule(dataset, config.trainer.loader, config.seed)
@@ -65,11 +64,11 @@ def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
     return fit(config, budget, FewShotModule(net, config, lambda: budget.progress), data)
 
 
-def start_run(config: RunConfig[Any]) -> Budget:
-    """Prepares a run: creates its folder, sets the seed, and returns its budget.
+def start_run(config: RunConfig[Any], section: Section, trained: Config) -> Budget:
+    """Prepares a run: creates its folder, sets the seed, and returns its budget; `trained` is of the model or refiner.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or the checkpoint to resume from is missing or of something else.
     """
     checkpoints = config.run_dir / "checkpoints"
     with refusal_in_a_line(f"into {checkpoints}", "; choose another run_dir"):
@@ -81,6 +80,8 @@ def start_run(config: RunConfig[Any]) -> Budget:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+    if config.resume is not None:
+        check_resumable(config.resume, section, trained)
     return Budget(config.trainer.max_steps, config.trainer.max_minutes, checkpoints / "last.ckpt")
 
 

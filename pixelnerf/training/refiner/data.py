@@ -8,30 +8,18 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 from typing_extensions import override
 
 from pixelnerf.refine.patches import cut_patches, pad_to_side
-from pixelnerf.refine.refiner import Candidates, PatchBatch, ReferenceView, Refiner, RenderedView
+from pixelnerf.refine.refiner import Candidates, PatchBatch, Refiner
 from pixelnerf.training.refiner.pairs import Pair, Pairs
-from pixelnerf.types import TensorRecord
 
 MOST_DRAWS = 4
 """How often to draw a patch at most while its truth has a single colour, like most of a plain background."""
 SINGLE_COLOR = 1e-3
 """Standard deviation of colours in [0, 1] below which a patch has a single colour."""
-
-
-@dataclass(frozen=True)
-class ValidationPair(TensorRecord):
-    """A whole view to refine, and its true photo."""
-
-    name: str
-    view: RenderedView
-    reference: ReferenceView | None
-    truth: Float[Tensor, "3 height width"]
 
 
 @dataclass(eq=False)
@@ -62,11 +50,8 @@ class PatchBatches(IterableDataset[PatchBatch]):
             return turned.flip(-1) if mirror else turned
 
         found = [part.candidates for part in parts if part.candidates is not None]
-        candidates = (
-            Candidates(torch.cat([one.colors for one in found]), torch.cat([one.valid for one in found]))
-            if found
-            else None
-        )
+        colors, valid = ([getattr(one, name) for one in found] for name in ("colors", "valid"))
+        candidates = Candidates(torch.cat(colors), torch.cat(valid)) if found else None
         rendered, truth = torch.cat([part.rendered for part in parts]), torch.cat([part.truth for part in parts])
         return PatchBatch(rendered, truth, candidates).map_tensors(turn)
 
@@ -104,9 +89,8 @@ class PairDataModule(pl.LightningDataModule):
         return DataLoader(batches, batch_size=None)
 
     @override
-    def val_dataloader(self) -> DataLoader[ValidationPair]:
-        views = [ValidationPair(pair.name, pair.view, pair.reference, pair.truth()) for pair in self._pairs.val]
-        return DataLoader(views, batch_size=None)  # pyright: ignore[reportArgumentType] (any sequence works)
+    def val_dataloader(self) -> DataLoader[Pair]:
+        return DataLoader(self._pairs.val, batch_size=None)  # pyright: ignore[reportArgumentType] (any sequence works)
 
     @override
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:

@@ -7,16 +7,16 @@ from rich.console import Console
 from torch import Tensor
 from typing_extensions import override
 
-from pixelnerf.checkpoints.checkpoint import check_resumable, load_start
+from pixelnerf.checkpoints.checkpoint import load_start
 from pixelnerf.images.metrics import psnr, sharpness
 from pixelnerf.images.pictures import error_picture, side_by_side
 from pixelnerf.refine.config import build_refiner
 from pixelnerf.refine.refiner import PatchBatch, Refiner
 from pixelnerf.scenes.scene import SceneDataset
+from pixelnerf.training.experiment import RefinerExperimentConfig
 from pixelnerf.training.module import RunModule
-from pixelnerf.training.refiner.data import PairDataModule, ValidationPair
-from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
-from pixelnerf.training.refiner.pairs import make_pairs
+from pixelnerf.training.refiner.data import PairDataModule
+from pixelnerf.training.refiner.pairs import Pair, make_pairs
 from pixelnerf.training.run import TrainingResult, fit, start_run, training_device
 
 
@@ -26,9 +26,7 @@ def train_refiner(config: RefinerExperimentConfig, dataset: SceneDataset) -> Tra
     Raises:
         UserError: as `pixelnerf.training.run.train`, or the model's checkpoint does not fit.
     """
-    budget = start_run(config)
-    if config.resume is not None:
-        check_resumable(config.resume, "refiner", config.refiner)
+    budget = start_run(config, "refiner", config.refiner)
     refiner = build_refiner(config.refiner)
     if config.start_from is not None:
         load_start(config.start_from, refiner, "refiner", config.refiner)
@@ -57,9 +55,9 @@ class RefinerModule(RunModule):
         return loss
 
     @override
-    def validation_step(self, pair: ValidationPair, batch_index: int) -> None:
+    def validation_step(self, pair: Pair, batch_index: int) -> None:
         refined = self.net.refine(pair.view, pair.reference)
-        truth = pair.truth.movedim(0, -1)
+        truth = pair.truth().to(refined.device).movedim(0, -1)
         values = {}
         for suffix, image in (("", refined), ("_unrefined", pair.view.color)):
             picture = image.movedim(0, -1)
@@ -69,9 +67,9 @@ class RefinerModule(RunModule):
         self._shown.append((pair.to("cpu"), refined.cpu()))
 
     @override
-    def _strip(self, item: ValidationPair, output: Tensor) -> tuple[str, UInt8[ndarray, "height width 3"]]:
+    def _strip(self, item: Pair, output: Tensor) -> tuple[str, UInt8[ndarray, "height width 3"]]:
         """render | refined | truth | error of render | error of refined."""
-        images = (item.view.color, output, item.truth)
+        images = (item.view.color, output, item.truth())
         before, after, truth = (image.movedim(0, -1).float().numpy() for image in images)
         errors = [error_picture(before, truth), error_picture(after, truth)]
         return item.name, side_by_side([before, after, truth, *errors])
