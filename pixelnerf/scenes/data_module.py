@@ -52,23 +52,23 @@ class ValidationItem(TensorRecord):
     name: str
 
 
+@dataclass(eq=False)
 class TrainBatches(IterableDataset[TrainBatch | UserError]):
     """Endless batches from the first step on, the steps divided among workers.
 
     A UserError is passed on like a batch, because a worker's exceptions arrive wrapped in its traceback.
     """
 
-    def __init__(self, sampler: BatchSampler, first_step: int) -> None:
-        self._sampler = sampler
-        self._first_step = first_step
+    sampler: BatchSampler
+    first_step: int
 
     @override
     def __iter__(self) -> Iterator[TrainBatch | UserError]:
         worker = get_worker_info()
         first, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        for step in count(self._first_step + first, stride):
+        for step in count(self.first_step + first, stride):
             try:
-                yield self._sampler.batch(step)
+                yield self.sampler.batch(step)
             except UserError as error:
                 yield error
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pixelnerf.errors import UserError
@@ -79,7 +79,6 @@ class BatchSampler:
             raise UserError("the training split has no scenes: check dataset.root and its split lists")
         weights = np.array([group.weight for group in self._groups])
         self._shares = np.cumsum(weights / weights.sum())
-        self._downscales = np.array(config.downscales)
         self._config = config
         self._seed = seed
         self._rank = rank
@@ -92,7 +91,10 @@ class BatchSampler:
             UserError: a scene has a bad file or too few views.
         """
         random = np.random.default_rng([self._seed, step, self._rank])
-        counts = self._view_counts(random)
+        least, most = self._config.source_views
+        counts = random.integers(least, most + 1, size=self._config.objects).tolist()
+        if not self._config.mixed_view_counts:
+            counts = counts[:1] * len(counts)
         chosen = [self.choose(random, count, step) for count in counts]
         scenes = [choice.scene for choice in chosen]
         photos = stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen])
@@ -106,11 +108,6 @@ class BatchSampler:
             background=torch.tensor([scene.background for scene in scenes]),
             names=tuple(scene.name for scene in scenes),
         )
-
-    def _view_counts(self, random: np.random.Generator) -> list[int]:
-        least, most = self._config.source_views
-        drawn = random.integers(least, most + 1, size=self._config.objects)
-        return drawn.tolist() if self._config.mixed_view_counts else [int(drawn[0])] * self._config.objects
 
     def choose(self, random: np.random.Generator, source_count: int, step: int) -> SceneChoice:
         """Draws a scene, its input photos, and target pixels."""
@@ -157,7 +154,8 @@ class BatchSampler:
         self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int, count: int
     ) -> PixelChoice:
         views = targets[random.integers(len(targets), size=count)]
-        downscales = self._downscales_at(step)
+        stages = [[downscale] for downscale, end in self._config.coarse_first if step < end]
+        downscales = np.array((*stages, self._config.downscales)[0])
         downscale = downscales[random.integers(len(downscales), size=count)]
         sizes = scene.cameras().sizes.numpy()[views] // downscale[:, None]
         boxes = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
@@ -170,12 +168,6 @@ class BatchSampler:
         chosen_pixels = corners + np.floor(random.random((count, 2)) * (boxes[:, 2:] - corners)).astype(np.int64)
         columns, rows = chosen_pixels.T.copy()
         return PixelChoice(*(torch.from_numpy(part) for part in (views, columns, rows, downscale)))
-
-    def _downscales_at(self, step: int) -> Int64[np.ndarray, "size"]:
-        for downscale, end in self._config.coarse_first:
-            if step < end:
-                return np.array([downscale])
-        return self._downscales
 
 
 def _stack_rays(scenes: Sequence[Scene], chosen: Sequence[PixelChoice], supersample: int) -> Rays:

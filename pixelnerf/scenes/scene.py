@@ -181,24 +181,24 @@ class SceneDataset(ABC):
         return (SceneGroup(self.scenes(split)),)
 
 
+@dataclass(frozen=True)
 class MixedDataset(SceneDataset):
     """Several datasets at once: for each object of a batch, one is drawn by weight, then one of its scenes."""
 
-    def __init__(self, parts: Mapping[str, SceneDataset], weights: Mapping[str, float], on_error: OnError) -> None:
-        self.on_error = on_error
-        self._parts = parts
-        self._weights = weights
+    parts: Mapping[str, SceneDataset]
+    weights: Mapping[str, float]
+    on_error: OnError
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
         if categories is not None:
             raise UserError("a mixture has no categories: evaluate its datasets one by one, for instance dataset=nmr")
         # Indexed by a number and iterated, as all sequences of scenes are, but never sliced.
-        return cast(Sequence[Scene], ConcatDataset([part.scenes(split) for part in self._parts.values()]))  # pyright: ignore
+        return cast(Sequence[Scene], ConcatDataset([part.scenes(split) for part in self.parts.values()]))  # pyright: ignore
 
     @override
     def groups(self, split: Split) -> tuple[SceneGroup, ...]:
-        return tuple(SceneGroup(part.scenes(split), self._weights[name]) for name, part in self._parts.items())
+        return tuple(SceneGroup(part.scenes(split), self.weights[name]) for name, part in self.parts.items())
 
 
 class DamagedScenes:

@@ -55,9 +55,7 @@ class Budget(pl.Callback):
         self._handlers = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
 
     @override
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any) -> None:
         self._steps = trainer.global_step
         if self.interrupted:
             # After an interrupt, nobody wants to wait for a validation.
@@ -165,9 +163,7 @@ class ProgressLine(pl.Callback):
         self._first_step, self._first_second = trainer.global_step, self._budget.seconds
 
     @override
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any) -> None:
         step, seconds = trainer.global_step, self._budget.seconds - self._first_second
         self._rate = (step - self._first_step) / max(seconds, 1e-9)
         pl_module.log("speed/steps_per_second", self._rate)

@@ -1,7 +1,7 @@
 """The whole configuration of a model's or a refiner's training, as `train.py` composes it and checkpoints store it."""
 
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -10,7 +10,6 @@ from pixelnerf.model.config import ModelConfig
 from pixelnerf.refine.config import RefinerConfig
 from pixelnerf.scenes.data_module import LoaderConfig
 from pixelnerf.tools.device import Precision
-from pixelnerf.training.logging import LoggerConfig
 from pixelnerf.training.losses import LossConfig
 from pixelnerf.training.optimization import OptimizerConfig
 
@@ -40,6 +39,15 @@ class TrainerConfig(LoopConfig):
 
     loader: LoaderConfig
     loss: LossConfig
+
+
+class LoggerConfig(Config):
+    """W&B. `group` joins the runs of a sweep. `panels` is the number of validation views logged as pictures."""
+
+    mode: Literal["offline", "online", "disabled"]
+    project: str
+    group: str | None
+    panels: int = Field(ge=0)
 
 
 LoopConfigType = TypeVar("LoopConfigType", bound=LoopConfig)

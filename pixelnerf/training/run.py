@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
+import wandb
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, WeightAveraging
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
@@ -29,8 +30,7 @@ from pixelnerf.tools.device import uses_bfloat16
 from pixelnerf.tools.files import file_written_whole, refusal_in_a_line
 from pixelnerf.training.callbacks import Budget, ProgressLine, ValidationCurve, ValidationPanels
 from pixelnerf.training.encoding_period import repetition
-from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
-from pixelnerf.training.logging import build_logger, log_best_checkpoint
+from pixelnerf.training.experiment import ExperimentConfig, LoggerConfig, LoopConfig, RunConfig
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
 
 
@@ -125,6 +125,34 @@ def fit(
     return TrainingResult(config.run_dir, trainer.global_step, budget.seconds / 60, score, budget.interrupted)
 
 
+def build_logger(config: LoggerConfig, name: str, run_dir: Path, resolved: dict[str, Any]) -> WandbLogger | None:
+    """The W&B logger with the resolved configuration, or None when disabled."""
+    if config.mode == "disabled":
+        return None
+    logger = WandbLogger(
+        name=f"{name}/{run_dir.name}",
+        save_dir=run_dir,
+        project=config.project,
+        group=config.group,
+        offline=config.mode == "offline",
+        # Our progress lines are enough; W&B would wrap the terminal's output.
+        settings=wandb.Settings(console="off", silent=True),
+    )
+    # Lightning always passes this, and W&B warns that it has no effect.
+    logger._wandb_init.pop("anonymous", None)
+    logger.log_hyperparams(resolved)
+    return logger
+
+
+def log_best_checkpoint(logger: WandbLogger | None, path: Path, name: str, score: float | None) -> None:
+    """Adds the best checkpoint to the run as an artifact (with an offline run's files until synchronised)."""
+    if logger is None or not path.is_file():
+        return
+    artifact = wandb.Artifact(f"{name}-model".replace("/", "-"), type="model", metadata={"val/psnr": score})
+    artifact.add_file(str(path))
+    logger.experiment.log_artifact(artifact)
+
+
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """An exponential moving average whose decay rises to `decay`, so that the first weights are soon forgotten."""
 
@@ -140,7 +168,7 @@ def training_device(config: LoopConfig) -> Literal["cuda", "cpu"]:
     return "cuda" if config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
 
 
-def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: Logger | None) -> pl.Trainer:
+def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: WandbLogger | None) -> pl.Trainer:
     loop: LoopConfig = config.trainer
     device_type = training_device(loop)
     half = uses_bfloat16(loop.precision, device_type)
