@@ -9,13 +9,11 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
-from lightning.pytorch.loggers import WandbLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typing_extensions import override
 
 from pixelnerf.tools.files import csv_bytes, write_atomically
-from pixelnerf.training.module import RunModule
 
 CURVE_FILE = "validation.csv"
 
@@ -118,21 +116,6 @@ def read_curve(path: Path) -> list[CurvePoint]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [CurvePoint(int(row["step"]), float(row["minutes"]), float(row["psnr"])) for row in csv.DictReader(file)]
-
-
-class ValidationPanels(pl.Callback):
-    """Logs the strips of the first frozen views after each validation."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    @override
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, RunModule), "all of our modules are"
-        strips = pl_module.validation_strips(self._count)
-        if strips and isinstance(trainer.logger, WandbLogger):
-            pictures = list(strips.values())
-            trainer.logger.log_image("val/panels", pictures, step=trainer.global_step, caption=list(strips))
 
 
 SMOOTHING = 0.98

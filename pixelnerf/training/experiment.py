@@ -10,8 +10,7 @@ from pixelnerf.model.config import ModelConfig
 from pixelnerf.refine.config import RefinerConfig
 from pixelnerf.scenes.data_module import LoaderConfig
 from pixelnerf.tools.device import Precision
-from pixelnerf.training.losses import LossConfig
-from pixelnerf.training.optimization import OptimizerConfig
+from pixelnerf.training.optimization import LossConfig, OptimizerConfig
 
 
 class LoopConfig(Config):

@@ -28,7 +28,7 @@ from pixelnerf.scenes.data_module import SceneDataModule
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.tools.device import uses_bfloat16
 from pixelnerf.tools.files import file_written_whole, refusal_in_a_line
-from pixelnerf.training.callbacks import Budget, ProgressLine, ValidationCurve, ValidationPanels
+from pixelnerf.training.callbacks import Budget, ProgressLine, ValidationCurve
 from pixelnerf.training.encoding_period import repetition
 from pixelnerf.training.experiment import ExperimentConfig, LoggerConfig, LoopConfig, RunConfig
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
@@ -109,7 +109,7 @@ def fit(
         ModelCheckpoint(checkpoints, "last", every_n_train_steps=every, enable_version_counter=False),
     ]
     if logger is not None:
-        callbacks += [LearningRateMonitor("step"), ValidationPanels(config.logger.panels)]
+        callbacks.append(LearningRateMonitor("step"))
     trainer = _build_trainer(config, callbacks, logger)
     try:
         trainer.fit(module, data, ckpt_path=config.resume, weights_only=True)
