@@ -160,12 +160,12 @@ class _Benchmark:
         theirs = workload.training_step(
             original.net, lambda generator: original.render(original.encode(photos), rays, background, generator)
         )
-        times = workload.median_seconds({"": ours, "original_": theirs}, config.repeats)
+        works = {"": ours, "original_": theirs}
         results: Results = {"rays": config.objects * config.rays}
-        for prefix, work in {"": ours, "original_": theirs}.items():
-            results[f"{prefix}seconds"] = times[prefix]
-            results[f"{prefix}flops"] = workload.flops(work)
-            results[f"{prefix}peak_bytes"] = workload.peak_memory(work, self.device)
+        for prefix, time in workload.median_seconds(works, config.repeats).items():
+            results[f"{prefix}seconds"] = time
+            results[f"{prefix}flops"] = workload.flops(works[prefix])
+            results[f"{prefix}peak_bytes"] = workload.peak_memory(works[prefix], self.device)
         return results
 
     def views(self) -> Results:

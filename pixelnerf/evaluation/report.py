@@ -8,7 +8,7 @@ from typing import Literal
 import imageio.v3 as iio
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from rich.table import Table
+from rich.table import Column, Table
 
 from pixelnerf.evaluation.evaluator import Evaluation
 from pixelnerf.evaluation.protocol import Item
@@ -40,9 +40,8 @@ def results_table(results: Results) -> Table:
         del shown["LPIPS"], shown["Avg"]
     if not any(row.kind == "refined" or row.method == "bicubic" for row in results.rows):
         del shown["sharpness"], shown["s/view"]
-    table = Table("scenes", "photos", "method", title=results.protocol)
-    for heading in shown:
-        table.add_column(heading, justify="right")
+    metrics = (Column(heading, justify="right") for heading in shown)
+    table = Table("scenes", "photos", "method", *metrics, title=results.protocol)
     for group in results.groups():
         for row in results.table(group):
             published = row.kind == "published"
