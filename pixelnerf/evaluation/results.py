@@ -1,4 +1,4 @@
-"""From scores of single objects, kept on disk, to what is reported: means by group, number of photos and method.
+"""From scores of single objects to what is reported: means by group, number of photos and method, as JSON and CSV.
 
 Means are instance-weighted, as the papers' are: a category counts as often as it has objects. Where each object is
 measured at several sizes, the mean is over objects and then sizes, as mip-NeRF's.
@@ -8,16 +8,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from operator import attrgetter
-from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from pixelnerf.errors import UserError
-from pixelnerf.evaluation.protocol import Item, ResolvedProtocol
 from pixelnerf.images.metrics import average_error
-from pixelnerf.tools.files import csv_bytes, file_name, plain_digest, remove_partial, write_atomically
+from pixelnerf.tools.files import csv_bytes
 
 Kind = Literal["model", "refined", "baseline", "published"]
 """What made a picture: the model, a refiner of its renders, something that a model must beat, or a paper's method."""
@@ -199,50 +194,6 @@ def per_object_csv(results: Sequence[ObjectResult]) -> bytes:
             *subject, scores = astuple(one)
             rows.append([*subject, *("" if value is None else f"{value:.6f}" for value in scores)])
     return csv_bytes([*(one.name for one in fields(Measurement) if one.name != "scores"), *METRICS], rows)
-
-
-# A file holds the key and the result.
-_CONTENTS = TypeAdapter(tuple[str, ObjectResult])
-
-
-class ResultStore:
-    """`<output>/resolved_protocol.json`, and a JSON file an item under `<output>/scenes/`, written whole or not at all.
-
-    A stored result is used again only under its own key: a digest of the resolved protocol and of `decisive`, plain
-    values that decide the numbers, too.
-
-    Raises:
-        UserError: the output folder cannot be written.
-    """
-
-    def __init__(self, output: Path, resolved: ResolvedProtocol, decisive: dict[str, Any]) -> None:
-        self._folder = output / "scenes"
-        self._key = plain_digest({"protocol": resolved.digest(), **decisive})
-        plain = {"sha256": resolved.digest(), **resolved.to_plain()}
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            remove_partial(self._folder)
-            write_atomically(output / "resolved_protocol.json", json.dumps(plain, indent=1).encode())
-        except OSError as error:
-            raise UserError(
-                f"cannot write into output folder '{output}': {error.strerror}; choose another with output=PATH"
-            ) from None
-
-    def load(self, index: int, item: Item) -> ObjectResult | None:
-        """The stored result of an item; None if there is none that was made under this key."""
-        try:
-            key, result = _CONTENTS.validate_json(self._path(index, item).read_bytes())
-        except (FileNotFoundError, ValidationError):
-            # Absent, or not one of our files: it is measured anew and replaced.
-            return None
-        return result if key == self._key else None
-
-    def save(self, index: int, item: Item, result: ObjectResult) -> None:
-        """Stores an item's result."""
-        write_atomically(self._path(index, item), _CONTENTS.dump_json((self._key, result)))
-
-    def _path(self, index: int, item: Item) -> Path:
-        return self._folder / f"{index:05d}_{file_name(item.scene.name)}.json"
 
 
 def _by(measurements: Sequence[Measurement], *attributes: str) -> dict[Any, list[Measurement]]:

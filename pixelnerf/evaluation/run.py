@@ -19,8 +19,8 @@ from pixelnerf.evaluation.evaluator import Evaluator
 from pixelnerf.evaluation.methods import Bicubic, Enhancer, Refinement
 from pixelnerf.evaluation.protocol import ProtocolConfig, ResolvedProtocol, resolve
 from pixelnerf.evaluation.published import HOW_READ, comparable_rows, digest_note, protocol_digest, without
-from pixelnerf.evaluation.report import report_html, save_pictures
-from pixelnerf.evaluation.results import Results, ResultStore, mean_rows, per_object_csv
+from pixelnerf.evaluation.report import ResultStore, report_html, save_pictures
+from pixelnerf.evaluation.results import Results, mean_rows, per_object_csv
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.model.image import RENDERER_VERSION
 from pixelnerf.model.occupied import Quality, check_quality
