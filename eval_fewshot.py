@@ -19,6 +19,7 @@ def main(composed: dict[str, Any]) -> None:
     from rich.console import Console
 
     from datasets.registry import build_dataset, parse_dataset
+    from pixelnerf.checkpoints.checkpoint import load_checkpoint
     from pixelnerf.config import parse_config
     from pixelnerf.evaluation.published import alterations
     from pixelnerf.evaluation.report import results_table
@@ -27,7 +28,8 @@ def main(composed: dict[str, Any]) -> None:
     dataset = parse_dataset(composed["dataset"])
     config = parse_config(EvaluationConfig, {**composed, "dataset": dataset}, "")
     altered = alterations(composed, _untouched(HydraConfig.get().runtime.choices["protocol"]))
-    result = evaluate(config, build_dataset(dataset), altered, Console(stderr=True))
+    opened = build_dataset(dataset)
+    result = evaluate(load_checkpoint(config.checkpoint), config, opened, altered, Console(stderr=True))
     console = Console()
     console.print(results_table(result.results))
     for note in result.results.notes.values():

@@ -16,8 +16,7 @@ def main(composed: dict[str, Any]) -> None:
 
     from datasets.registry import build_dataset, parse_dataset
     from pixelnerf.config import parse_config
-    from pixelnerf.training.experiment import ExperimentConfig
-    from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
+    from pixelnerf.training.experiment import ExperimentConfig, RefinerExperimentConfig
     from pixelnerf.training.refiner.run import train_refiner
     from pixelnerf.training.run import train
 

@@ -19,8 +19,7 @@ from datasets.readers.srn import SrnConfig, SrnDataset
 from datasets.readers.transforms import TransformsConfig, TransformsDataset
 from datasets.shapes13 import Shapes13Config, generate, is_complete
 from pixelnerf.config import Config, parse_config
-from pixelnerf.scenes.mixture import MixedDataset
-from pixelnerf.scenes.scene import OnError, Scene, SceneDataset, Split
+from pixelnerf.scenes.scene import MixedDataset, OnError, Scene, SceneDataset, Split
 
 
 class GeneratedShapesConfig(NmrLayoutConfig):

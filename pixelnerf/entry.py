@@ -96,7 +96,15 @@ def describe_composition_error(error: Exception, arguments: Sequence[str], folde
 
 
 def _describe_unknown_key(key: str, arguments: Sequence[str], folder: Path, config_name: str) -> str:
-    node: Mapping = _compose_without(key, arguments, folder, config_name)
+    others = [argument for argument in arguments if "=" in argument and argument.lstrip("+~").split("=")[0] != key]
+    node: Mapping = dict.fromkeys(entry.name for entry in folder.iterdir() if entry.is_dir())
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(version_base=None, config_dir=str(folder)):
+        # Without overrides if the others are wrong, too.
+        for overrides in (others, []):
+            with suppress(HydraException, OmegaConfBaseException):
+                node = {**node, **_plain(hydra.compose(config_name, overrides=overrides), resolve=False)}
+                break
     parts = key.replace("/", ".").split(".")
     for depth, part in enumerate(parts):
         if part not in node:
@@ -106,17 +114,6 @@ def _describe_unknown_key(key: str, arguments: Sequence[str], folder: Path, conf
             break
         node = child
     return f"config key '{key}' cannot be set this way; run with --help to see what can be set"
-
-
-def _compose_without(key: str, arguments: Sequence[str], folder: Path, config_name: str) -> Mapping:
-    others = [argument for argument in arguments if "=" in argument and argument.lstrip("+~").split("=")[0] != key]
-    groups = dict.fromkeys(entry.name for entry in folder.iterdir() if entry.is_dir())
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(version_base=None, config_dir=str(folder)):
-        for overrides in (others, []):
-            with suppress(HydraException, OmegaConfBaseException):
-                return groups | _plain(hydra.compose(config_name, overrides=overrides), resolve=False)
-    return {}
 
 
 @contextmanager

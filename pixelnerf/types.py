@@ -6,7 +6,7 @@ Frames: poses are camera-to-world in OpenCV axes (x right, y down, z forward). P
 [0, width] x [0, height], and pixel (i, j) has its centre at (j + 0.5, i + 0.5).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -37,6 +37,11 @@ class TensorRecord:
     def to(self: Record, device: torch.device | str) -> Record:
         """A copy on the device."""
         return self.map_tensors(lambda tensor: tensor.to(device))
+
+    @classmethod
+    def stack(cls: type[Record], records: Sequence[Record]) -> Record:
+        """Records of tensors alone as one, with a new first axis."""
+        return cls(*map(torch.stack, zip(*(vars(record).values() for record in records), strict=True)))
 
 
 @dataclass(frozen=True)

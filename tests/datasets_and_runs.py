@@ -6,14 +6,14 @@ import torch
 from rich.console import Console
 
 from datasets.registry import build_dataset, parse_dataset
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.config import Config, parse_config
 from pixelnerf.evaluation import run as evaluation_run
 from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult
 from pixelnerf.training import run as training_run
-from pixelnerf.training.experiment import ExperimentConfig
+from pixelnerf.training.experiment import ExperimentConfig, RefinerExperimentConfig
 from pixelnerf.training.refiner import pairs as refiner_pairs
 from pixelnerf.training.refiner import run as refiner_run
-from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
 from pixelnerf.training.refiner.pairs import Pairs
 from pixelnerf.training.run import TrainingResult
 
@@ -38,4 +38,5 @@ def make_pairs(config: RefinerExperimentConfig, device: torch.device, console: C
 
 
 def evaluate(config: EvaluationConfig) -> EvaluationResult:
-    return evaluation_run.evaluate(config, build_dataset(config.dataset), (), Console(quiet=True))
+    model, dataset = load_checkpoint(config.checkpoint), build_dataset(config.dataset)
+    return evaluation_run.evaluate(model, config, dataset, (), Console(quiet=True))

@@ -15,7 +15,7 @@ from pixelnerf.checkpoints.checkpoint import LoadedModel
 from pixelnerf.config import parse_config
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.results import Row
-from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult, evaluate_model
+from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult, evaluate
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.model.net import Net
 from pixelnerf.scenes.scene import Scene
@@ -136,7 +136,7 @@ def run_values(net: Net, **values: Any) -> EvaluationResult:
         },
     )
     model = LoadedModel(net, {"dataset": values["dataset"]}, 7)
-    return evaluate_model(model, config, build_dataset(config.dataset), (), Console(quiet=True))
+    return evaluate(model, config, build_dataset(config.dataset), (), Console(quiet=True))
 
 
 def row(result: EvaluationResult, group: str, views: int, method: str = "model") -> Row:

@@ -10,7 +10,7 @@ from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.config import parse_config
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import build_net
-from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
+from pixelnerf.training.experiment import RefinerExperimentConfig
 
 TINY_MODEL = (
     "experiment=tiny_nerf",

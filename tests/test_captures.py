@@ -10,9 +10,8 @@ from config_values import yaml_values
 from dataset_checks import CONFIGS, scenes_of
 from dataset_layouts import write_colmap, write_llff, write_transforms
 
-from pixelnerf.checkpoints.checkpoint import LoadedModel
+from pixelnerf.checkpoints.checkpoint import LoadedModel, check_world
 from pixelnerf.checkpoints.migration import migrated
-from pixelnerf.checkpoints.scene_world import check_world
 from pixelnerf.errors import UserError
 
 LAYOUTS = {"llff": write_llff, "transforms": write_transforms, "colmap": write_colmap}

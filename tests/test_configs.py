@@ -24,9 +24,8 @@ from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.net import build_net
 from pixelnerf.refine.config import build_refiner
 from pixelnerf.refine.refiner import Candidates, PatchBatch
-from pixelnerf.training.experiment import ExperimentConfig
-from pixelnerf.training.losses import training_loss
-from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
+from pixelnerf.training.experiment import ExperimentConfig, RefinerExperimentConfig
+from pixelnerf.training.optimization import training_loss
 
 
 def options(group: str) -> list[str]:

@@ -13,7 +13,7 @@ from pixelnerf.geometry.rays import image_rays, within_cube
 from pixelnerf.model.image import render_image
 from pixelnerf.scenes.photos import stack_photos
 from pixelnerf.scenes.sampler import BatchSampler
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes
 from pixelnerf.types import Photos, Rays, View
 
 WHITE = torch.ones(3)

@@ -11,7 +11,7 @@ from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.data_module import SceneDataModule, ValidationItem, ValidationItems
 from pixelnerf.scenes.sampler import TrainBatch
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes
 from pixelnerf.tools.spacing import spread
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.sampler import BatchSampler
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes
 
 
 @pytest.fixture

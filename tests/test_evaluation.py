@@ -28,7 +28,7 @@ from pixelnerf.images.metrics import PSNR_CEILING, psnr
 from pixelnerf.scenes import rendering
 from pixelnerf.scenes.photos import scene_photos
 from pixelnerf.scenes.rendering import RenderOptions
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes
 
 CPU = torch.device("cpu")
 

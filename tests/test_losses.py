@@ -7,7 +7,7 @@ import torch
 
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.volume import composite
-from pixelnerf.training.losses import LossConfig, training_loss
+from pixelnerf.training.optimization import LossConfig, training_loss
 
 NO_MASK = torch.full((1, 4), torch.nan)
 

@@ -14,7 +14,7 @@ from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.protocol import ProtocolConfig, resolve
 from pixelnerf.evaluation.run import EvaluationConfig
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes
 
 GROUP = {"splits": ["test"], "categories": ["chair"], "objects_per_category": None}
 

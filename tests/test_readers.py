@@ -26,7 +26,7 @@ from datasets.registry import build_dataset
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.scenes.sampler import BatchSampler
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes
 
 CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "conf"
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pixelnerf.refine.patches import blending_window, change_in_patches, cut_patches, patch_corners
+from pixelnerf.refine.refiner import blending_window, change_in_patches, cut_patches, patch_corners
 
 SIZES = [(16, 16), (17, 16), (40, 23), (64, 100), (5, 40), (3, 2)]
 

@@ -5,9 +5,8 @@ from refining import reference_refiner, wall_camera
 from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.geometry.surface import surface_points
-from pixelnerf.refine.patches import cut_patches
 from pixelnerf.refine.reference import find_candidates
-from pixelnerf.refine.refiner import Candidates, PatchBatch, ReferenceView, RenderedView
+from pixelnerf.refine.refiner import Candidates, PatchBatch, ReferenceView, RenderedView, cut_patches
 
 WIDE = torch.rand(3, 32, 60, generator=torch.Generator().manual_seed(5))
 CORNERS = torch.tensor([[4, 3], [16, 10], [20, 16]])

@@ -18,7 +18,7 @@ from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import psnr
 from pixelnerf.refine.config import build_refiner
 from pixelnerf.training.refiner import pairs as pairs_module
-from pixelnerf.training.refiner.data import PatchBatches
+from pixelnerf.training.refiner.run import PatchBatches
 
 QUIET = Console(quiet=True)
 CPU = torch.device("cpu")

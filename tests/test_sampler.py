@@ -8,10 +8,9 @@ from dataset_checks import same
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
-from pixelnerf.scenes.color_jitter import draw_color_map
+from pixelnerf.scenes.photos import draw_color_map
 from pixelnerf.scenes.sampler import BatchSampler
-from pixelnerf.scenes.scene import SceneGroup
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes, SceneGroup
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from wandb_files import read_offline_run
 from datasets.registry import build_dataset
 from pixelnerf.images.metrics import psnr
 from pixelnerf.scenes.data_module import ValidationItems
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes
 from pixelnerf.training.experiment import ExperimentConfig
 from pixelnerf.training.optimization import OptimizerConfig, learning_rate_factor
 

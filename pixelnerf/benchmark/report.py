@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 MEBI = 1024**2
 
@@ -62,9 +62,7 @@ def figure_png(results: dict[str, Any]) -> bytes:
 
 
 def _print_table(console: Console, title: str, columns: tuple[str, ...], rows: list[list[str]]) -> None:
-    table = Table("", title=title, title_justify="left")
-    for name in columns:
-        table.add_column(name, justify="right")
+    table = Table("", *(Column(name, justify="right") for name in columns), title=title, title_justify="left")
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -9,22 +9,8 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from pixelnerf.benchmark.workload import (
-    Nets,
-    Work,
-    fast_views,
-    flops,
-    median_seconds,
-    peak_memory,
-    photos_of,
-    rays_of,
-    render_original,
-    render_views,
-    resized,
-    seconds,
-    seconds_by_part,
-    training_step,
-)
+from pixelnerf.benchmark import workload
+from pixelnerf.benchmark.workload import Nets, Work, fast_views, resized
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
@@ -137,7 +123,7 @@ class _Benchmark:
         self.nets = _nets(config, self.device)
 
     def photos(self, *scenes: Scene, views: int = 1) -> Photos:
-        return photos_of(scenes, views, self.device)
+        return workload.photos_of(scenes, views, self.device)
 
     def turntable(self, scene: Scene, frames: int = 1) -> Cameras:
         """A scene's own views, repeated until there are enough frames."""
@@ -149,7 +135,7 @@ class _Benchmark:
         """Peak bytes of a view in `fast`, by its side."""
         photos, camera = self.photos(self.scene), self.turntable(self.scene)
         return {
-            side: peak_memory(fast_views(self.nets, photos, self.scene, resized(camera, side)), self.device)
+            side: workload.peak_memory(fast_views(self.nets, photos, self.scene, resized(camera, side)), self.device)
             for side in sorted(self.config.pixels)
         }
 
@@ -159,45 +145,45 @@ class _Benchmark:
         def score(scene: Scene, quality: Quality) -> float:
             view = scene.num_views // 2
             camera = scene.cameras()[view : view + 1].to(self.device)
-            (render,) = render_views(self.nets.trained, self.photos(scene), scene, camera, quality)
+            (render,) = workload.render_views(self.nets.trained, self.photos(scene), scene, camera, quality)
             return psnr(render.color.cpu(), scene.images([view])[0].movedim(0, -1))
 
         return {quality: fmean(score(scene, quality) for scene in self.shown) for quality in QUALITIES}
 
     def training(self) -> Results:
         config, net, original = self.config, self.nets.timed, self.nets.original
-        photos, rays = self.photos(*self.trained_on), rays_of(self.trained_on, config.rays, self.device)
+        photos, rays = self.photos(*self.trained_on), workload.rays_of(self.trained_on, config.rays, self.device)
         background = torch.ones(config.objects, 3, device=self.device)
-        ours = training_step(
+        ours = workload.training_step(
             net, lambda generator: net.render(net.encode(photos), rays, background, generator, config.train_coarse)
         )
-        theirs = training_step(
+        theirs = workload.training_step(
             original.net, lambda generator: original.render(original.encode(photos), rays, background, generator)
         )
-        times = median_seconds({"": ours, "original_": theirs}, config.repeats)
+        works = {"": ours, "original_": theirs}
         results: Results = {"rays": config.objects * config.rays}
-        for prefix, work in {"": ours, "original_": theirs}.items():
-            results[f"{prefix}seconds"] = times[prefix]
-            results[f"{prefix}flops"] = flops(work)
-            results[f"{prefix}peak_bytes"] = peak_memory(work, self.device)
+        for prefix, time in workload.median_seconds(works, config.repeats).items():
+            results[f"{prefix}seconds"] = time
+            results[f"{prefix}flops"] = workload.flops(works[prefix])
+            results[f"{prefix}peak_bytes"] = workload.peak_memory(works[prefix], self.device)
         return results
 
     def views(self) -> Results:
         config, scene = self.config, self.scene
         pixels = int(self.turntable(scene).sizes[0].prod())
         count = min(config.original_rays, pixels)
-        photos, rays = self.photos(scene), rays_of([scene], count, self.device)
+        photos, rays = self.photos(scene), workload.rays_of([scene], count, self.device)
 
         def ours(frames: int) -> Work:
             works = [fast_views(self.nets, self.photos(one), one, self.turntable(one, frames)) for one in self.shown]
             return lambda: [work() for work in works]
 
         works = {
-            "original": lambda: render_original(self.nets.original, photos, rays),
+            "original": lambda: workload.render_original(self.nets.original, photos, rays),
             "view": ours(1),
             "turntable": ours(config.frames),
         }
-        times = median_seconds(works, config.repeats)
+        times = workload.median_seconds(works, config.repeats)
         return {
             "frames": config.frames,
             # Encoding is a hundredth of the original's time, and is scaled along with its rays where these are few.
@@ -211,22 +197,22 @@ class _Benchmark:
         """Seconds by part: of the original's rays, of a view, and of a frame, whose features and grid are given."""
         nets, scene = self.nets, self.scene
         photos, cameras = self.photos(scene), self.turntable(scene)
-        rays = rays_of([scene], self.config.original_rays, self.device)
+        rays = workload.rays_of([scene], self.config.original_rays, self.device)
         view, features = scene.view_of(cameras[0]), nets.timed.encode(photos)
         grid = shared_grid(nets.trained, nets.trained.encode(photos), [view], "fast")
         works = {
-            "original": lambda: render_original(nets.original, photos, rays),
+            "original": lambda: workload.render_original(nets.original, photos, rays),
             "one view": fast_views(nets, photos, scene, cameras),
             "a frame": lambda: render_image(nets.timed, features, view, quality="fast", grid=grid),
         }
-        return {name: seconds_by_part(work, self.device) for name, work in works.items()}
+        return {name: workload.seconds_by_part(work, self.device) for name, work in works.items()}
 
     def frames_per_second(self) -> float:
         """Of the trained net at its own size, 64 pixels across, in `fast`; encoding and grid are shared."""
         scene, frames = self.scene, self.config.frames
         photos, cameras = self.photos(scene), resized(self.turntable(scene, frames), 64)
-        work = {"turntable": lambda: render_views(self.nets.trained, photos, scene, cameras, "fast")}
-        return frames / median_seconds(work, self.config.repeats)["turntable"]
+        work = {"turntable": lambda: workload.render_views(self.nets.trained, photos, scene, cameras, "fast")}
+        return frames / workload.median_seconds(work, self.config.repeats)["turntable"]
 
     def sweeps(self) -> Results:
         """Seconds of one view by the trained net at its own size: by quality, what is varied, and its value."""
@@ -240,7 +226,7 @@ class _Benchmark:
 
         def measure(net: Net, views: int, camera: Cameras, quality: Quality) -> float:
             photos = self.photos(scene, views=views)
-            return seconds(lambda: render_views(net, photos, scene, camera, quality))
+            return workload.seconds(lambda: workload.render_views(net, photos, scene, camera, quality))
 
         return {
             quality: {

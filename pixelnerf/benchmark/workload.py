@@ -63,8 +63,8 @@ def rays_of(scenes: Sequence[Scene], count: int, device: torch.device) -> Rays:
     for scene in scenes:
         rays = image_rays(scene.cameras()[1], scene.near, scene.far)
         chosen = torch.linspace(0, len(rays.origins) - 1, count).long()
-        parts.append([tensor[chosen] for tensor in vars(rays).values()])
-    return Rays(*(torch.stack(values) for values in zip(*parts, strict=True))).to(device)
+        parts.append(Rays(*(tensor[chosen] for tensor in vars(rays).values())))
+    return Rays.stack(parts).to(device)
 
 
 def training_step(net: Net, render: Callable[[torch.Generator], RenderOutput]) -> Work:

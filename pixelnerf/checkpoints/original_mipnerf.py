@@ -74,17 +74,23 @@ def convert_state(tree: Mapping[str, Any], net: Net, source: str) -> dict[str, T
     Raises:
         UserError: arrays are missing, left over, or of another shape; the message lists them.
     """
+    field, position, direction = net.config.field, net.config.position, net.config.direction
+    assert isinstance(field, MlpFieldConfig), "mip-NeRF reads no photos"
+    assert direction is not None, "mip-NeRF's colour depends on the direction"
+    # The original numbers layers in order of use.
+    layers = [*(f"layers.{layer}" for layer in range(field.depth)), "density", "bottleneck", "direction", "color"]
+    names = {
+        f"fields.0.{layer}.{ours}": f"{MODULE}/Dense_{number}/{theirs}"
+        for number, layer in enumerate(layers)
+        for ours, theirs in (("weight", "kernel"), ("bias", "bias"))
+    }
     leaves = _parameters(tree, source)
-    names = _original_names(net)
     expected = {theirs: tuple(reversed(net.state_dict()[ours].shape)) for ours, theirs in names.items()}
     found = {name: leaf.shape if isinstance(leaf, np.ndarray) else None for name, leaf in leaves.items()}
     check_tensors(found, expected, f"{source} is not a checkpoint of the original mip-NeRF's model")
     converted = {
         ours: torch.from_numpy(np.array(leaves[theirs], dtype=np.float32).T.copy()) for ours, theirs in names.items()
     }
-    field, position, direction = net.config.field, net.config.position, net.config.direction
-    assert isinstance(field, MlpFieldConfig), "mip-NeRF reads no photos"
-    assert direction is not None, "mip-NeRF's colour depends on the direction"
     positions = input_columns(position.max_degree - position.min_degree, raw_inputs=0)
     for layer in (0, field.skip_after):
         _reorder_last(converted, f"fields.0.layers.{layer}.weight", positions)
@@ -143,15 +149,3 @@ def _parameters(tree: Mapping[str, Any], source: str) -> dict[str, Any]:
         f"{source} has no parameters where Flax puts them ({', '.join(PARAMETER_PATHS)}); "
         f"found: {', '.join(sorted(tree))}"
     )
-
-
-def _original_names(net: Net) -> dict[str, str]:
-    """The original's name for each of our tensors; it numbers layers in order of use."""
-    field = net.config.field
-    assert isinstance(field, MlpFieldConfig), "mip-NeRF reads no photos"
-    layers = [*(f"layers.{layer}" for layer in range(field.depth)), "density", "bottleneck", "direction", "color"]
-    return {
-        f"fields.0.{layer}.{ours}": f"{MODULE}/Dense_{number}/{theirs}"
-        for number, layer in enumerate(layers)
-        for ours, theirs in (("weight", "kernel"), ("bias", "bias"))
-    }

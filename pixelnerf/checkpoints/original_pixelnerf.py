@@ -20,7 +20,12 @@ CUT_OFF = ("encoder.model.layer4.", "encoder.model.fc.")
 """ResNet layers that the original keeps but never runs."""
 
 PASSES = ("mlp_coarse", "mlp_fine")
-FREQUENCIES, FIRST_FREQUENCY = 6, 1.5
+FREQUENCIES = 6
+WAVES = {
+    "code._freqs": 1.5 * 2.0 ** torch.arange(FREQUENCIES).repeat_interleave(2)[None, :, None],
+    "code._phases": torch.tensor([0.0, math.pi / 2]).repeat(FREQUENCIES)[None, :, None],
+}
+"""Constants of the original's positional encoding, which its checkpoints hold."""
 FLIP = torch.tensor([1.0, -1.0, -1.0])
 """OpenGL camera axes (x right, y up, z backward) to OpenCV's."""
 
@@ -42,31 +47,19 @@ def convert_state(original: Mapping[str, Tensor], net: Net, source: str) -> dict
     """
     if not isinstance(net, PhotoNet):
         raise TypeError(f"'{net.config.name}' reads no photos, but all of the original's models do")
+    converted, theirs = _tensors(net)
     found = {name: tuple(tensor.shape) for name, tensor in original.items() if not name.startswith(CUT_OFF)}
-    check_tensors(found, _original_shapes(net), f"{source} is not a checkpoint of the original pixelNeRF's model")
-    _check_waves(original, source)
-    converted = {
-        name.replace("encoder.model.", "encoder.backbone."): tensor
-        for name, tensor in original.items()
-        if name.startswith("encoder.model.") and name in found
-    }
+    expected = {name: tuple(tensor.shape) for name, tensor in theirs.items()}
+    check_tensors(found, expected, f"{source} is not a checkpoint of the original pixelNeRF's model")
+    for name, constants in WAVES.items():
+        if not torch.allclose(original[name], constants):
+            raise UserError(f"{source} does not encode positions like the original pixelNeRF: {name} differs")
+    for name, tensor in theirs.items():
+        tensor.copy_(original[name])
     columns, signs = input_columns()
-    config = net.config.field
-    assert isinstance(config, ResidualFieldConfig), "the paper's model reads photos"
-    for index, mlp in enumerate(PASSES):
-        field, projection = f"fields.{index}", f"projections.{index}"
-        converted[f"{field}.input.weight"] = original[f"{mlp}.lin_in.weight"][:, columns] * signs
-        converted[f"{field}.input.bias"] = original[f"{mlp}.lin_in.bias"]
-        for part in ("weight", "bias"):
-            output = original[f"{mlp}.lin_out.{part}"]
-            converted[f"{field}.color.{part}"], converted[f"{field}.density.{part}"] = output[:3], output[3:]
-            for block in range(config.blocks):
-                ours, theirs = f"{field}.blocks.{block}", f"{mlp}.blocks.{block}"
-                converted[f"{ours}.first.{part}"] = original[f"{theirs}.fc_0.{part}"]
-                converted[f"{ours}.second.{part}"] = original[f"{theirs}.fc_1.{part}"]
-        injections = [f"{mlp}.lin_z.{block}" for block in range(config.injection_blocks)]
-        converted[f"{projection}.weight"] = torch.cat([original[f"{name}.weight"] for name in injections])
-        converted[f"{projection}.bias"] = torch.stack([original[f"{name}.bias"] for name in injections])
+    for index in range(len(PASSES)):
+        name = f"fields.{index}.input.weight"
+        converted[name] = converted[name][:, columns] * signs
     return converted
 
 
@@ -105,28 +98,29 @@ def input_columns() -> tuple[Tensor, Tensor]:
     return columns, torch.cat([FLIP, sines, torch.ones_like(sines), FLIP])
 
 
-def _original_shapes(net: PhotoNet) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the original's tensors, without the unused ones."""
+def _tensors(net: PhotoNet) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """A state dict of ours to fill, and its parts under the original's names, in the original's shapes."""
     config = net.config.field
     assert isinstance(config, ResidualFieldConfig), "the paper's model reads photos"
-    shapes: dict[str, tuple[int, ...]] = {
-        f"encoder.model.{name}": tuple(tensor.shape) for name, tensor in net.encoder.backbone.state_dict().items()
-    }
-    for mlp in PASSES:
-        layers = {"lin_in": (config.width, 6 * FREQUENCIES + 6), "lin_out": (4, config.width)}
-        layers |= {
-            f"blocks.{b}.fc_{part}": (config.width, config.width) for b in range(config.blocks) for part in (0, 1)
-        }
-        layers |= {f"lin_z.{b}": (config.width, sum(net.encoder.channels)) for b in range(config.injection_blocks)}
-        for layer, shape in layers.items():
-            shapes |= {f"{mlp}.{layer}.weight": shape, f"{mlp}.{layer}.bias": shape[:1]}
-    shapes["code._freqs"] = shapes["code._phases"] = (1, 2 * FREQUENCIES, 1)
-    return shapes
+    state = net.state_dict()
+    ours: dict[str, Tensor] = {}
 
+    def empty(name: str) -> Tensor:
+        return ours.setdefault(name, torch.empty_like(state[name]))
 
-def _check_waves(original: Mapping[str, Tensor], source: str) -> None:
-    frequencies = FIRST_FREQUENCY * 2.0 ** torch.arange(FREQUENCIES).repeat_interleave(2)
-    phases = torch.tensor([0.0, math.pi / 2]).repeat(FREQUENCIES)
-    for name, constants in (("code._freqs", frequencies), ("code._phases", phases)):
-        if not torch.allclose(original[name].flatten(), constants):
-            raise UserError(f"{source} does not encode positions like the original pixelNeRF: {name} differs")
+    backbone = [name for name in state if name.startswith("encoder.backbone.")]
+    theirs = {name.replace(".backbone.", ".model."): empty(name) for name in backbone}
+    for index, mlp in enumerate(PASSES):
+        field, projection = f"fields.{index}", f"projections.{index}"
+        for part in ("weight", "bias"):
+            theirs[f"{mlp}.lin_in.{part}"] = empty(f"{field}.input.{part}")
+            color, density = f"{field}.color.{part}", f"{field}.density.{part}"
+            theirs[f"{mlp}.lin_out.{part}"] = output = torch.cat([state[color], state[density]])
+            ours[color], ours[density] = output[:3], output[3:]
+            for block in range(config.blocks):
+                for number, layer in enumerate(("first", "second")):
+                    theirs[f"{mlp}.blocks.{block}.fc_{number}.{part}"] = empty(f"{field}.blocks.{block}.{layer}.{part}")
+        weights, biases = empty(f"{projection}.weight").chunk(config.injection_blocks), empty(f"{projection}.bias")
+        for block, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            theirs |= {f"{mlp}.lin_z.{block}.weight": weight, f"{mlp}.lin_z.{block}.bias": bias}
+    return ours, theirs | {name: torch.empty_like(constants) for name, constants in WAVES.items()}

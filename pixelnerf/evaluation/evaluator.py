@@ -10,16 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from pixelnerf.evaluation.methods import (
-    Enhancer,
-    Images,
-    Pictures,
-    Renders,
-    baselines,
-    colors,
-    downscaled,
-    mean_seconds,
-)
+from pixelnerf.evaluation import methods
+from pixelnerf.evaluation.methods import Enhancer, Images, Pictures, Renders
 from pixelnerf.evaluation.protocol import Item, ProtocolConfig
 from pixelnerf.evaluation.results import Measurement, Scores
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, psnr, sharpness, ssim, truncate_to_8_bits
@@ -49,22 +41,18 @@ class Evaluation:
     shown: tuple[ShownView, ...]
 
 
+@dataclass(frozen=True)
 class Evaluator:
     """Measures a net scene by scene; nothing is kept between scenes."""
 
-    def __init__(
-        self,
-        net: Net,
-        protocol: ProtocolConfig,
-        options: RenderOptions,
-        lpips: Lpips | None = None,
-        enhancers: Sequence[Enhancer] = (),
-    ) -> None:
-        self._net = net.to(options.device).eval()
-        self._protocol = protocol
-        self._options = options
-        self._lpips = lpips
-        self._enhancers = enhancers
+    net: Net
+    protocol: ProtocolConfig
+    options: RenderOptions
+    lpips: Lpips | None = None
+    enhancers: Sequence[Enhancer] = ()
+
+    def __post_init__(self) -> None:
+        self.net.to(self.options.device).eval()
 
     def evaluate(self, item: Item) -> Evaluation:
         """Renders and measures all targets of a scene for each number of photos."""
@@ -77,11 +65,11 @@ class Evaluator:
             photos = self._given_photos(scene, inputs, truths)
             views = self.render(scene, inputs, targets, 1 / item.downscale)
             renders = Renders(item, targets, views, partial(self.render, scene, inputs, targets))
-            made = [Pictures("model", "model", colors(views), mean_seconds(views))]
-            made += [enhancer.enhance(renders) for enhancer in self._enhancers]
-            if self._protocol.eight_bits:
+            made = [Pictures("model", "model", methods.colors(views), methods.mean_seconds(views))]
+            made += [enhancer.enhance(renders) for enhancer in self.enhancers]
+            if self.protocol.eight_bits:
                 made = [replace(one, images=truncate_to_8_bits(one.images)) for one in made]
-            copies = baselines(photos, poses[list(inputs)], poses[list(targets)], scene.background)
+            copies = methods.baselines(photos, poses[list(inputs)], poses[list(targets)], scene.background)
             measurements += [
                 Measurement(*subject, count, len(targets), one.method, one.kind, self._measure(one, truths))
                 for one in (*made, *copies)
@@ -96,23 +84,23 @@ class Evaluator:
         self, scene: Scene, inputs: Sequence[int], targets: Sequence[int], scale: float = 1.0
     ) -> list[TimedRender]:
         """The targets as the model renders them at `scale` times the photos' size, from the input views."""
-        downscale = self._protocol.input_downscale
-        return list(render_views(self._net, scene, inputs, targets, downscale, scale, self._options))
+        downscale = self.protocol.input_downscale
+        return list(render_views(self.net, scene, inputs, targets, downscale, scale, self.options))
 
     def _given_photos(self, scene: Scene, inputs: Sequence[int], truths: Images) -> Images:
         """The photos as the model gets them, brought to the size of the truths; larger by repeating their pixels."""
         if not inputs:
             return truths[:0]
-        photos = [scene_pictures(scene, [view], self._protocol.input_downscale).movedim(-1, 1) for view in inputs]
+        photos = [scene_pictures(scene, [view], self.protocol.input_downscale).movedim(-1, 1) for view in inputs]
         height, width = truths.shape[1:3]
         return torch.cat([F.interpolate(photo, (height, width), mode="area") for photo in photos]).movedim(1, -1)
 
     def _measure(self, pictures: Pictures, truths: Images) -> Scores:
         pairs = list(zip(pictures.images, truths, strict=True))
-        lpips = self._lpips if min(truths.shape[1:3]) >= LPIPS_SMALLEST_SIDE else None
+        lpips = self.lpips if min(truths.shape[1:3]) >= LPIPS_SMALLEST_SIDE else None
         return Scores(
             psnr=fmean(psnr(image, truth) for image, truth in pairs),
-            ssim=fmean(ssim(image, truth, self._protocol.ssim) for image, truth in pairs),
+            ssim=fmean(ssim(image, truth, self.protocol.ssim) for image, truth in pairs),
             lpips=None if lpips is None else fmean(lpips(pictures.images, truths)),
             sharpness=fmean(sharpness(image, truth) for image, truth in pairs),
             seconds=pictures.seconds,
@@ -121,8 +109,7 @@ class Evaluator:
 
 def scene_pictures(scene: Scene, views: Sequence[int], downscale: int) -> Images:
     """Photos of one size, shrunk by a whole number (means over squares of pixels)."""
-    images = scene.images(views).movedim(1, -1)
-    return images if downscale == 1 else downscaled(images, downscale)
+    return methods.downscaled(scene.images(views).movedim(1, -1), downscale)
 
 
 def shown_target(item: Item, count: int) -> int:

@@ -1,7 +1,5 @@
 """A protocol: which scenes, which input views, which targets, how they are measured; and its list for a dataset."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -11,8 +9,8 @@ from pydantic import AfterValidator, Field
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import SMALLEST_SIDE, SsimWindow
-from pixelnerf.scenes.scene import Scene, SceneDataset, Split
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes, Scene, SceneDataset, Split
+from pixelnerf.tools.files import plain_digest
 from pixelnerf.tools.spacing import spread
 
 GroupName = Literal["seen", "unseen", "all"]
@@ -145,11 +143,6 @@ class ResolvedProtocol:
     def digest(self) -> str:
         """SHA-256 of the list, as hexadecimal."""
         return plain_digest(self.to_plain())
-
-
-def plain_digest(values: dict[str, Any]) -> str:
-    """SHA-256 of plain values, whatever the order of their keys, as hexadecimal."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def resolve(protocol: ProtocolConfig, dataset: SceneDataset, damaged: DamagedScenes) -> ResolvedProtocol:

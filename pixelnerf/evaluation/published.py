@@ -14,8 +14,9 @@ import yaml
 from pydantic import TypeAdapter
 
 from pixelnerf.config import Config
-from pixelnerf.evaluation.protocol import ProtocolConfig, plain_digest
+from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.results import Row
+from pixelnerf.tools.files import plain_digest
 
 TABLES = Path(__file__).with_name("published.yaml")
 HOW_READ = frozenset({"how_to_get", "cache_gib", "on_error", "workers"})
@@ -82,13 +83,10 @@ def alterations(composed: Mapping[str, Any], pristine: Mapping[str, Any]) -> tup
         _by_dotted_key({key: without(values[key], NOT_COMPARED) for key in ("protocol", "dataset")})
         for values in (composed, pristine)
     )
-    changed = {key: value for key, value in ours.items() if key not in theirs or theirs[key] != value}
+    changed = [(key, value) for key, value in ours.items() if key not in theirs or theirs[key] != value]
     # As on the command line.
-    written = {key: json.dumps(value, separators=(",", ":"), ensure_ascii=False) for key, value in changed.items()}
-    return (
-        *(f"{key}={value}".replace('"', "") for key, value in written.items()),
-        *(f"~{key}" for key in theirs if key not in ours),
-    )
+    written = [f"{key}={json.dumps(value, separators=(',', ':'), ensure_ascii=False)}" for key, value in changed]
+    return (*(text.replace('"', "") for text in written), *(f"~{key}" for key in theirs if key not in ours))
 
 
 def without(values: Any, keys: Collection[str]) -> Any:

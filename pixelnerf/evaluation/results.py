@@ -4,8 +4,6 @@ Means are instance-weighted, as the papers' are: a category counts as often as i
 measured at several sizes, the mean is over objects and then sizes, as mip-NeRF's.
 """
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
@@ -14,6 +12,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from pixelnerf.images.metrics import average_error
+from pixelnerf.tools.files import csv_bytes
 
 Kind = Literal["model", "refined", "baseline", "published"]
 """What made a picture: the model, a refiner of its renders, something that a model must beat, or a paper's method."""
@@ -187,16 +186,14 @@ def mean_rows(results: Sequence[ObjectResult]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def per_object_csv(results: Sequence[ObjectResult]) -> str:
+def per_object_csv(results: Sequence[ObjectResult]) -> bytes:
     """The contents of `per_object.csv`: a line for each measurement; an empty field was not measured."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*(one.name for one in fields(Measurement) if one.name != "scores"), *METRICS])
+    rows = []
     for result in results:
         for one in sorted(result.measurements, key=lambda one: one.views):
             *subject, scores = astuple(one)
-            writer.writerow([*subject, *("" if value is None else f"{value:.6f}" for value in scores)])
-    return buffer.getvalue()
+            rows.append([*subject, *("" if value is None else f"{value:.6f}" for value in scores)])
+    return csv_bytes([*(one.name for one in fields(Measurement) if one.name != "scores"), *METRICS], rows)
 
 
 def _by(measurements: Sequence[Measurement], *attributes: str) -> dict[Any, list[Measurement]]:

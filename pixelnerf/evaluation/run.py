@@ -12,23 +12,20 @@ import torch
 from pydantic import Field, field_validator
 from rich.console import Console
 
-from pixelnerf.checkpoints.checkpoint import LoadedModel, load_checkpoint, load_refiner
-from pixelnerf.checkpoints.scene_world import check_world
+from pixelnerf.checkpoints.checkpoint import LoadedModel, check_world, load_refiner
 from pixelnerf.config import AnyConfig, Config
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.evaluator import Evaluator
 from pixelnerf.evaluation.methods import Bicubic, Enhancer, Refinement
 from pixelnerf.evaluation.protocol import ProtocolConfig, ResolvedProtocol, resolve
 from pixelnerf.evaluation.published import HOW_READ, comparable_rows, digest_note, protocol_digest, without
-from pixelnerf.evaluation.report import report_html, save_pictures
+from pixelnerf.evaluation.report import ResultStore, report_html, save_pictures
 from pixelnerf.evaluation.results import Results, mean_rows, per_object_csv
-from pixelnerf.evaluation.store import ResultStore
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.model.image import RENDERER_VERSION
 from pixelnerf.model.occupied import Quality, check_quality
 from pixelnerf.scenes.rendering import RenderOptions
-from pixelnerf.scenes.scene import SceneDataset
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes, SceneDataset
 from pixelnerf.tools.device import Precision, find_device, uses_bfloat16
 from pixelnerf.tools.files import file_digest, write_atomically
 from pixelnerf.tools.progress import progress_bar
@@ -75,26 +72,18 @@ class EvaluationResult:
 
 
 def evaluate(
-    config: EvaluationConfig, dataset: SceneDataset, altered: tuple[str, ...], console: Console
+    model: LoadedModel, config: EvaluationConfig, dataset: SceneDataset, altered: tuple[str, ...], console: Console
 ) -> EvaluationResult:
     """Runs a protocol: `metrics.json`, `per_object.csv`, `report.html`, `renders/` and `resolved_protocol.json`.
 
-    `dataset` is what `config.dataset` describes, opened. `altered` are changes made to the named protocol or its
-    dataset, which the results note. After an interruption the next call continues with the remaining scenes.
+    `model` is what `config.checkpoint` holds, and `dataset` what `config.dataset` describes. `altered` are changes made
+    to the named protocol or its dataset, which the results note. After an interruption the next call continues with the
+    remaining scenes.
 
     Raises:
-        UserError: an unfit checkpoint, missing data, a protocol that does not fit the data, an unwritable folder.
+        UserError: an unfit model or refiner, missing data, a protocol that does not fit the data, an unwritable folder.
         KeyboardInterrupt: with a message that says how many scenes are done.
     """
-    # Before any thread starts, since threads inherit the flag: a product with a denormal is some hundred times slower.
-    torch.set_flush_denormal(True)
-    return evaluate_model(load_checkpoint(config.checkpoint), config, dataset, altered, console)
-
-
-def evaluate_model(
-    model: LoadedModel, config: EvaluationConfig, dataset: SceneDataset, altered: tuple[str, ...], console: Console
-) -> EvaluationResult:
-    """As `evaluate`, for a model that was loaded from `config.checkpoint`."""
     start = time.monotonic()
     device, protocol = find_device(config.device), config.protocol
     check_quality(model.net, config.quality)
@@ -161,7 +150,7 @@ def evaluate_model(
         "resolved protocol": resolved.digest(),
         "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
     }
-    write_atomically(output / "per_object.csv", per_object_csv(objects).encode())
+    write_atomically(output / "per_object.csv", per_object_csv(objects))
     write_atomically(output / "report.html", report_html(results, objects, output, facts).encode())
     write_atomically(output / "metrics.json", results.to_json().encode())
     return EvaluationResult(output, results)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pixelnerf.refine.patches import Patches
+from pixelnerf.refine.refiner import Patches
 
 FeatureMaps = Float[Tensor, "patch channel height width"]
 

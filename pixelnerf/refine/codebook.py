@@ -17,8 +17,7 @@ from typing_extensions import override
 
 from pixelnerf.config import Config
 from pixelnerf.refine.blocks import FeatureMaps, PatchEncoder, ResidualBlock, channels_by_resolution, start_unchanged
-from pixelnerf.refine.patches import Patches
-from pixelnerf.refine.refiner import Candidates, PatchBatch, PatchConfig, Refiner, RefinerLosses
+from pixelnerf.refine.refiner import Candidates, PatchBatch, PatchConfig, Patches, Refiner, RefinerLosses
 
 
 class CodebookWeights(Config):

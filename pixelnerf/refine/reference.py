@@ -16,15 +16,17 @@ from typing_extensions import override
 
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.refine.blocks import PatchEncoder, ResidualBlock, channels_by_resolution, start_unchanged
-from pixelnerf.refine.patches import Corners, Patches, cut_patches
 from pixelnerf.refine.refiner import (
     Candidates,
+    Corners,
     PatchBatch,
     PatchConfig,
+    Patches,
     ReferenceView,
     Refiner,
     RefinerLosses,
     RenderedView,
+    cut_patches,
 )
 
 OPAQUE = 0.5

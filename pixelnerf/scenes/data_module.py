@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import lightning.pytorch as pl
@@ -18,8 +19,7 @@ from pixelnerf.errors import UserError
 from pixelnerf.scenes.batch_config import BatchConfig
 from pixelnerf.scenes.photos import scene_photos
 from pixelnerf.scenes.sampler import BatchSampler, TrainBatch
-from pixelnerf.scenes.scene import Scene, SceneDataset
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes, Scene, SceneDataset
 from pixelnerf.tools.spacing import spread
 from pixelnerf.types import Photos, TensorRecord, View
 
@@ -52,26 +52,25 @@ class ValidationItem(TensorRecord):
     name: str
 
 
+@dataclass(eq=False)
 class TrainBatches(IterableDataset[TrainBatch | UserError]):
     """Endless batches from the first step on, the steps divided among workers.
 
     A UserError is passed on like a batch, because a worker's exceptions arrive wrapped in its traceback.
     """
 
-    def __init__(self, sampler: BatchSampler, first_step: int) -> None:
-        self._sampler = sampler
-        self._first_step = first_step
+    sampler: BatchSampler
+    first_step: int
 
     @override
     def __iter__(self) -> Iterator[TrainBatch | UserError]:
         worker = get_worker_info()
-        step, stride = (self._first_step, 1) if worker is None else (self._first_step + worker.id, worker.num_workers)
-        while True:
+        first, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        for step in count(self.first_step + first, stride):
             try:
-                yield self._sampler.batch(step)
+                yield self.sampler.batch(step)
             except UserError as error:
                 yield error
-            step += stride
 
 
 class ValidationItems(Dataset[ValidationItem]):
@@ -82,8 +81,7 @@ class ValidationItems(Dataset[ValidationItem]):
         self._config = config
         self._indices = spread(len(scenes), config.val_scenes)
         if damaged.on_error == "skip":
-            chosen = list(self._indices)
-            self._indices = []
+            chosen, self._indices = self._indices, []
             for position, index in enumerate(chosen):
                 with damaged.guard(chosen, position):
                     self._task(index)
@@ -132,13 +130,8 @@ class SceneDataModule(pl.LightningDataModule):
     @override
     def train_dataloader(self) -> DataLoader[TrainBatch | UserError]:
         assert self.trainer is not None, "the data module belongs to a trainer by now"
-        sampler = BatchSampler(
-            self._dataset.groups("train"),
-            self._config.batch,
-            self._seed,
-            self.trainer.global_rank,
-            DamagedScenes(self._dataset.on_error),
-        )
+        groups, damaged = self._dataset.groups("train"), DamagedScenes(self._dataset.on_error)
+        sampler = BatchSampler(groups, self._config.batch, self._seed, self.trainer.global_rank, damaged)
         return DataLoader(
             TrainBatches(sampler, self.trainer.global_step),
             batch_size=None,

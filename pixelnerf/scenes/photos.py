@@ -1,9 +1,10 @@
-"""Input photos of several scenes in one record, padded to a common size and number of views."""
+"""Input photos of several scenes in one record, and random changes of a scene's colours (pixelNeRF on DTU)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -11,6 +12,12 @@ from torch import Tensor
 
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import Cameras, Photos
+
+# Luma weights of ITU-R BT.601: the grey that saturation and contrast are relative to.
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+ColorMap = Callable[[Float[Tensor, "*batch 3"]], Float[Tensor, "*batch 3"]]
 
 
 def scene_photos(scene: Scene, views: Sequence[int], downscale: int = 1) -> Photos:
@@ -39,24 +46,35 @@ def stack_photos(
     padded = [
         torch.tensor([*chosen, *[next(iter(chosen), 0)] * (count - len(chosen))], dtype=torch.long) for chosen in views
     ]
-    cameras = [scene.cameras()[chosen] for scene, chosen in zip(scenes, padded, strict=True)]
     present = torch.arange(count) < torch.tensor([len(chosen) for chosen in views])[:, None]
+    half_sides = [math.inf if scene.half_side is None else scene.half_side for scene in scenes]
     return Photos(
         images=batch,
-        cameras=Cameras(
-            torch.stack([camera.poses for camera in cameras]),
-            torch.stack([camera.intrinsics for camera in cameras]),
-            torch.stack([camera.sizes for camera in cameras]),
-        ),
+        cameras=Cameras.stack([scene.cameras()[chosen] for scene, chosen in zip(scenes, padded, strict=True)]),
         near=torch.tensor([scene.near for scene in scenes])[:, None].expand(-1, count),
         far=torch.tensor([scene.far for scene in scenes])[:, None].expand(-1, count),
         present=present,
-        half_sides=_half_sides(scenes),
+        half_sides=None if set(half_sides) == {math.inf} else torch.tensor(half_sides),
     )
 
 
-def _half_sides(scenes: Sequence[Scene]) -> Float[Tensor, "batch"] | None:
-    """Of the scenes' cubes, infinite for a scene without one; None if no scene has one."""
-    if all(scene.half_side is None for scene in scenes):
-        return None
-    return torch.tensor([math.inf if scene.half_side is None else scene.half_side for scene in scenes])
+def draw_color_map(random: np.random.Generator, strength: float, mean_color: Float[Tensor, "3"]) -> ColorMap:
+    """Draws hue, saturation, contrast and brightness, each off by up to `strength`, as a map of RGB in [0, 1].
+
+    Hue is rotated about the grey axis by up to `strength` of a full turn; the others are factors from 1 - strength to
+    1 + strength, contrast relative to the grey of `mean_color`.
+    """
+    saturation, contrast, brightness = 1 + strength * random.uniform(-1, 1, 3)
+    turn = _rotation_about_grey(2 * np.pi * strength * random.uniform(-1, 1))
+    grey = np.outer(np.ones(3), LUMA)
+    colorful = saturation * np.eye(3) + (1 - saturation) * grey
+    offset = brightness * (1 - contrast) * float(LUMA @ mean_color.double().numpy()) * np.ones(3)
+    matrix, shift = (torch.from_numpy(part).float() for part in (brightness * contrast * turn @ colorful, offset))
+    return lambda colors: (colors @ matrix.T + shift).clamp(0, 1)
+
+
+def _rotation_about_grey(angle: float) -> Float[np.ndarray, "3 3"]:
+    """Rotation about (1, 1, 1), by Rodrigues' formula."""
+    axis = np.ones(3) / np.sqrt(3)
+    cross = np.cross(np.eye(3), axis)
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross

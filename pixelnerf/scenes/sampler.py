@@ -9,17 +9,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import rays_through_pixels, within_cube
 from pixelnerf.scenes.batch_config import BatchConfig
-from pixelnerf.scenes.color_jitter import draw_color_map
-from pixelnerf.scenes.photos import stack_photos
-from pixelnerf.scenes.scene import Scene, SceneGroup
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.photos import draw_color_map, stack_photos
+from pixelnerf.scenes.scene import DamagedScenes, Scene, SceneGroup
 from pixelnerf.types import Cameras, Photos, Rays, TensorRecord
 
 
@@ -40,7 +38,7 @@ class TrainBatch(TensorRecord):
 
 
 @dataclass(frozen=True)
-class PixelChoice:
+class PixelChoice(TensorRecord):
     """The pixel of a view, downscaled by `downscale`, that each ray goes through."""
 
     views: Int[Tensor, "ray"]
@@ -81,7 +79,6 @@ class BatchSampler:
             raise UserError("the training split has no scenes: check dataset.root and its split lists")
         weights = np.array([group.weight for group in self._groups])
         self._shares = np.cumsum(weights / weights.sum())
-        self._downscales = np.array(config.downscales)
         self._config = config
         self._seed = seed
         self._rank = rank
@@ -94,7 +91,10 @@ class BatchSampler:
             UserError: a scene has a bad file or too few views.
         """
         random = np.random.default_rng([self._seed, step, self._rank])
-        counts = self._view_counts(random)
+        least, most = self._config.source_views
+        counts = random.integers(least, most + 1, size=self._config.objects).tolist()
+        if not self._config.mixed_view_counts:
+            counts = counts[:1] * len(counts)
         chosen = [self.choose(random, count, step) for count in counts]
         scenes = [choice.scene for choice in chosen]
         photos = stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen])
@@ -108,11 +108,6 @@ class BatchSampler:
             background=torch.tensor([scene.background for scene in scenes]),
             names=tuple(scene.name for scene in scenes),
         )
-
-    def _view_counts(self, random: np.random.Generator) -> list[int]:
-        least, most = self._config.source_views
-        drawn = random.integers(least, most + 1, size=self._config.objects)
-        return drawn.tolist() if self._config.mixed_view_counts else [int(drawn[0])] * self._config.objects
 
     def choose(self, random: np.random.Generator, source_count: int, step: int) -> SceneChoice:
         """Draws a scene, its input photos, and target pixels."""
@@ -131,7 +126,9 @@ class BatchSampler:
                 "lower trainer.loader.batch.source_views"
             )
         sources = order[:source_count].tolist()
-        half_side = self._choose_half_side(random, scene)
+        half_side = scene.half_side
+        if half_side is None or random.random() < self._config.unbounded_share:
+            half_side = math.inf
         views = random.permutation(targets)[: self._config.target_views]
         pixels = self._choose_pixels(random, scene, views, step, half_side)
         colors, coverage = scene.pixels(pixels.views, pixels.columns, pixels.rows, pixels.downscale)
@@ -140,11 +137,6 @@ class BatchSampler:
             change = draw_color_map(random, self._config.color_jitter, colors.mean(dim=0))
             colors, photos = change(colors), [change(photo.movedim(0, -1)).movedim(-1, 0) for photo in photos]
         return SceneChoice(scene, sources, pixels, colors, coverage, photos, half_side)
-
-    def _choose_half_side(self, random: np.random.Generator, scene: Scene) -> float:
-        if scene.half_side is None or random.random() < self._config.unbounded_share:
-            return math.inf
-        return scene.half_side
 
     def _choose_pixels(
         self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int, half_side: float
@@ -156,13 +148,14 @@ class BatchSampler:
         rays = within_cube(_stack_rays([scene], [drawn], 1), torch.tensor([half_side]))
         misses = (rays.near >= rays.far)[0]
         kept = torch.sort(misses, stable=True).indices[: self._config.rays]
-        return PixelChoice(drawn.views[kept], drawn.columns[kept], drawn.rows[kept], drawn.downscale[kept])
+        return drawn.map_tensors(lambda tensor: tensor[kept])
 
     def _draw_pixels(
         self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int, count: int
     ) -> PixelChoice:
         views = targets[random.integers(len(targets), size=count)]
-        downscales = self._downscales_at(step)
+        stages = [[downscale] for downscale, end in self._config.coarse_first if step < end]
+        downscales = np.array((*stages, self._config.downscales)[0])
         downscale = downscales[random.integers(len(downscales), size=count)]
         sizes = scene.cameras().sizes.numpy()[views] // downscale[:, None]
         boxes = np.concatenate([np.zeros_like(sizes), sizes], axis=1)
@@ -176,31 +169,22 @@ class BatchSampler:
         columns, rows = chosen_pixels.T.copy()
         return PixelChoice(*(torch.from_numpy(part) for part in (views, columns, rows, downscale)))
 
-    def _downscales_at(self, step: int) -> Int64[np.ndarray, "size"]:
-        for downscale, end in self._config.coarse_first:
-            if step < end:
-                return np.array([downscale])
-        return self._downscales
-
 
 def _stack_rays(scenes: Sequence[Scene], chosen: Sequence[PixelChoice], supersample: int) -> Rays:
     """One call for the whole batch: each ray has its own view's camera and its own downscale."""
-    views = [choice.views for choice in chosen]
-    cameras = [scene.cameras() for scene in scenes]
-    downscale = torch.stack([choice.downscale for choice in chosen])
-    pixels = torch.stack([torch.stack([choice.columns, choice.rows], dim=-1) for choice in chosen])
-    intrinsics = torch.stack([camera.intrinsics[view] for camera, view in zip(cameras, views, strict=True)])
-    zoom = torch.stack([supersample / downscale, supersample / downscale, torch.ones_like(downscale)], dim=-1)
-    sizes = torch.stack([camera.sizes[view] for camera, view in zip(cameras, views, strict=True)])
-    ray_cameras = Cameras(
-        torch.stack([camera.poses[view] for camera, view in zip(cameras, views, strict=True)]),
-        intrinsics * zoom[..., None],
-        sizes // downscale[..., None] * supersample,
+    pixels = PixelChoice.stack(chosen)
+    cameras = Cameras.stack([scene.cameras()[choice.views] for scene, choice in zip(scenes, chosen, strict=True)])
+    zoom = supersample / pixels.downscale
+    ray_cameras = replace(
+        cameras,
+        intrinsics=cameras.intrinsics * torch.stack([zoom, zoom, torch.ones_like(zoom)], dim=-1)[..., None],
+        sizes=cameras.sizes // pixels.downscale[..., None] * supersample,
     )
     inside = torch.arange(supersample)
     offsets = torch.stack(torch.meshgrid(inside, inside, indexing="xy"), dim=-1).flatten(0, 1)
-    bounds = torch.tensor([[scene.near, scene.far] for scene in scenes])[:, None].expand(*downscale.shape, 2)
-    sub_pixels = pixels[:, :, None] * supersample + offsets + 0.5
+    bounds = torch.tensor([[scene.near, scene.far] for scene in scenes])[:, None].expand(*zoom.shape, 2)
+    corners = torch.stack([pixels.columns, pixels.rows], dim=-1)
+    sub_pixels = corners[:, :, None] * supersample + offsets + 0.5
     rays = rays_through_pixels(ray_cameras, sub_pixels, bounds[..., 0], bounds[..., 1])
     rays = rays.map_tensors(lambda tensor: tensor.flatten(1, 2))
     return _in_ndc(rays, scenes)

@@ -1,22 +1,28 @@
-"""The interface of readers: scenes with posed photos, loaded lazily.
+"""The interface of readers: scenes with posed photos, loaded lazily, datasets of them, and what damaged ones do.
 
 Cameras have OpenCV axes, poses are camera-to-world, and pixel (i, j) has its centre at (j + 0.5, i + 0.5). Readers
 convert to this convention; nothing else knows another.
 """
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, overload
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.utils.data import ConcatDataset
 from typing_extensions import override
 
+from pixelnerf.errors import UserError
 from pixelnerf.types import Cameras, View
+
+logger = logging.getLogger(__name__)
 
 OnError = Literal["raise", "skip"]
 Split = Literal["train", "val", "test"]
@@ -124,7 +130,7 @@ class SparsePoints:
 
 
 class SceneList(Sequence[Scene]):
-    """Scenes that are opened on first access, then kept open."""
+    """Scenes that are opened on first access, one by one, then kept open."""
 
     def __init__(self, names: Sequence[str], open_scene: Callable[[str], Scene]) -> None:
         self.names = tuple(names)
@@ -140,16 +146,8 @@ class SceneList(Sequence[Scene]):
     def __len__(self) -> int:
         return len(self.names)
 
-    @overload
-    def __getitem__(self, index: int) -> Scene: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> "SceneList": ...
-
     @override
-    def __getitem__(self, index: int | slice) -> "Scene | SceneList":
-        if isinstance(index, slice):
-            return SceneList(self.names[index], self._open_scene)
+    def __getitem__(self, index: Any) -> Any:
         return self._open(self.names[index])
 
 
@@ -181,3 +179,53 @@ class SceneDataset(ABC):
     def groups(self, split: Split) -> tuple[SceneGroup, ...]:
         """The scenes of a split as weighted groups; one group unless datasets are mixed."""
         return (SceneGroup(self.scenes(split)),)
+
+
+@dataclass(frozen=True)
+class MixedDataset(SceneDataset):
+    """Several datasets at once: for each object of a batch, one is drawn by weight, then one of its scenes."""
+
+    parts: Mapping[str, SceneDataset]
+    weights: Mapping[str, float]
+    on_error: OnError
+
+    @override
+    def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
+        if categories is not None:
+            raise UserError("a mixture has no categories: evaluate its datasets one by one, for instance dataset=nmr")
+        # Indexed by a number and iterated, as all sequences of scenes are, but never sliced.
+        return cast(Sequence[Scene], ConcatDataset([part.scenes(split) for part in self.parts.values()]))  # pyright: ignore
+
+    @override
+    def groups(self, split: Split) -> tuple[SceneGroup, ...]:
+        return tuple(SceneGroup(part.scenes(split), self.weights[name]) for name, part in self.parts.items())
+
+
+class DamagedScenes:
+    """Counts the scenes that `on_error: skip` skips, with the first message of each."""
+
+    def __init__(self, on_error: OnError) -> None:
+        self.on_error = on_error
+        self.messages: dict[tuple[int, int], str] = {}
+        # Kept alive so that no other sequence gets the same id.
+        self._kept: list[Sized] = []
+
+    @contextmanager
+    def guard(self, scenes: Sized, index: int) -> Iterator[None]:
+        """Guards the reading of one scene; swallows its UserError if damaged scenes are skipped.
+
+        Raises:
+            UserError: damaged scenes are not skipped, or none is left.
+        """
+        try:
+            yield
+        except UserError as error:
+            if self.on_error == "raise":
+                raise
+            if (id(scenes), index) in self.messages:
+                return
+            self.messages[id(scenes), index] = str(error)
+            self._kept.append(scenes)
+            logger.warning("skipped scene %d (%d so far): %s", index, len(self.messages), error)
+            if sum(group == id(scenes) for group, _ in self.messages) == len(scenes):
+                raise UserError(f"all {len(scenes)} scenes are damaged; the last one: {error}") from None

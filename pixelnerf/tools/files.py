@@ -1,13 +1,17 @@
 """Writing files and folders whole or not at all, digests, and safe file names."""
 
+import csv
 import hashlib
+import io
+import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pixelnerf.errors import UserError
 
@@ -77,6 +81,18 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def plain_digest(values: dict[str, Any]) -> str:
+    """SHA-256 of plain values, whatever the order of their keys, in hexadecimal."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def csv_bytes(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    """The contents of a CSV file."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows([columns, *rows])
+    return buffer.getvalue().encode()
 
 
 def file_name(name: str) -> str:

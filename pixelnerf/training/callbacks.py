@@ -1,7 +1,6 @@
 """What happens around the steps of a run: it stops in time or by signal, and shows and keeps how it goes."""
 
 import csv
-import io
 import math
 import signal
 import time
@@ -10,13 +9,11 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
-from lightning.pytorch.loggers import WandbLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typing_extensions import override
 
-from pixelnerf.tools.files import write_atomically
-from pixelnerf.training.module import RunModule
+from pixelnerf.tools.files import csv_bytes, write_atomically
 
 CURVE_FILE = "validation.csv"
 
@@ -56,9 +53,7 @@ class Budget(pl.Callback):
         self._handlers = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
 
     @override
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any) -> None:
         self._steps = trainer.global_step
         if self.interrupted:
             # After an interrupt, nobody wants to wait for a validation.
@@ -68,12 +63,11 @@ class Budget(pl.Callback):
             trainer.save_checkpoint(self._last_checkpoint)
 
     @override
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._restore_handlers()
+    def on_train_end(self, *args: Any, **kwargs: Any) -> None:
+        while self._handlers:
+            signal.signal(*self._handlers.popitem())
 
-    @override
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        self._restore_handlers()
+    on_exception = on_train_end
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -87,10 +81,6 @@ class Budget(pl.Callback):
         if self.interrupted and signal_number == signal.SIGINT:
             raise KeyboardInterrupt
         self.interrupted = True
-
-    def _restore_handlers(self) -> None:
-        while self._handlers:
-            signal.signal(*self._handlers.popitem())
 
 
 class CurvePoint(NamedTuple):
@@ -116,11 +106,8 @@ class ValidationCurve(pl.Callback):
         # Steps repeated by a resumed run replace the interrupted run's.
         earlier = [point for point in read_curve(self._path) if point.step < trainer.global_step]
         points = [*earlier, CurvePoint(trainer.global_step, self._budget.seconds / 60, float(value))]
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(CurvePoint._fields)
-        writer.writerows((point.step, f"{point.minutes:.3f}", f"{point.psnr:.4f}") for point in points)
-        write_atomically(self._path, buffer.getvalue().encode())
+        rows = [(point.step, f"{point.minutes:.3f}", f"{point.psnr:.4f}") for point in points]
+        write_atomically(self._path, csv_bytes(CurvePoint._fields, rows))
 
 
 def read_curve(path: Path) -> list[CurvePoint]:
@@ -129,21 +116,6 @@ def read_curve(path: Path) -> list[CurvePoint]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [CurvePoint(int(row["step"]), float(row["minutes"]), float(row["psnr"])) for row in csv.DictReader(file)]
-
-
-class ValidationPanels(pl.Callback):
-    """Logs the strips of the first frozen views after each validation."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    @override
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, RunModule), "all of our modules are"
-        strips = pl_module.validation_strips(self._count)
-        if strips and isinstance(trainer.logger, WandbLogger):
-            pictures = list(strips.values())
-            trainer.logger.log_image("val/panels", pictures, step=trainer.global_step, caption=list(strips))
 
 
 SMOOTHING = 0.98
@@ -174,9 +146,7 @@ class ProgressLine(pl.Callback):
         self._first_step, self._first_second = trainer.global_step, self._budget.seconds
 
     @override
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any) -> None:
         step, seconds = trainer.global_step, self._budget.seconds - self._first_second
         self._rate = (step - self._first_step) / max(seconds, 1e-9)
         pl_module.log("speed/steps_per_second", self._rate)
@@ -199,9 +169,7 @@ class ProgressLine(pl.Callback):
             )
 
     @override
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_end(self, *args: Any, **kwargs: Any) -> None:
         self._progress.stop()
 
-    @override
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        self._progress.stop()
+    on_exception = on_train_end

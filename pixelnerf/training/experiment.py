@@ -1,17 +1,16 @@
-"""The whole configuration of a training run, as `train.py` composes it and checkpoints store it."""
+"""The whole configuration of a model's or a refiner's training, as `train.py` composes it and checkpoints store it."""
 
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from pixelnerf.config import AnyConfig, Config
 from pixelnerf.model.config import ModelConfig
+from pixelnerf.refine.config import RefinerConfig
 from pixelnerf.scenes.data_module import LoaderConfig
 from pixelnerf.tools.device import Precision
-from pixelnerf.training.logging import LoggerConfig
-from pixelnerf.training.losses import LossConfig
-from pixelnerf.training.optimization import OptimizerConfig
+from pixelnerf.training.optimization import LossConfig, OptimizerConfig
 
 
 class LoopConfig(Config):
@@ -39,6 +38,15 @@ class TrainerConfig(LoopConfig):
 
     loader: LoaderConfig
     loss: LossConfig
+
+
+class LoggerConfig(Config):
+    """W&B. `group` joins the runs of a sweep. `panels` is the number of validation views logged as pictures."""
+
+    mode: Literal["offline", "online", "disabled"]
+    project: str
+    group: str | None
+    panels: int = Field(ge=0)
 
 
 LoopConfigType = TypeVar("LoopConfigType", bound=LoopConfig)
@@ -79,3 +87,42 @@ class ExperimentConfig(RunConfig[TrainerConfig]):
                 "set model.renderer.separate_fields=false, or a weight above 0"
             )
         return self
+
+
+class PairsConfig(Config):
+    """The renders that a refiner is trained on, all of the training split.
+
+    Attributes:
+        input_views: the model's input photos, evenly spread over a scene's; 0 for models without photos.
+        input_downscale: whole number to downscale them by.
+        views: maximum number of rendered views per scene, evenly spread; None for all.
+        validate_every: one in this many pairs is kept for validation.
+        folder: where renders are stored; None for `pairs` in the run's folder, or in that of the run it resumes.
+    """
+
+    input_views: int = Field(ge=0)
+    input_downscale: int = Field(ge=1)
+    views: int | None = Field(ge=1)
+    validate_every: int = Field(ge=2)
+    folder: Path | None
+
+
+class RefinerTrainerConfig(LoopConfig):
+    """`patches` per batch; at most `val_views` pairs to validate on, evenly spread."""
+
+    patches: int = Field(ge=1)
+    val_views: int = Field(ge=1)
+
+
+class RefinerExperimentConfig(RunConfig[RefinerTrainerConfig]):
+    """The training of a refiner.
+
+    Attributes:
+        checkpoint: of the model whose renders are refined.
+        dataset: at the size to render and refine; the model was trained on smaller photos.
+    """
+
+    checkpoint: Path
+    dataset: AnyConfig
+    refiner: RefinerConfig
+    pairs: PairsConfig

@@ -7,6 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from jaxtyping import Float, UInt8
+from lightning.pytorch.loggers import WandbLogger
 from numpy import ndarray
 from torch import Tensor, nn
 from typing_extensions import override
@@ -18,8 +19,7 @@ from pixelnerf.model.net import Net
 from pixelnerf.scenes.data_module import ValidationItem
 from pixelnerf.scenes.sampler import TrainBatch
 from pixelnerf.training.experiment import ExperimentConfig, RunConfig
-from pixelnerf.training.losses import pixel_means, training_loss
-from pixelnerf.training.optimization import build_optimizer
+from pixelnerf.training.optimization import build_optimizer, pixel_means, training_loss
 from pixelnerf.types import ImageOutput
 
 
@@ -69,9 +69,12 @@ class RunModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         self._shown.clear()
 
-    def validation_strips(self, count: int) -> dict[str, UInt8[ndarray, "height width 3"]]:
-        """Strips of pictures of the first `count` frozen views, by name."""
-        return dict(self._strip(*shown) for shown in self._shown[:count])
+    @override
+    def on_validation_end(self) -> None:
+        shown = self._shown[: self.config.logger.panels]
+        if shown and isinstance(self.logger, WandbLogger):
+            strips = dict(self._strip(*one) for one in shown)
+            self.logger.log_image("val/panels", list(strips.values()), step=self.global_step, caption=list(strips))
 
     @abstractmethod
     def _strip(self, item: Any, output: Any) -> tuple[str, UInt8[ndarray, "height width 3"]]:

@@ -10,26 +10,27 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
+import wandb
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, WeightAveraging
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from torch import Tensor
 from typing_extensions import override
 
-from pixelnerf.checkpoints.checkpoint import check_resumable, load_start
+from pixelnerf.checkpoints.checkpoint import Section, check_resumable, load_start
+from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import build_net
 from pixelnerf.scenes.data_module import SceneDataModule
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.tools.device import uses_bfloat16
 from pixelnerf.tools.files import file_written_whole, refusal_in_a_line
-from pixelnerf.training.callbacks import Budget, ProgressLine, ValidationCurve, ValidationPanels
+from pixelnerf.training.callbacks import Budget, ProgressLine, ValidationCurve
 from pixelnerf.training.encoding_period import repetition
-from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
-from pixelnerf.training.logging import build_logger, log_best_checkpoint
+from pixelnerf.training.experiment import ExperimentConfig, LoggerConfig, LoopConfig, RunConfig
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
 
 
@@ -53,9 +54,7 @@ def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
         UserError: bad data, a checkpoint that does not fit, an unwritable folder, or a loss that became NaN (with the
             step, the objects, and a saved checkpoint).
     """
-    budget = start_run(config)
-    if config.resume is not None:
-        check_resumable(config.resume, "model", config.model)
+    budget = start_run(config, "model", config.model)
     if note := repetition(config.model.position, dataset.scenes("train")):
         rank_zero_only(Console(stderr=True).print)(note, soft_wrap=True, markup=False)
     data = SceneDataModule(dataset, config.trainer.loader, config.seed)
@@ -65,11 +64,11 @@ def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
     return fit(config, budget, FewShotModule(net, config, lambda: budget.progress), data)
 
 
-def start_run(config: RunConfig[Any]) -> Budget:
-    """Prepares a run: creates its folder, sets the seed, and returns its budget.
+def start_run(config: RunConfig[Any], section: Section, trained: Config) -> Budget:
+    """Prepares a run: creates its folder, sets the seed, and returns its budget; `trained` is of the model or refiner.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or the checkpoint to resume from is missing or of something else.
     """
     checkpoints = config.run_dir / "checkpoints"
     with refusal_in_a_line(f"into {checkpoints}", "; choose another run_dir"):
@@ -81,6 +80,8 @@ def start_run(config: RunConfig[Any]) -> Budget:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+    if config.resume is not None:
+        check_resumable(config.resume, section, trained)
     return Budget(config.trainer.max_steps, config.trainer.max_minutes, checkpoints / "last.ckpt")
 
 
@@ -108,7 +109,7 @@ def fit(
         ModelCheckpoint(checkpoints, "last", every_n_train_steps=every, enable_version_counter=False),
     ]
     if logger is not None:
-        callbacks += [LearningRateMonitor("step"), ValidationPanels(config.logger.panels)]
+        callbacks.append(LearningRateMonitor("step"))
     trainer = _build_trainer(config, callbacks, logger)
     try:
         trainer.fit(module, data, ckpt_path=config.resume, weights_only=True)
@@ -122,6 +123,34 @@ def fit(
         if logger is not None:
             logger.experiment.finish()
     return TrainingResult(config.run_dir, trainer.global_step, budget.seconds / 60, score, budget.interrupted)
+
+
+def build_logger(config: LoggerConfig, name: str, run_dir: Path, resolved: dict[str, Any]) -> WandbLogger | None:
+    """The W&B logger with the resolved configuration, or None when disabled."""
+    if config.mode == "disabled":
+        return None
+    logger = WandbLogger(
+        name=f"{name}/{run_dir.name}",
+        save_dir=run_dir,
+        project=config.project,
+        group=config.group,
+        offline=config.mode == "offline",
+        # Our progress lines are enough; W&B would wrap the terminal's output.
+        settings=wandb.Settings(console="off", silent=True),
+    )
+    # Lightning always passes this, and W&B warns that it has no effect.
+    logger._wandb_init.pop("anonymous", None)
+    logger.log_hyperparams(resolved)
+    return logger
+
+
+def log_best_checkpoint(logger: WandbLogger | None, path: Path, name: str, score: float | None) -> None:
+    """Adds the best checkpoint to the run as an artifact (with an offline run's files until synchronised)."""
+    if logger is None or not path.is_file():
+        return
+    artifact = wandb.Artifact(f"{name}-model".replace("/", "-"), type="model", metadata={"val/psnr": score})
+    artifact.add_file(str(path))
+    logger.experiment.log_artifact(artifact)
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
@@ -139,7 +168,7 @@ def training_device(config: LoopConfig) -> Literal["cuda", "cpu"]:
     return "cuda" if config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
 
 
-def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: Logger | None) -> pl.Trainer:
+def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: WandbLogger | None) -> pl.Trainer:
     loop: LoopConfig = config.trainer
     device_type = training_device(loop)
     half = uses_bfloat16(loop.precision, device_type)

@@ -1,6 +1,5 @@
 """A sweep's table and figure; runs that differ only in their seed are averaged."""
 
-import csv
 import io
 import re
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from pixelnerf.errors import UserError
-from pixelnerf.tools.files import refusal_in_a_line, write_atomically
+from pixelnerf.tools.files import csv_bytes, refusal_in_a_line, write_atomically
 from pixelnerf.training.callbacks import CURVE_FILE, CurvePoint, read_curve
 
 
@@ -66,13 +65,10 @@ def write_sweep(folder: Path, settings: list[Setting]) -> None:
         UserError: the folder cannot be written.
     """
     rows = [setting.row() for setting in settings]
-    table, picture = io.StringIO(), io.BytesIO()
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    picture = io.BytesIO()
     _figure(settings).savefig(picture, format="png", dpi=150)
     with refusal_in_a_line(f"into {folder}"):
-        write_atomically(folder / "sweep.csv", table.getvalue().encode())
+        write_atomically(folder / "sweep.csv", csv_bytes(rows[0], [row.values() for row in rows]))
         write_atomically(folder / "sweep.md", markdown(rows).encode())
         write_atomically(folder / "sweep.png", picture.getvalue())
 

@@ -3,9 +3,7 @@
 Only the training split is opened, so that refiners, even in validation, never see what a protocol tests on.
 """
 
-import hashlib
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,23 +13,29 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
-from pixelnerf.checkpoints.checkpoint import load_checkpoint
-from pixelnerf.checkpoints.scene_world import check_world
+from pixelnerf.checkpoints.checkpoint import check_world, load_checkpoint
 from pixelnerf.errors import UserError
 from pixelnerf.model.image import RENDERER_VERSION
 from pixelnerf.refine.reference import ReferenceRefinerConfig
 from pixelnerf.refine.refiner import ReferenceView, RenderedView
 from pixelnerf.scenes.rendering import RenderOptions, render_views, rendered_view
 from pixelnerf.scenes.scene import Scene, SceneDataset
-from pixelnerf.tools.files import file_digest, file_name, refusal_in_a_line, remove_partial, write_atomically
+from pixelnerf.tools.files import (
+    file_digest,
+    file_name,
+    plain_digest,
+    refusal_in_a_line,
+    remove_partial,
+    write_atomically,
+)
 from pixelnerf.tools.progress import progress_bar
 from pixelnerf.tools.spacing import spread
-from pixelnerf.training.refiner.experiment import RefinerExperimentConfig
-from pixelnerf.types import ImageOutput
+from pixelnerf.training.experiment import RefinerExperimentConfig
+from pixelnerf.types import ImageOutput, TensorRecord
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(TensorRecord):
     """A rendered training view of a scene, and the scene's reference photo if the refiner needs it."""
 
     name: str
@@ -64,11 +68,18 @@ def make_pairs(config: RefinerExperimentConfig, dataset: SceneDataset, device: t
     net = model.net.to(device)
     if net.reads_photos and config.pairs.input_views == 0:
         raise UserError(f"{config.checkpoint} renders from photos: set pairs.input_views to the number of input photos")
-    check_world(config.checkpoint, model, config.dataset.model_dump(mode="json"))
+    dataset_values = config.dataset.model_dump(mode="json")
+    check_world(config.checkpoint, model, dataset_values)
     folder = _pairs_folder(config)
-    key = _key(config)
-    scenes = dataset.scenes("train")
-    chosen = [(scene, *_choose(scene, config)) for scene in scenes]
+    decisive = {
+        "checkpoint": file_digest(config.checkpoint),
+        "renderer": RENDERER_VERSION,
+        "torch": torch.__version__,
+        "dataset": dataset_values,
+        "inputs": [config.pairs.input_views, config.pairs.input_downscale],
+    }
+    key = plain_digest(decisive)
+    chosen = [(scene, *_choose(scene, config)) for scene in dataset.scenes("train")]
     total, done = sum(len(targets) for _, _, targets in chosen), 0
     options = RenderOptions(device)
     pairs: list[Pair] = []
@@ -146,18 +157,6 @@ def _pairs_folder(config: RefinerExperimentConfig) -> Path:
         return config.pairs.folder
     resumed = config.resume.parent.parent / "pairs" if config.resume is not None else None
     return resumed if resumed is not None and resumed.is_dir() else config.run_dir / "pairs"
-
-
-def _key(config: RefinerExperimentConfig) -> str:
-    """Digest of what a render depends on."""
-    parts = {
-        "checkpoint": file_digest(config.checkpoint),
-        "renderer": RENDERER_VERSION,
-        "torch": torch.__version__,
-        "dataset": config.dataset.model_dump(mode="json"),
-        "inputs": [config.pairs.input_views, config.pairs.input_downscale],
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _save(path: Path, key: str, output: ImageOutput) -> None:
