@@ -15,10 +15,10 @@ from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import psnr
+from pixelnerf.model.cells import check_cells
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.image import render_image
 from pixelnerf.model.net import Net, build_net
-from pixelnerf.model.occupancy import check_can_skip
 from pixelnerf.model.occupied import Quality, shared_grid
 from pixelnerf.model.original import OriginalRenderer
 from pixelnerf.scenes.scene import Scene, SceneDataset, Split
@@ -245,7 +245,7 @@ def _nets(config: BenchmarkConfig, device: torch.device) -> Nets:
     if trained.config == timed.config:
         timed = trained
     for net in (timed, trained):
-        check_can_skip(net)
+        check_cells(net, "fast")
     for key in ("field.density_activation", "renderer.density_unit", "renderer.normalize_directions"):
         theirs, ours = (attrgetter(key)(net.config) for net in (trained, timed))
         if theirs != ours:
