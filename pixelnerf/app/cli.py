@@ -1,0 +1,137 @@
+"""The command `pixelnerf`: photos to pictures, and everything that the other programs do."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import tyro
+
+from pixelnerf.entry import run_plain
+
+PASSED_ON = {
+    "train": "train a model: takes KEY=VALUE like train.py",
+    "evaluate": "evaluate weights under a protocol: takes KEY=VALUE like eval_fewshot.py",
+    "inspect": "check the cameras of a dataset: like scripts/inspect_dataset.py",
+    "convert": "read weights of the original programs: like scripts/convert_checkpoint.py",
+    "share": "write weights for sharing: like scripts/share_checkpoint.py",
+}
+"""Commands that read their own arguments."""
+
+Photos = Annotated[tuple[Path, ...], tyro.conf.Positional]
+
+
+def render(
+    photos: Photos,
+    /,
+    output: Path | None = None,
+    weights: str = "shapes13_all",
+    inputs: str | None = None,
+    path: str = "orbit",
+    size: int = 256,
+    frames: int = 120,
+    fps: float = 30.0,
+    elevation: float = 30.0,
+    field_of_view: float | None = None,
+    matting: Literal["auto", "rembg"] = "auto",
+    masks: tuple[Path, ...] = (),
+    quality: Literal["baked", "exact"] = "baked",
+    threshold: float | None = None,
+    device: str = "auto",
+) -> None:
+    """Renders an object from one or a few photos: video, pictures, depth, mesh, and a page to turn it with the mouse.
+
+    Args:
+        photos: one photo; several photos of one object; a folder with photos and cameras in any known format, or with
+            photos alone, whose cameras are recovered; or a video.
+        output: folder to write; by default named after the first photo, in the current folder.
+        weights: a name (shapes13_all, shapes13) or a .ckpt or .safetensors file.
+        inputs: which photos of a folder the model is given, as 3,17,40; by default those that are spread best.
+        path: orbit, spiral, interpolate, or a nerfstudio camera_path.json.
+        size: width and height of the pictures in pixels.
+        frames: number of pictures along the path.
+        fps: pictures a second in the video.
+        elevation: of a single photo's camera above the object's horizon, in degrees; also the orbit's.
+        field_of_view: of a single photo along its longer side, in degrees; by default EXIF's, or a guess.
+        matting: how the background is removed if it is neither transparent nor plain: GrabCut, or rembg if installed.
+        masks: pictures of the object's mask, one a photo, instead.
+        quality: baked renders a volume, in milliseconds a picture; exact asks the network for every sample.
+        threshold: density at which the mesh's surface lies; by default where a cell stops half of the light.
+        device: auto, cpu, cuda.
+    """
+    from pixelnerf.app.render import RenderRequest, render_photos
+
+    request = RenderRequest(
+        photos=photos,
+        output=output,
+        weights=weights,
+        inputs=inputs,
+        path=path,
+        size=size,
+        frames=frames,
+        fps=fps,
+        elevation=elevation,
+        field_of_view=field_of_view,
+        matting=matting,
+        masks=masks,
+        quality=quality,
+        threshold=threshold,
+        device=device,
+    )
+    render_photos(request, say=print)
+
+
+def pose(
+    photos: Photos,
+    /,
+    matching: Literal["auto", "exhaustive", "sequential"] = "auto",
+    frames: int = 60,
+    overwrite: bool = False,
+) -> None:
+    """Recovers the cameras of overlapping photos, or of a video, by structure from motion (COLMAP), beside the photos.
+
+    Args:
+        photos: a folder of photos, photos, or a video.
+        matching: which pairs of photos are compared; auto is all up to 100 photos.
+        frames: how many sharp frames of a video are used.
+        overwrite: replace a model that is already there.
+    """
+    from pixelnerf.app.posing import pose_and_report
+
+    pose_and_report(photos, matching, frames, overwrite, say=print)
+
+
+def main() -> NoReturn:
+    """The console command."""
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in PASSED_ON:
+        _pass_on(arguments[0], arguments[1:])
+
+    def task() -> None:
+        from pixelnerf.tools.process import prepare_process
+
+        tyro.extras.subcommand_cli_from_dict(
+            {"render": _prepared(render, prepare_process), "pose": _prepared(pose, prepare_process)},
+            prog="pixelnerf",
+            description="Few-shot view synthesis. Also: "
+            + "; ".join(f"{name} ({what})" for name, what in PASSED_ON.items()),
+        )
+
+    run_plain(task, interrupted="stopped; nothing half-written is left")
+
+
+def _prepared(function: Callable[..., None], first: Callable[[], None]) -> Callable[..., None]:
+    import functools
+
+    @functools.wraps(function)
+    def prepared(*args: object, **kwargs: object) -> None:
+        first()
+        function(*args, **kwargs)
+
+    return prepared
+
+
+def _pass_on(command: str, arguments: Sequence[str]) -> NoReturn:
+    from pixelnerf.app.programs import run_program
+
+    run_program(command, arguments)

@@ -1,0 +1,85 @@
+"""The surface of a baked object: triangles with colours, or points."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import trimesh
+from jaxtyping import Float
+from numpy import ndarray
+from skimage.measure import marching_cubes
+from torch import Tensor
+
+from pixelnerf.errors import UserError
+from pixelnerf.geometry.cameras import rotate
+from pixelnerf.model.baked import BakedVolume
+
+STOPPED = 0.5
+"""Of the light that crosses a cell of the surface straight, unless a threshold is given."""
+OUTSIDE = 2.0
+"""Colours are those seen from so many longest sides away, along the normal."""
+
+
+def default_threshold(volume: BakedVolume) -> float:
+    """The density of a cell that stops half of the light."""
+    return float(-np.log(1 - STOPPED) / volume.cell)
+
+
+def extract_mesh(volume: BakedVolume, threshold: float | None = None) -> trimesh.Trimesh:
+    """The surface where the density is `threshold`, by marching cubes (Lorensen and Cline 1987).
+
+    It is closed: the volume is empty outside. Vertices lie in the volume's world, and each has the colour that is seen
+    along its normal from outside.
+
+    Args:
+        volume: of any object.
+        threshold: per unit of length; None for a cell that stops half of the light.
+
+    Raises:
+        UserError: the density is nowhere that high.
+    """
+    volume = volume.to("cpu")
+    level = default_threshold(volume) if threshold is None else threshold
+    density = F.pad(volume.density, (1,) * 6).numpy()
+    if not 0 < level < density.max():
+        raise UserError(
+            f"no surface at a density of {level:.3g}: the highest is {density.max():.3g}; give a lower threshold"
+        )
+    # Optical depth saturates: without a bound, one very dense cell would pull the surface to its neighbour's centre.
+    corners, faces, _, _ = marching_cubes(np.minimum(density, 4 * level), level, gradient_direction="ascent")
+    local = torch.from_numpy(corners.astype(np.float32)) - 0.5
+    mesh = trimesh.Trimesh(_world(volume, local).numpy(), faces, process=True)
+    mesh.merge_vertices()
+    mesh.visual.vertex_colors = _colors(volume, np.asarray(mesh.vertices), np.asarray(mesh.vertex_normals))
+    return mesh
+
+
+def extract_points(volume: BakedVolume, threshold: float | None = None, count: int = 20_000) -> trimesh.PointCloud:
+    """Points spread evenly over the surface, with colours.
+
+    Raises:
+        UserError: as `extract_mesh`.
+    """
+    mesh = extract_mesh(volume, threshold)
+    points, faces = trimesh.sample.sample_surface(mesh, count, seed=0)
+    colors = _colors(volume.to("cpu"), np.asarray(points), np.asarray(mesh.face_normals)[faces])
+    return trimesh.PointCloud(points, colors)
+
+
+def _world(volume: BakedVolume, local: Float[Tensor, "point 3"]) -> Float[Tensor, "point 3"]:
+    return volume.corner + rotate(volume.axes, local * volume.cell)
+
+
+def _colors(
+    volume: BakedVolume, points: Float[ndarray, "point 3"], normals: Float[ndarray, "point 3"]
+) -> Float[ndarray, "point 4"]:
+    """RGBA in 0 to 255: density-weighted means of the cells around, seen against the normals."""
+    positions, outward = (torch.tensor(values, dtype=torch.float32) for values in (points, normals))
+    local = rotate(volume.axes.mT, positions - volume.corner) / volume.cell
+    sizes = local.new_tensor(volume.density.shape)
+    weights = volume.density.clamp_max(4 * default_threshold(volume))[..., None]
+    table = torch.cat([volume.colors.flatten(-2) * weights, weights], dim=-1).permute(3, 2, 1, 0)[None]
+    found = F.grid_sample(table, (local / sizes * 2 - 1)[None, None, None], align_corners=False)[0, :, 0, 0].T
+    parts = (found[:, :-1] / found[:, -1:].clamp_min(1e-9)).view(-1, 4, 3)
+    toward = rotate(volume.axes.mT, -outward)
+    color = (parts[:, 0] + (toward[:, :, None] * parts[:, 1:]).sum(1)).clamp(0, 1)
+    return (torch.cat([color, torch.ones_like(color[:, :1])], dim=-1) * 255).round().to(torch.uint8).numpy()

@@ -1,0 +1,290 @@
+"""`pixelnerf render`: from photos to a folder of pictures, videos, depth, a mesh and a page."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pixelnerf.app.api import Model, Picture, PictureQuality, Scene
+from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW, Camera
+from pixelnerf.app.camera_path import CameraPath, read_camera_path, write_camera_path
+from pixelnerf.app.capture import Capture, find_format, look_at_point, open_capture, parse_inputs, spread_views, upward
+from pixelnerf.app.cutout import Matting, cut_out
+from pixelnerf.app.depth import write_colored_depth, write_map
+from pixelnerf.app.frames import VIDEO_SUFFIXES
+from pixelnerf.app.paths import interpolate, orbit, spiral
+from pixelnerf.app.photo_files import read_photo
+from pixelnerf.app.pictures import write_picture
+from pixelnerf.app.pose import PHOTO_SUFFIXES, pose_photos
+from pixelnerf.app.video import gif_writer, video_writer
+from pixelnerf.errors import UserError
+from pixelnerf.images.pictures import to_8_bits
+from pixelnerf.tools.files import file_name, refusal_in_a_line, write_atomically
+from pixelnerf.tools.progress import progress_bar
+from pixelnerf.types import Cameras
+
+RECORD = "render.json"
+"""What was assumed and made; its presence says that a folder is ours to write again."""
+LONGEST_GIF_SIDE = 320
+LARGEST_SIZE = 4096
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """The arguments of `pixelnerf render`; see there."""
+
+    photos: tuple[Path, ...]
+    output: Path | None
+    weights: str
+    inputs: str | None
+    path: str
+    size: int
+    frames: int
+    fps: float
+    elevation: float
+    field_of_view: float | None
+    matting: Matting
+    masks: tuple[Path, ...]
+    quality: PictureQuality
+    threshold: float | None
+    device: str
+
+
+def render_photos(request: RenderRequest, say: Say) -> Path:
+    """Renders, and returns the folder; `say` is given each line for the user.
+
+    Raises:
+        UserError: what is wrong with the photos, the arguments or the place to write to, in one line.
+    """
+    start = time.perf_counter()
+    _check(request)
+    output = _output_folder(request)
+    model = Model(request.weights, request.device)
+    say(f"weights {model.name}, loaded in {time.perf_counter() - start:.1f} s")
+    start = time.perf_counter()
+    scene, given = _encode(model, request, say)
+    for note in scene.notes:
+        say(f"- {note}")
+    for warning in scene.warnings:
+        say(f"WARNING: {warning}")
+    cameras = _path(request, scene, given)
+    with refusal_in_a_line(output):
+        for folder in ("inputs", "views", "depth"):
+            (output / folder).mkdir(parents=True, exist_ok=True)
+    for index, photo in enumerate(scene.photos):
+        write_picture(output / "inputs" / f"{index:03}.png", photo.image.movedim(0, -1))
+    _write_record(output, request, model, scene)
+    _write_frames(output, request, scene, cameras)
+    _write_camera_path(output, cameras, request.fps, say)
+    _write_object(output, request, scene, say)
+    say(f"{output}: rendered in {time.perf_counter() - start:.1f} s; open {output / 'object.html'} and turn it")
+    return output
+
+
+def _check(request: RenderRequest) -> None:
+    if not request.photos:
+        raise UserError("no photos; give one, as in: pixelnerf render photo.jpg")
+    for path in request.photos:
+        if not path.exists():
+            raise UserError(f"no such photo or folder: {path}")
+    if not 8 <= request.size <= LARGEST_SIZE:
+        raise UserError(f"--size {request.size} is not between 8 and {LARGEST_SIZE} pixels")
+    if request.frames < 1:
+        raise UserError(f"--frames {request.frames} leaves nothing to render")
+    if not 0 < request.fps <= 240:
+        raise UserError(f"--fps {request.fps:g} is not between 0 and 240")
+    if not -90 < request.elevation < 90:
+        raise UserError(f"--elevation {request.elevation:g} is not between -90 and 90 degrees")
+
+
+def _output_folder(request: RenderRequest) -> Path:
+    """A folder that is new, empty, or of an earlier run of this program: nothing of anyone else is overwritten."""
+    first = request.photos[0]
+    output = request.output or Path(file_name(first.resolve().stem if first.is_file() else first.resolve().name))
+    if request.output is None and output.resolve() == first.resolve():
+        output = Path(f"{output}_rendered")
+    if output.is_file():
+        raise UserError(f"{output} is a file; choose a folder: --output FOLDER")
+    if output.is_dir() and any(output.iterdir()) and not (output / RECORD).is_file():
+        raise UserError(f"{output} holds files that this program did not write; choose another folder: --output FOLDER")
+    with refusal_in_a_line(output):
+        output.mkdir(parents=True, exist_ok=True)
+    return output
+
+
+def _encode(model: Model, request: RenderRequest, say: Say) -> tuple[Scene, Cameras | None]:
+    """The encoded object and the given cameras, if there are any."""
+    first = request.photos[0]
+    if len(request.photos) == 1 and first.is_file() and first.suffix.lower() not in VIDEO_SUFFIXES:
+        scene = model.encode(
+            first,
+            masks=request.masks or None,
+            matting=request.matting,
+            elevation=request.elevation,
+            field_of_view=request.field_of_view,
+        )
+        return scene, None
+    return _encode_capture(model, request, _capture(request, say), say)
+
+
+def _capture(request: RenderRequest, say: Say) -> Capture:
+    first = request.photos[0]
+    if len(request.photos) == 1 and first.is_dir():
+        if find_format(first) is not None:
+            return open_capture(first)
+        photos = sorted(path for path in first.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+        if not photos and not (first / "images").is_dir():
+            raise UserError(f"no photos in {first} (looked for {', '.join(PHOTO_SUFFIXES)})")
+        if len(photos) == 1:
+            raise UserError(f"one photo in {first}; render it by itself: pixelnerf render {photos[0]}")
+    say("no cameras: recovering them by structure from motion (once; pixelnerf pose)")
+    source = request.photos[0] if len(request.photos) == 1 else list(request.photos)
+    posed = pose_photos(source)
+    for note in posed.notes:
+        say(f"- {note}")
+    say(f"- {len(posed.placed)} photos placed, {posed.error:.2f} pixels of reprojection error")
+    return open_capture(posed.root)
+
+
+def _encode_capture(model: Model, request: RenderRequest, capture: Capture, say: Say) -> tuple[Scene, Cameras]:
+    cameras = capture.cameras
+    count = len(cameras.poses)
+    if request.inputs is not None:
+        views = parse_inputs(request.inputs, count)
+    else:
+        views = spread_views(cameras, model.most_photos)
+    say(f"{capture.name}: {count} posed photos ({capture.reader}); the model is given {', '.join(map(str, views))}")
+    if len(views) > model.most_photos:
+        say(f"WARNING: {len(views)} photos, and these weights were trained with {model.most_photos} at most")
+    photos = [capture.photo(view) for view in views]
+    masks: list[np.ndarray] = []
+    for view, photo in zip(views, photos, strict=True):
+        given = capture.mask(view)
+        masks.append(cut_out(read_photo(photo), request.matting).mask if given is None else given.astype(np.float32))
+    chosen = cameras[torch.tensor(views)]
+    center, length = _find_object(chosen, masks)
+    up = upward(cameras)
+    say(f"- object found at {np.round(center.numpy(), 3).tolist()}, {length:.3g} long, in the capture's world")
+    scene = model.encode(
+        photos,
+        [Camera.of(chosen[index]) for index in range(len(views))],
+        masks=[torch.from_numpy(mask)[None] for mask in masks],
+        center=center.tolist(),
+        length=length,
+        up=up.tolist(),
+    )
+    return scene, chosen
+
+
+def _find_object(cameras: Cameras, masks: list[np.ndarray]) -> tuple[torch.Tensor, float]:
+    """Where the masks' boxes meet, and the longest side that any of them shows there."""
+    boxes = []
+    for mask in masks:
+        rows, columns = np.flatnonzero((mask > 0.5).any(1)), np.flatnonzero((mask > 0.5).any(0))
+        boxes.append((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    corners = torch.tensor(np.array(boxes), dtype=torch.float32)
+    center = look_at_point(cameras, (corners[:, :2] + corners[:, 2:]) / 2)
+    offsets = center - cameras.poses[:, :3, 3]
+    depths = (offsets * cameras.poses[:, :3, 2]).sum(-1)
+    focal = cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2]
+    sides = (corners[:, 2:] - corners[:, :2]) * depths[:, None] / focal
+    return center, float(sides.max())
+
+
+def _path(request: RenderRequest, scene: Scene, given: Cameras | None) -> Cameras:
+    size = (request.size, request.size)
+    if request.path.endswith(".json"):
+        return read_camera_path(Path(request.path)).cameras
+    if request.path == "orbit":
+        return orbit(
+            azimuth=(0, 360),
+            elevation=request.elevation,
+            distance=DISTANCE * scene.placement.length,
+            field_of_view=FIELD_OF_VIEW,
+            frames=request.frames,
+            size=size,
+            center=scene.placement.center,
+            up=scene.placement.up,
+        )
+    if request.path not in ("spiral", "interpolate"):
+        raise UserError(f"--path {request.path}: choose orbit, spiral, interpolate, or a camera_path.json")
+    if given is None or len(given.poses) < 2:
+        raise UserError(f"--path {request.path} goes along the photos' cameras: give at least two photos, or --path orbit")
+    if request.path == "interpolate":
+        return interpolate(given, frames=request.frames, size=size)
+    distances = (given.poses[:, :3, 3] - scene.placement.center).norm(dim=-1)
+    reach = scene.placement.length
+    near, far = max(float(distances.min()) - reach, 0.1 * reach), float(distances.max()) + reach
+    return spiral(given, near=near, far=far, frames=request.frames, size=size)
+
+
+def _pictures(request: RenderRequest, scene: Scene, cameras: Cameras) -> Iterator[Picture]:
+    with progress_bar("render", total=len(cameras.poses)) as bar:
+        for index in range(len(cameras.poses)):
+            yield scene.render(cameras[index], quality=request.quality)
+            bar.advance()
+
+
+def _write_frames(output: Path, request: RenderRequest, scene: Scene, cameras: Cameras) -> None:
+    """Views, depth and both videos in one pass."""
+    farthest = float((cameras.poses[:, :3, 3] - scene.placement.center).norm(dim=-1).max())
+    largest = farthest + 2 * scene.placement.length
+    with (
+        video_writer(output / "turntable.mp4", request.fps) as video,
+        gif_writer(output / "turntable.gif", request.fps, LONGEST_GIF_SIDE) as gif,
+    ):
+        for index, picture in enumerate(_pictures(request, scene, cameras)):
+            frame = to_8_bits(picture.color.numpy())
+            video(frame)
+            gif(frame)
+            write_picture(output / "views" / f"{index:03}.png", picture.color)
+            depth = picture.depth.clamp(0, largest).numpy()
+            write_map(output / "depth" / f"{index:03}.png", depth, largest=largest, quantity="depth")
+    middle = scene.render(cameras[0], quality=request.quality)
+    reach = scene.placement.length
+    distance = float((cameras.poses[0, :3, 3] - scene.placement.center).norm())
+    bounds = (max(distance - reach, 0.0), distance + reach)
+    write_colored_depth(output / "depth.png", middle.depth.numpy(), bounds)
+
+
+def _write_object(output: Path, request: RenderRequest, scene: Scene, say: Say) -> None:
+    with refusal_in_a_line(output):
+        mesh = scene.mesh(request.threshold)
+        mesh.export(output / "mesh.glb")
+        scene.points().export(output / "points.ply")
+    say(f"- mesh: {len(mesh.faces)} triangles, {'watertight' if mesh.is_watertight else 'not watertight'}")
+    scene.bake().save_html(output / "object.html", title=output.name)
+
+
+def _write_record(output: Path, request: RenderRequest, model: Model, scene: Scene) -> None:
+    record: dict[str, Any] = {
+        "request": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(request).items()},
+        "weights": model.name,
+        "notes": scene.notes,
+        "warnings": scene.warnings,
+        "object": {
+            "center": scene.placement.center.tolist(),
+            "length": scene.placement.length,
+            "up": scene.placement.up.tolist(),
+        },
+        "cameras": [
+            {"pose": photo.camera.poses.tolist(), "intrinsics": photo.camera.intrinsics.tolist()}
+            for photo in scene.photos
+        ],
+    }
+    with refusal_in_a_line(output):
+        write_atomically(output / RECORD, json.dumps(record, indent=1, default=str).encode())
+
+
+def _write_camera_path(output: Path, cameras: Cameras, fps: float, say: Say) -> None:
+    try:
+        write_camera_path(output / "camera_path.json", CameraPath(cameras, fps))
+    except UserError as error:
+        say(f"- no camera_path.json: {error}")
