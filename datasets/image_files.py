@@ -1,7 +1,5 @@
-"""Photos and masks from files, as 8-bit arrays, and the one line that says why a file cannot be read."""
+"""Photos and masks from files, as 8-bit arrays, and text files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +7,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from pixelnerf.errors import UserError
+from pixelnerf.images.files import reading
 
 # 16-bit and float images would lose their range in a silent conversion to 8 bits.
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
-
-
-@contextmanager
-def reading(kind: str, path: Path) -> Iterator[None]:
-    """Turns whatever a decoder raises about a file of some kind into one UserError with its path."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise UserError(f"missing {kind} '{path}'") from None
-    except Exception as error:  # libraries raise many kinds for damaged files
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise UserError(f"cannot read {kind} '{path}': {reason}; if it is damaged, copy it again") from None
 
 
 def read_text(kind: str, path: Path) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from datasets.image_files import read_text, reading
+from datasets.image_files import read_text
 from pixelnerf.errors import UserError
+from pixelnerf.images.files import reading
 from pixelnerf.types import Cameras
 
 # Published poses are rounded to five or six digits; a wrong convention or a scale is off by far more.

@@ -18,12 +18,13 @@ import torch
 from jaxtyping import Float, Int
 from typing_extensions import override
 
-from datasets.image_files import read_size, reading
+from datasets.image_files import read_size
 from datasets.readers.camera_files import pinhole, resized
 from datasets.readers.captures import CaptureConfig, CaptureDataset, CaptureWorld
 from datasets.readers.folder_dataset import scene_folders
 from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
+from pixelnerf.images.files import reading
 from pixelnerf.scenes.scene import Scene, SparsePoints, Split
 from pixelnerf.types import Cameras
 

@@ -18,13 +18,14 @@ from jaxtyping import Float
 from pydantic import model_validator
 from typing_extensions import override
 
-from datasets.image_files import read_size, reading
+from datasets.image_files import read_size
 from datasets.readers.camera_files import make_cameras, pinhole, resized
 from datasets.readers.captures import OWN_WORLD, CaptureConfig, CaptureDataset, CaptureWorld, scaled_world
 from datasets.readers.colmap import read_colmap_model
 from datasets.readers.file_scene import PhotoFiles
 from datasets.readers.folder_dataset import listed_images
 from pixelnerf.errors import UserError
+from pixelnerf.images.files import reading
 from pixelnerf.scenes.scene import Scene, SparsePoints, Split
 from pixelnerf.types import Cameras
 

@@ -18,11 +18,12 @@ import trimesh
 from jaxtyping import Float
 from typing_extensions import override
 
-from datasets.image_files import read_size, reading
+from datasets.image_files import read_size
 from datasets.readers.camera_files import pinhole, read_transforms, resized
 from datasets.readers.captures import CaptureConfig, CaptureDataset
 from datasets.readers.lens import Distortion, Lens, brown_distortion, fisheye_distortion
 from pixelnerf.errors import UserError
+from pixelnerf.images.files import reading
 from pixelnerf.scenes.scene import Scene, Split
 
 CAMERA_KEYS = ("w", "h", "fl_x", "fl_y", "cx", "cy", "k1", "k2", "k3", "k4", "p1", "p2")

@@ -1,0 +1,24 @@
+"""The one line that says why a file cannot be read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pixelnerf.errors import UserError
+
+
+@contextmanager
+def reading(kind: str, path: Path) -> Iterator[None]:
+    """Turns whatever a decoder raises about a file of some kind into one UserError with its path.
+
+    A UserError passes unchanged.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"missing {kind} '{path}'") from None
+    except Exception as error:  # libraries raise many kinds for damaged files
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(f"cannot read {kind} '{path}': {reason}; if it is damaged, copy it again") from None
