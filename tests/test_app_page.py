@@ -27,7 +27,7 @@ SOFTWARE_WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--i
 
 
 def psnr(image, truth):
-    return -10 * math.log10(float(((image - truth) ** 2).mean()))
+    return -10 * math.log10(max(float(((image - truth) ** 2).mean()), 1e-10))
 
 
 def write(path, volume=None, photos=(), title="a ball"):
