@@ -1,0 +1,400 @@
+"""`object.html`, opened in a real browser with software WebGL, beside a ray marcher of the volume's definition."""
+
+import base64
+import io
+import json
+import math
+import os
+import shutil
+import zlib
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from baked_volumes import UP, averaged, ball_with_thin_parts, marched, ring_camera
+from PIL import Image
+
+from pixelnerf.app.page import LARGEST_FILE, pack_volume, save_page
+from pixelnerf.errors import UserError
+from pixelnerf.images.pictures import color_map
+from pixelnerf.types import Cameras
+
+START = ring_camera(20, 30)
+HOSTILE = '</title><script>document.title = "taken"</script>"\'&'
+SOFTWARE_WEBGL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+
+
+def psnr(image, truth):
+    return -10 * math.log10(max(float(((image - truth) ** 2).mean()), 1e-10))
+
+
+def write(path, volume=None, photos=(), title="a ball"):
+    fallback = torch.full((64, 64, 3), 0.25)
+    save_page(path, volume or ball_with_thin_parts(), photos, START, UP, fallback, title)
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A function that starts a browser with extra flags; the browsers are closed at the end."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra `dev`)")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(names)} is on the PATH, and CHROMIUM names none")
+    with sync_api.sync_playwright() as playwright:
+        browsers = []
+
+        def start(flags):
+            browsers.append(playwright.chromium.launch(executable_path=executable, args=flags))
+            return browsers[-1]
+
+        yield start
+        for browser in browsers:
+            browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    return chromium(SOFTWARE_WEBGL)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A page with two photos and a hostile title."""
+    folder = tmp_path_factory.mktemp("page")
+    photos = [torch.rand(48, 48, 3), torch.rand(30, 40, 4)]
+    return write(folder / "object.html", photos=photos, title=HOSTILE)
+
+
+@pytest.fixture
+def opened(browser, saved):
+    """Opens the page in a fresh window that turns nothing by itself; it must neither complain nor fetch anything."""
+    contexts, faults = [], []
+
+    def open_page(**options):
+        # A small window: software WebGL is slow.
+        context = browser.new_context(
+            **{"viewport": {"width": 660, "height": 300}, "reduced_motion": "reduce"} | options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda request: faults.append(request.url) if request.url != saved.as_uri() else None)
+        page.goto(saved.as_uri())
+        page.wait_for_selector("[data-state=ready]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def pixels(png):
+    """A PNG as (height, width, 3) in [0, 1]."""
+    with Image.open(io.BytesIO(png)) as picture:
+        return torch.from_numpy(np.asarray(picture.convert("RGB"), np.float32) / 255)
+
+
+def rendered(page, camera):
+    """The page's picture of a camera, (height, width, 3) in [0, 1]."""
+    wanted = {
+        "pose": camera.poses.tolist(),
+        "intrinsics": camera.intrinsics.tolist(),
+        "size": camera.sizes.tolist(),
+    }
+    url = page.evaluate("async (camera) => (await window.pixelnerfObject).render(camera)", wanted)
+    return pixels(base64.b64decode(url.split(",")[1]))
+
+
+def shown(page):
+    """What the canvas shows once it rests: a slow machine sharpens the picture in several steps."""
+    last = None
+    for _ in range(30):
+        page.wait_for_timeout(350)
+        current = page.locator("canvas").screenshot()
+        if current == last:
+            return current
+        last = current
+    raise AssertionError("the page does not come to rest")
+
+
+# A camera with skew, a principal point off the middle and pixels that are not square is a camera too.
+ODD = replace(
+    ring_camera(160, 40),
+    intrinsics=torch.tensor([[125.0, 4.0, 29.0], [0.0, 110.0, 26.0], [0.0, 0.0, 1.0]]),
+    sizes=torch.tensor([70, 50]),
+)
+
+
+def test_pixels_are_those_of_the_volume(opened):
+    page, volume = opened(), ball_with_thin_parts()
+    for camera in (ring_camera(0, 30), ring_camera(100, 5), ring_camera(230, 70, distance=1.6), ODD):
+        image = rendered(page, camera)
+        assert psnr(image, marched(volume, camera)[0]) > 45
+    # The object, not the background, is what agrees.
+    assert ((image - 1).abs().amax(-1) > 0.1).float().mean() > 0.1
+
+
+@pytest.mark.parametrize("factor", [4, 8])
+def test_far_objects_do_not_alias(opened, factor):
+    """Of a small image every pixel is the mean over its area; a ray through its centre would miss thin parts."""
+    page, volume = opened(), ball_with_thin_parts()
+    small, large = ring_camera(100, 20, size=64 // factor), ring_camera(100, 20, size=128)
+    area_mean = averaged(marched(volume, large)[0], 2 * factor)
+    assert psnr(rendered(page, small), area_mean) > 40
+    assert psnr(marched(volume, small)[0], area_mean) < 38
+    # As far away instead of as small.
+    distant = ring_camera(100, 20, size=32, distance=2.732 * factor)
+    area_mean = averaged(marched(volume, distant.scaled(4.0))[0], 4)
+    assert psnr(rendered(page, distant), area_mean) > 45
+
+
+def test_depth_and_opacity_by_a_key(opened):
+    page, volume, camera = opened(), ball_with_thin_parts(), ring_camera(200, 20)
+    color = rendered(page, camera)
+    _, opacity, depth = marched(volume, camera)
+    page.keyboard.press("o")
+    # Black on white.
+    assert psnr(1 - rendered(page, camera)[..., 0], opacity) > 40
+    page.keyboard.press("d")
+    picture = rendered(page, camera)
+    assert page.locator("[data-show=depth]").get_attribute("aria-pressed") == "true"
+    solid = opacity > 0.99
+    viridis = torch.from_numpy(color_map(np.linspace(0, 1, 256)[None])[0])
+    nearness = torch.cdist(picture[solid], viridis).argmin(-1)
+    # Near is bright, and the colour is linear in the depth.
+    assert torch.corrcoef(torch.stack([nearness.float(), -depth[solid]]))[0, 1] > 0.999
+    page.keyboard.press("d")
+    assert torch.equal(rendered(page, camera), color)
+
+
+def test_background_by_a_key(opened):
+    page, volume, camera = opened(), ball_with_thin_parts(), ring_camera(20, 30)
+    for background in (1.0, 74 / 255, 0.0):
+        image = rendered(page, camera)
+        assert psnr(image, marched(volume, camera, background)[0]) > 45
+        page.keyboard.press("b")
+    assert torch.equal(rendered(page, camera)[0, 0], torch.ones(3))
+
+
+def test_a_dark_desktop_gets_a_dark_page(opened):
+    page = opened(color_scheme="dark")
+    assert torch.allclose(rendered(page, START)[0, 0], torch.full((3,), 74 / 255))
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(74, 74, 74)"
+
+
+def test_mouse_wheel_and_arrows_move_it_and_r_restores_it(opened):
+    page = opened()
+    first = shown(page)
+    box = page.locator("canvas").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y - 20, steps=3)
+    page.mouse.up()
+    dragged = shown(page)
+    page.mouse.wheel(0, 300)
+    zoomed = shown(page)
+    page.keyboard.press("ArrowLeft")
+    turned = shown(page)
+    assert len({first, dragged, zoomed, turned}) == 4
+    page.keyboard.press("r")
+    restored = pixels(shown(page))
+    assert psnr(restored, pixels(first)) > 30 > psnr(restored, pixels(turned))
+
+
+def test_the_near_side_follows_the_pointer(opened):
+    """A drag to the right takes the camera back about the vertical, by half a turn for the whole canvas."""
+    page = opened()
+    box = page.locator("canvas").bounding_box()
+    width, height = int(box["width"]), int(box["height"])
+    side = min(width, height)
+    drag = side // 4
+    turn = 180 * drag / side
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60 + drag, box["y"] + 60)
+    page.mouse.up()
+    seen = pixels(shown(page))
+    agreement = {}
+    for azimuth in (20 - turn, 20, 20 + turn):
+        camera = ring_camera(azimuth, 30, side)
+        center = torch.tensor([[0.0, 0, (width - side) / 2], [0, 0, (height - side) / 2], [0, 0, 0]])
+        rendered(page, Cameras(camera.poses, camera.intrinsics + center, torch.tensor([width, height])))
+        agreement[azimuth] = psnr(seen, pixels(shown(page)))
+    # Not exactly: it turns about the middle of its matter, which the haze moves off the world's origin.
+    assert agreement[20 - turn] > max(agreement[20], agreement[20 + turn]) + 3
+
+
+def test_fingers_turn_and_pinch(opened):
+    page = opened(has_touch=True, is_mobile=True, device_scale_factor=2)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    session = page.context.new_cdp_session(page)
+    box = page.locator("canvas").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def touch(kind, *places):
+        points = [{"x": px, "y": py, "id": number} for number, (px, py) in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    first = shown(page)
+    touch("touchStart", (x, y))
+    touch("touchMove", (x + 30, y))
+    touch("touchEnd")
+    turned = shown(page)
+    touch("touchStart", (x - 10, y), (x + 10, y))
+    touch("touchMove", (x - 40, y), (x + 40, y))
+    touch("touchEnd")
+    assert len({first, turned, shown(page)}) == 3
+
+
+def test_it_turns_gently_until_it_is_touched(opened):
+    page = opened(reduced_motion="no-preference")
+    page.wait_for_timeout(500)
+    moving = page.locator("canvas").screenshot()
+    page.wait_for_timeout(500)
+    assert page.locator("canvas").screenshot() != moving
+    page.locator("canvas").click()
+    shown(page)
+
+
+def test_title_is_text(opened):
+    page = opened()
+    assert page.title() == HOSTILE
+    assert page.locator("h1").inner_text() == HOSTILE
+
+
+def test_photos_stand_beside_it(opened):
+    sizes = opened().evaluate(
+        "[...document.querySelectorAll('aside img')].map((p) => [p.naturalWidth, p.naturalHeight])"
+    )
+    assert sizes == [[48, 48], [40, 30]]
+
+
+def test_the_page_may_not_fetch(browser, saved):
+    """The policy refuses what a stranger's script would try, and the browser reports each refusal."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(saved.as_uri())
+    refused = page.evaluate(
+        """async () => {
+          const refused = [];
+          document.addEventListener("securitypolicyviolation", (event) => refused.push(event.effectiveDirective));
+          new Image().src = "https://pixelnerf.invalid/a.png";
+          await fetch("https://pixelnerf.invalid/").catch(() => {});
+          const script = document.createElement("script");
+          script.textContent = "document.title = 'taken'";
+          document.body.append(script);
+          await new Promise((done) => setTimeout(done, 300));
+          return refused.sort();
+        }"""
+    )
+    assert refused == ["connect-src", "img-src", "script-src-elem"]
+    assert page.title() == HOSTILE
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("flags", "options", "reason"),
+    [
+        (["--disable-3d-apis"], {}, "WebGL 2 is missing"),
+        ([], {"java_script_enabled": False}, "JavaScript is off"),
+    ],
+)
+def test_a_picture_and_a_sentence_where_it_cannot_turn(chromium, saved, flags, options, reason):
+    context = chromium(flags).new_context(**options)
+    page = context.new_page()
+    page.goto(saved.as_uri())
+    message = page.locator("#message")
+    message.wait_for(state="visible")
+    assert reason in message.inner_text()
+    picture = page.locator("#fallback")
+    assert picture.is_visible()
+    assert picture.bounding_box()["width"] > 200
+    assert not page.locator("canvas").is_visible()
+    assert not page.locator("[data-show=depth]").is_visible()
+
+
+class Sources(HTMLParser):
+    """Everything that a page would load, and the content of its elements by id."""
+
+    def __init__(self):
+        super().__init__()
+        self.sources, self.texts, self.policy, self._id = [], {}, "", None
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self._id = attributes.get("id")
+        self.sources += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        if attributes.get("http-equiv") == "Content-Security-Policy":
+            self.policy = attributes["content"]
+
+    def handle_data(self, data):
+        if self._id:
+            self.texts.setdefault(self._id, data)
+
+
+def test_one_file_that_needs_no_other(saved):
+    parser = Sources()
+    parser.feed(saved.read_text("utf-8"))
+    assert len(parser.sources) == 4  # icon, fallback, two photos
+    assert all(source.startswith("data:") for source in parser.sources)
+    assert parser.policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in parser.policy
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+    assert saved.stat().st_size < 200_000
+
+
+def test_codes_keep_opacity_and_colors():
+    """Haze and solid matter alike: no cell's opacity moves by more than a level of 8 bits, nor colours of matter."""
+    volume = ball_with_thin_parts(cells=20)
+    optical_depth = torch.logspace(-3, 1.5, volume.density.numel()).view(volume.density.shape)
+    volume = replace(volume, density=optical_depth / volume.cell)
+    codes, described = pack_volume(volume)
+    raw = torch.frombuffer(bytearray(zlib.decompress(codes)), dtype=torch.uint8).double()
+    cells = volume.density.numel()
+    assert described["occupied"] == cells
+    assert len(raw) == 13 * cells
+    sharpness, largest = described["density"]["sharpness"], described["density"]["largest"]
+    read = torch.expm1(raw[:cells] / 255 * math.log1p(sharpness * largest)) / sharpness
+    truth = optical_depth.permute(2, 1, 0).flatten()
+    assert (torch.exp(-read) - torch.exp(-truth)).abs().max() < 2 / 255
+    assert ((read - truth).abs() / truth).max() < 0.2
+    low, high = torch.tensor(described["ranges"]).unbind(-1)
+    coefficients = low[:, None] + raw[cells:].view(12, cells) / 255 * (high - low)[:, None]
+    assert (coefficients - volume.colors.permute(3, 4, 2, 1, 0).flatten(2).flatten(0, 1)).abs().max() < 1 / 255
+    json.dumps(described, allow_nan=False)
+
+
+def test_refusals_leave_the_file_alone(tmp_path):
+    path = write(tmp_path / "object.html")
+    before = path.read_bytes()
+    volume = ball_with_thin_parts(cells=12)
+    with pytest.raises(UserError, match="empty"):
+        write(path, replace(volume, density=torch.zeros_like(volume.density)))
+    with pytest.raises(ValueError, match="finite"):
+        write(path, replace(volume, density=volume.density * math.nan))
+    noise = torch.rand(68, 68, 68)
+    with pytest.raises(UserError, match=rf"MB, and {LARGEST_FILE // 10**6} are the most"):
+        write(path, replace(volume, density=100 * noise, colors=noise[..., None, None].expand(-1, -1, -1, 4, 3) * 1.0))
+    assert path.read_bytes() == before
+    with pytest.raises(UserError, match="cannot write"):
+        write(tmp_path / "missing" / "object.html")
+
+
+def test_a_page_of_48_cells_is_below_a_megabyte(tmp_path):
+    """Of an object as noisy as a network's and a third of its box full."""
+    generator = torch.Generator().manual_seed(0)
+    volume = ball_with_thin_parts(cells=45)
+    full = torch.rand(volume.density.shape, generator=generator) < 1 / 3
+    noisy = replace(
+        volume,
+        density=full * 100 * torch.rand(volume.density.shape, generator=generator),
+        colors=torch.rand(volume.colors.shape, generator=generator),
+    )
+    assert write(tmp_path / "object.html", noisy).stat().st_size < 1_000_000
