@@ -22,7 +22,7 @@ SQUARE = np.array([[(-1, -1, 0), (1, -1, 0), (1, 1, 0)], [(-1, -1, 0), (1, 1, 0)
 def from_sides(*turns: int) -> Rig:
     """Level views of the square: turn 6 (of 24) sees its front, 18 its back."""
     rig = ring(24, elevation=0.0)
-    return Rig(rig.poses[list(turns)], rig.focal)
+    return Rig(rig.poses[list(turns)], rig.focals[list(turns)])
 
 
 def spun(triangles: np.ndarray, angle: float) -> np.ndarray:
@@ -50,7 +50,7 @@ def test_ring_is_the_nmr_rig(shared_folder: Path) -> None:
     rig = ring(24)
     for view in range(24):
         assert rig.poses[view] == pytest.approx(cameras[f"world_mat_inv_{view}"], abs=1e-6)
-        assert rig.focal == pytest.approx(cameras[f"camera_mat_{view}"][0, 0], abs=1e-6)
+        assert rig.focals[view] == pytest.approx(cameras[f"camera_mat_{view}"][0, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize(
