@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 from numpy import ndarray
 
-# Directions towards the studio's lights, fixed in the world: a strong one from above, a weak one from the opposite side.
+# Directions towards the studio's lights, fixed in the world: a strong one from above, a weak one from across.
 _KEY_LIGHT = np.array([0.45, 0.80, -0.40]) / np.linalg.norm([0.45, 0.80, -0.40])
 _FILL_LIGHT = np.array([-0.70, 0.35, 0.60]) / np.linalg.norm([-0.70, 0.35, 0.60])
 _AMBIENT, _KEY_STRENGTH, _FILL_STRENGTH = 0.34, 0.54, 0.26
@@ -57,7 +57,7 @@ class Lamp:
     def on(
         self, normals: Float32[ndarray, "hit 3"], towards: Float32[ndarray, "hit 3"], visible: Float32[ndarray, " hit"]
     ) -> Float32[ndarray, "hit 3"]:
-        """Light on unit normals from a point of the lamp, in the direction `towards`, where that is `visible` (0 or 1)."""
+        """Light on unit normals from the lamp's point in the direction `towards`, where that is `visible` (0 or 1)."""
         cosine = np.maximum(np.einsum("hi,hi->h", normals, towards), 0.0)
         share_above = 0.5 + 0.5 * normals[:, 1]
         key, above, below = (color.astype(np.float32) for color in (self.key, self.above, self.below))

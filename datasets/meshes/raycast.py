@@ -114,7 +114,9 @@ class RayCaster:
         colors[hits] = self._shader.colors(faces, barycentric, sides, widths, points)
         if self._lamp is not None:
             # Each of a pixel's rays looks at another point of the lamp, so their mean has soft shadows.
-            towards = self._lamp.points(len(_FIRST_OFFSETS) + len(_OTHER_OFFSETS))[lamp_points][hits // len(pixels.view)]
+            towards = self._lamp.points(len(_FIRST_OFFSETS) + len(_OTHER_OFFSETS))[lamp_points][
+                hits // len(pixels.view)
+            ]
             sign = (1 - 2 * sides).astype(np.float32)[:, None]
             visible = self._sees(points, found["Ng"][hits] * sign, towards)
             light = self._lamp.on(self._smooth_normals(faces, barycentric) * sign, towards, visible)

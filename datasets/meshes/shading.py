@@ -7,6 +7,7 @@ from numpy import ndarray
 from datasets.meshes.lights import studio_light
 from datasets.meshes.surface import Surface, area_normals
 
+
 class Shader:
     """Colours of points on a surface, under the studio light or, with `unlit`, none: those of its materials.
 

@@ -83,9 +83,7 @@ def build_surface(triangles: Float[ndarray, "face 3 3"], paint: Paint) -> Surfac
     return Surface(
         triangles=triangles[kept] + shift[:, None],
         normals=_corner_normals(triangles[kept], vertices[kept]).astype(np.float32),
-        paint=Paint(
-            colors.astype(np.float32), uvs, paint.texture_index[sides], paint.textures, patches, paint.solid
-        ),
+        paint=Paint(colors.astype(np.float32), uvs, paint.texture_index[sides], paint.textures, patches, paint.solid),
     )
 
 

@@ -43,7 +43,9 @@ class PhotoDamageConfig(Config):
     @model_validator(mode="after")
     def _qualities_are_a_range(self) -> "PhotoDamageConfig":
         if not 1 <= self.jpeg_quality[0] <= self.jpeg_quality[1] <= 100:
-            raise ValueError(f"jpeg_quality = {list(self.jpeg_quality)} is not a range [lowest, highest] within 1 to 100")
+            raise ValueError(
+                f"jpeg_quality = {list(self.jpeg_quality)} is not a range [lowest, highest] within 1 to 100"
+            )
         return self
 
 
