@@ -27,7 +27,7 @@ _AGREEMENT_IN_SHADOW = 12 / 255
 """The same under a lamp, where the rays of a pixel in the edge of a shadow differ by what they see of the lamp."""
 
 _SHADOW_LIFT = 1e-3
-"""Distance from a face at which rays towards the lamp start, in units of the world, so that it does not shade itself."""
+"""Distance from a face, in units of the world, at which rays towards the lamp start: it does not shade itself."""
 
 _PIXELS_PER_BATCH = 400_000
 

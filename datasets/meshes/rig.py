@@ -1,8 +1,8 @@
 """Where the cameras stand: poses on rings, spheres and spirals that look at the origin, and hand-held ones.
 
 World: y up. Poses are camera-to-world in OpenCV axes (x right, y down, z forward). Focal lengths are in half image
-widths, so one rig serves every resolution: in pixels they are `focals * size / 2`. Azimuth 0 is +x, a quarter turn is +z;
-elevation is towards +y.
+widths, so one rig serves every resolution: in pixels they are `focals * size / 2`. Azimuth 0 is +x, a quarter turn
+is +z; elevation is towards +y.
 """
 
 from dataclasses import dataclass

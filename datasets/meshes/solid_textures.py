@@ -24,7 +24,7 @@ _NOISE_WAVES = (2, 16)
 
 
 def noise(points: Points) -> Values:
-    """Smooth noise in [0, 1] of mean 0.5 and deviation 0.2; it has features of 1/4 to 1/32 and repeats at whole steps."""
+    """Smooth noise in [0, 1], mean 0.5, deviation 0.2, with features from 1/4 to 1/32; it repeats at whole steps."""
     return map_coordinates(_noise_volume(), (points * _NOISE_CELLS).T, order=1, mode="grid-wrap", prefilter=False)
 
 
@@ -41,7 +41,7 @@ def _noise_volume() -> Float32[ndarray, "cell cell cell"]:
 
 
 def wood(ring: float, center: tuple[float, float], twist: float) -> Field:
-    """Growth rings `ring` apart around a line along the first axis through `center`, wavy by `twist` rings, and fibres."""
+    """Fibres, and growth rings `ring` apart around a line along the first axis through `center`, wavy by `twist` rings."""
 
     def field(points: Points) -> Values:
         along, up, across = points.T

@@ -43,7 +43,7 @@ def draw_textures(mesh: Trimesh, rng: Generator) -> tuple[Int[ndarray, " face"],
 
 
 def draw_lamp(rng: Generator) -> Lamp:
-    """A lamp somewhere above the object, from candle-warm to sky-blue, from a bulb to a window, with its surroundings."""
+    """A lamp and its surroundings: anywhere above the object, from warm to blue, from a bulb to a window."""
     elevation, azimuth = np.arcsin(rng.uniform(np.sin(np.radians(20)), 1.0)), rng.uniform(0, 2 * np.pi)
     across = np.cos(elevation)
     direction = np.array([across * np.cos(azimuth), np.sin(elevation), across * np.sin(azimuth)])
