@@ -41,7 +41,7 @@ def _noise_volume() -> Float32[ndarray, "cell cell cell"]:
 
 
 def wood(ring: float, center: tuple[float, float], twist: float) -> Field:
-    """Fibres, and growth rings `ring` apart around a line along the first axis through `center`, wavy by `twist` rings."""
+    """Fibres, and rings `ring` apart around a line along the first axis through `center`, wavy by `twist` of them."""
 
     def field(points: Points) -> Values:
         along, up, across = points.T
