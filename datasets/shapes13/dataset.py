@@ -128,9 +128,9 @@ def _render_object(job: _Job) -> None:
         radius = float(np.linalg.norm(mesh.vertices, axis=-1).max())
         rig = hand_held(config.views, radius, job.generator(_CAMERAS))
         cameras = camera_archive(rig)
-    textures = draw_textures(mesh, job.generator(_TEXTURES)) if config.textures else ()
+    patches, solid = draw_textures(mesh, job.generator(_TEXTURES)) if config.textures else (None, None)
     lamp = draw_lamp(job.generator(_LAMP)) if config.light == "varied" else None
-    caster = RayCaster(painted_surface(mesh, *textures), lamp)
+    caster = RayCaster(painted_surface(mesh, patches, solid), lamp)
     write_object(job.folder, caster.render(rig, config.size), cameras)
 
 

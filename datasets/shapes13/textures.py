@@ -2,7 +2,7 @@
 
 import colorsys
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -28,7 +28,8 @@ def draw_textures(mesh: Trimesh, rng: Generator) -> tuple[Int[ndarray, " face"],
     Faces of one colour are of one material, and so of one pattern; a patch is a material on one part. Wood grows along
     each part's longest side, other patterns run through the whole object.
     """
-    colors = np.asarray(mesh.visual.face_colors)[:, :3] / 255.0
+    visual: Any = mesh.visual
+    colors = np.asarray(visual.face_colors)[:, :3] / 255.0
     materials, material = np.unique(colors, axis=0, return_inverse=True)
     part = mesh.face_attributes["part"]
     pairs, patch = np.unique(np.stack([part, material.reshape(-1)], axis=-1), axis=0, return_inverse=True)
@@ -130,7 +131,7 @@ def _draw_decals(mesh: Trimesh, rng: Generator) -> list[Decal]:
         up = np.eye(3)[1] if abs(out[1]) < 0.8 else np.eye(3)[2]
         across = np.cross(up, out)
         across /= np.linalg.norm(across)
-        shape = pick(["disc", "target", "label"], rng, (0.3, 0.2, 0.5))
+        shape: Literal["disc", "target", "label"] = pick(["disc", "target", "label"], rng, (0.3, 0.2, 0.5))
         width, height = np.exp(rng.uniform(np.log(0.04), np.log(0.16), 2))
         ink: Callable[[Generator], tuple[float, float, float]] = pick([dark, vivid], rng)
         decals.append(

@@ -113,7 +113,7 @@ def _cut(
     """A soft mask whose edge is moved outwards by `shift` pixels, given in patches of the photo."""
     if covered.all() or not covered.any():
         return covered.astype(np.float32)
-    inside, outside = distance_transform_edt(covered), distance_transform_edt(~covered)
+    inside, outside = (np.asarray(distance_transform_edt(side)) for side in (covered, ~covered))
     # Distances are between centres of pixels, so the edge is half a pixel from the nearest.
     outwards = np.where(covered, 0.5 - inside, outside - 0.5)
     rows, columns = (_interpolation(size, len(shift)) for size in covered.shape)
