@@ -25,8 +25,12 @@ def main() -> None:
     seen = "training objects of airplane, car and chair"
     parser.add_argument("--seen-train", dest="seen_train_objects", metavar="N", help=seen)
     parser.add_argument("--hybrids", metavar="N", help="further ones for training, of these three's parts")
-    parser.add_argument("--views", metavar="N", help="views of an object, on a ring at 30 degrees")
+    parser.add_argument("--views", metavar="N", help="views of an object")
     parser.add_argument("--size", metavar="N", help="width and height of the images in pixels")
+    rig = "ring: at 30 degrees, one focal length; sphere: as hand-held photos, other cameras for each object"
+    parser.add_argument("--rig", metavar="NAME", help=rig)
+    parser.add_argument("--textures", metavar="BOOL", help="patterns and decals, or plain colours")
+    parser.add_argument("--light", metavar="NAME", help="studio: one for all; varied: any, with soft shadows")
     parser.add_argument("--seed", metavar="N", help="seed of all shapes")
     parser.add_argument("--workers", metavar="N", help="processes; 0 = one a core")
     parser.set_defaults(**composed_values(CONFIG_FOLDER, "dataset/shapes13")["dataset"]["generator"])

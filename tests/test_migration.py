@@ -65,7 +65,10 @@ def test_options_that_came_later_are_off(dataset):
     expected = copy.deepcopy(values)
     expected["dataset"]["half_side"] = None
     older = copy.deepcopy(values)
-    del older["dataset"]["half_side"], older["trainer"]["loader"]["batch"]["unbounded_share"]
+    del older["dataset"]["half_side"], older["dataset"]["half_depth"]
+    del older["trainer"]["loader"]["batch"]["unbounded_share"], older["trainer"]["loader"]["batch"]["photo_damage"]
+    for key in ("rig", "textures", "light"):
+        older["dataset"].get("generator", {}).pop(key, None)
     del older["model"]["encoder"]["thin_channels"], older["model"]["field"]["photo_colors"]
     assert migrated(older) == expected
 

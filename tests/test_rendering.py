@@ -9,9 +9,10 @@ import trimesh
 from PIL import Image
 from trimesh import Trimesh
 
+from datasets.meshes.lights import Lamp
 from datasets.meshes.materials import load_surface, painted_surface
 from datasets.meshes.raycast import RayCaster, Views
-from datasets.meshes.rig import NMR_DISTANCE, NMR_FOCAL, Rig, on_sphere, ring, spiral
+from datasets.meshes.rig import NMR_DISTANCE, NMR_FOCAL, Rig, hand_held, on_sphere, ring, spiral
 from datasets.meshes.surface import Paint, build_surface
 from pixelnerf.errors import UserError
 
@@ -22,7 +23,7 @@ SQUARE = np.array([[(-1, -1, 0), (1, -1, 0), (1, 1, 0)], [(-1, -1, 0), (1, 1, 0)
 def from_sides(*turns: int) -> Rig:
     """Level views of the square: turn 6 (of 24) sees its front, 18 its back."""
     rig = ring(24, elevation=0.0)
-    return Rig(rig.poses[list(turns)], rig.focal)
+    return Rig(rig.poses[list(turns)], rig.focals[list(turns)])
 
 
 def spun(triangles: np.ndarray, angle: float) -> np.ndarray:
@@ -50,7 +51,7 @@ def test_ring_is_the_nmr_rig(shared_folder: Path) -> None:
     rig = ring(24)
     for view in range(24):
         assert rig.poses[view] == pytest.approx(cameras[f"world_mat_inv_{view}"], abs=1e-6)
-        assert rig.focal == pytest.approx(cameras[f"camera_mat_{view}"][0, 0], abs=1e-6)
+        assert rig.focals[view] == pytest.approx(cameras[f"camera_mat_{view}"][0, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +71,63 @@ def test_rigs_are_rigid_upright_and_look_at_the_origin(rig: Rig) -> None:
     assert distances == pytest.approx(np.full(len(distances), distances[0]))
     assert rotations[:, :, 2] * distances[0] == pytest.approx(-positions)
     assert (rotations[:, 1, 1] < 0).all()  # the image's down is the world's down
+
+
+@pytest.mark.parametrize("radius", [0.5, 0.87])
+def test_hand_held_cameras_are_spread_and_see_the_whole_object(radius: float) -> None:
+    rig = hand_held(24, radius, np.random.default_rng(0))
+    rotations, positions = rig.poses[:, :3, :3], rig.poses[:, :3, 3]
+    assert np.swapaxes(rotations, 1, 2) @ rotations == pytest.approx(np.tile(np.eye(3), (24, 1, 1)))
+    distances = np.linalg.norm(positions, axis=1)
+    elevations = np.degrees(np.arcsin(positions[:, 1] / distances))
+    azimuths = np.degrees(np.arctan2(positions[:, 2], positions[:, 0])) % 360
+    assert (np.floor(azimuths / 15) == np.arange(24)).all()
+    assert elevations.min() == pytest.approx(-10, abs=4)
+    assert elevations.max() == pytest.approx(80, abs=12)
+    assert (elevations[:12] > 30).any()
+    assert (elevations[:12] < 30).any()
+    fields = 2 * np.degrees(np.arctan(1 / rig.focals))
+    assert fields.min() == pytest.approx(25, abs=5)
+    assert fields.max() == pytest.approx(65, abs=5)
+    # A narrow lens is used from afar.
+    assert np.corrcoef(distances, fields)[0, 1] < -0.8
+    assert distances.min() - radius > 0.4  # conf/dataset/shapes13_photos.yaml: near and far
+    assert distances.max() + radius < 6.6
+    x, y, depth = np.einsum("vji,vj->iv", rotations, -positions)
+    off = np.stack([x, y]) / depth * rig.focals
+    assert np.abs(off).max() < 0.25
+    assert np.abs(off).max() > 0.05
+
+
+@pytest.mark.parametrize("degrees", [1, 10])
+def test_a_lamp_lights_by_the_cosine_and_a_wide_one_has_soft_shadows(degrees: float) -> None:
+    """A white floor, a small green board above it, and a yellow lamp at 45 degrees."""
+    floor, board = (SQUARE[:, :, [0, 2, 1]] * scale for scale in (1.2, 0.4))
+    paint = Paint.plain(np.array([(1, 1, 1), (1, 1, 1), (0, 1, 0), (0, 1, 0)]))
+    surface = build_surface(np.concatenate([floor, board + np.array([0, 0.2, 0])]), paint)
+    direction, key, above = np.array([1, 1, 0]) / np.sqrt(2), np.array([0.8, 0.8, 0.4]), np.full(3, 0.1)
+    lamp = Lamp(direction, np.radians(degrees), key, above, np.zeros(3))
+    views = RayCaster(surface, lamp).render(ring(1, elevation=80.0), 65)
+    red, green, blue = np.moveaxis(views.images[0].astype(float) / 255, -1, 0)
+    on_floor = views.masks[0] & (red > 0.09) & (green < 0.95)
+    lit, dark = 0.1 + 0.8 / np.sqrt(2), 0.1
+    is_lit = on_floor & (np.abs(red - lit) < 0.03)
+    assert is_lit.sum() > 100
+    assert np.median(blue[is_lit]) == pytest.approx(0.1 + 0.4 / np.sqrt(2), abs=0.02)
+    assert (on_floor & (np.abs(red - dark) < 0.01)).sum() > 10
+    penumbra = (on_floor & (red > dark + 0.1) & (red < lit - 0.1)).sum()
+    assert (penumbra > 40) == (degrees > 5)
+
+
+def test_points_of_a_lamp_are_within_its_width_and_centred() -> None:
+    direction = np.array([0.6, 0.8, 0.0])
+    zero = np.zeros(3)
+    points = Lamp(direction, 0.2, zero, zero, zero).points(9)
+    angles = np.arccos(points @ direction)
+    assert angles.max() < 0.2
+    assert angles.max() > 0.15
+    for some in (points, points[:5]):
+        assert np.arccos(some.mean(axis=0) @ direction / np.linalg.norm(some.mean(axis=0))) < 0.06
 
 
 def test_spheres_and_spirals_cover_what_they_say() -> None:

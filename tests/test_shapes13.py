@@ -22,6 +22,7 @@ from pixelnerf.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SYNSETS = yaml_values("dataset/shapes13")["synsets"]
+KINDS_OF = {synset: name for name, synset in SYNSETS.items()}
 SMALL = {"categories": ("chair", "lamp"), "objects": 3, "seen_train_objects": 2, "views": 4, "size": 24, "workers": 1}
 
 
@@ -129,6 +130,44 @@ def test_images_are_white_outside_the_mask_and_antialiased(data: Path) -> None:
 def test_the_same_bytes_from_two_processes(data: Path, tmp_path: Path) -> None:
     generate(small_config(tmp_path / "again", workers=2))
     assert digests(tmp_path / "again") == digests(data)
+
+
+def test_photos_are_the_same_bytes_from_two_processes_and_differ_in_everything(data: Path, tmp_path: Path) -> None:
+    photos = {"rig": "sphere", "textures": True, "light": "varied", "size": 32}
+    generate(small_config(tmp_path / "one", **photos))
+    generate(small_config(tmp_path / "two", workers=2, **photos))
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    resolved = json.loads((tmp_path / "one" / "shapes13.json").read_text())
+    assert photos.items() <= resolved.items()
+    folders = sorted((tmp_path / "one").glob("*/0*"))
+    cameras = [np.load(folder / "cameras.npz", allow_pickle=False) for folder in folders]
+    focals = {float(archive[f"camera_mat_{view}"][0, 0]) for archive in cameras for view in range(4)}
+    assert len(focals) == 4 * len(folders)
+    differences = []
+    for folder, archive in zip(folders, cameras, strict=True):
+        points = make_mesh(KINDS_OF[folder.parent.name], folder.parent.name, int(folder.name), 0).vertices
+        for view in range(4):
+            world = archive[f"world_mat_{view}"]
+            local = points @ world[:3, :3].T + world[:3, 3]
+            pixels = 16 + 16 * archive[f"camera_mat_{view}"][0, 0] * local[:, :2] / local[:, 2:]
+            rows, columns = np.nonzero(np.asarray(Image.open(folder / "mask" / f"{view:04d}.png")))
+            covered = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+            expected = np.clip([*pixels.min(axis=0), *pixels.max(axis=0)], 0, 32)
+            # Legs thinner than half a pixel leave no mask, but nothing is outside of its projection.
+            assert (covered[:2] > expected[:2] - 1.01).all()
+            assert (covered[2:] < expected[2:] + 1.01).all()
+            differences.append(np.abs(covered - expected))
+    assert np.median(differences) < 0.6
+
+
+@pytest.mark.parametrize("change", [{"rig": "sphere"}, {"textures": True}, {"light": "varied"}])
+def test_looks_are_not_mixed_in_a_folder(data: Path, change: dict) -> None:
+    with pytest.raises(UserError, match=next(iter(change))):
+        generate(small_config(data, **change))
+
+
+def test_values_that_were_not_there_before_are_not_written_down(data: Path) -> None:
+    assert not {"rig", "textures", "light", "hybrids"} & json.loads((data / "shapes13.json").read_text()).keys()
 
 
 def test_another_seed_gives_other_objects(data: Path, tmp_path: Path) -> None:

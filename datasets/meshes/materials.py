@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import trimesh
 import trimesh.visual
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from PIL import Image
 from trimesh import Trimesh
 from trimesh.resolvers import Resolver
 
+from datasets.meshes.solid_textures import SolidTextures
 from datasets.meshes.surface import Paint, Surface, build_surface
 from pixelnerf.errors import UserError
 
@@ -52,9 +53,12 @@ def load_surface(path: Path, z_up: bool = False) -> Surface:
     return build_surface(triangles, _joined([paint for _, paint in parts]))
 
 
-def painted_surface(mesh: Trimesh) -> Surface:
-    """The surface of one mesh with vertex or face colours, or a material."""
-    return build_surface(np.asarray(mesh.vertices[mesh.faces]), _paint(mesh))
+def painted_surface(
+    mesh: Trimesh, patches: Int[ndarray, " face"] | None = None, solid: SolidTextures | None = None
+) -> Surface:
+    """The surface of one mesh with vertex or face colours, or a material; under solid textures if they are given."""
+    paint = replace(_paint(mesh), patches=patches, solid=solid)
+    return build_surface(np.asarray(mesh.vertices[mesh.faces]), paint)
 
 
 class _NeighbourResolver(Resolver):

@@ -19,9 +19,9 @@ from pixelnerf.tools.files import folder_written_whole, write_atomically
 
 def camera_archive(rig: Rig) -> bytes:
     """The content of `cameras.npz`; objects seen by one rig share it."""
-    intrinsics = np.diag([rig.focal, rig.focal, 1.0, 1.0])
     matrices = {}
-    for view, pose in enumerate(rig.poses):
+    for view, (pose, focal) in enumerate(zip(rig.poses, rig.focals, strict=True)):
+        intrinsics = np.diag([focal, focal, 1.0, 1.0])
         matrices[f"world_mat_{view}"] = np.linalg.inv(pose)
         matrices[f"world_mat_inv_{view}"] = pose
         matrices[f"camera_mat_{view}"] = intrinsics

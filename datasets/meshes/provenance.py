@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pixelnerf.errors import UserError
@@ -32,8 +33,12 @@ def write_provenance(path: Path, values: Mapping[str, Any]) -> None:
     write_atomically(path, f"{json.dumps(values, indent=2)}\n".encode())
 
 
-def prepare_folder(path: Path, values: Mapping[str, Any], fixed_keys: Sequence[str]) -> None:
+def prepare_folder(
+    path: Path, values: Mapping[str, Any], fixed_keys: Sequence[str], unsaid: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     """Makes or reopens the folder of the file `path`, removes half-written objects, and writes `values` to the file.
+
+    A key that the old or the new file does not have stands for its value in `unsaid`.
 
     Raises:
         UserError: the folder holds something else, or data whose `fixed_keys` have other values.
@@ -43,9 +48,10 @@ def prepare_folder(path: Path, values: Mapping[str, Any], fixed_keys: Sequence[s
     present = read_provenance(path)
     if present is None and any(root.iterdir()):
         raise UserError(f"'{root}' is not empty and holds no {path.name}; choose another folder")
-    for key in fixed_keys:
-        if present is not None and present.get(key) != values[key]:
-            mismatch = f"{key} = {present.get(key)}, not {values[key]}"
+    for key in fixed_keys if present is not None else ():
+        found, wanted = ({**unsaid, **source}.get(key) for source in (present or {}, values))
+        if found != wanted:
+            mismatch = f"{key} = {found}, not {wanted}"
             raise UserError(f"'{root}' holds data with {mismatch}; delete it or choose another folder")
     for folder in [root, *(entry for entry in root.iterdir() if entry.is_dir())]:
         remove_partial(folder)

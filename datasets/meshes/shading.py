@@ -1,23 +1,24 @@
-"""Light, material and texture: two soft directional lights, a constant ambient term, no shadows, both sides lit."""
+"""The colours of points on a surface: material, texture and light. Both sides are lit."""
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 
+from datasets.meshes.lights import studio_light
 from datasets.meshes.surface import Surface, area_normals
-
-# Directions towards the lights, fixed in the world: a strong one from above, a weak one from the opposite side.
-_KEY_LIGHT = np.array([0.45, 0.80, -0.40]) / np.linalg.norm([0.45, 0.80, -0.40])
-_FILL_LIGHT = np.array([-0.70, 0.35, 0.60]) / np.linalg.norm([-0.70, 0.35, 0.60])
-_AMBIENT, _KEY_STRENGTH, _FILL_STRENGTH = 0.34, 0.54, 0.26
 
 
 class Shader:
-    """Colours of points on a surface. Light is found once a corner, and interpolated with the corner's colour."""
+    """Colours of points on a surface, under the studio light or, with `unlit`, none: those of its materials.
 
-    def __init__(self, surface: Surface) -> None:
-        brightness = np.stack([_light(surface.normals), _light(-surface.normals)])
-        self._lit: Float32[ndarray, "2 face 3 3"] = (surface.paint.colors * brightness[..., None]).astype(np.float32)
+    The studio light is found once a corner, and interpolated with the corner's colour.
+    """
+
+    def __init__(self, surface: Surface, unlit: bool = False) -> None:
+        self._lit: Float32[ndarray, "2 face 3 3"] = surface.paint.colors
+        if not unlit:
+            brightness = np.stack([studio_light(surface.normals), studio_light(-surface.normals)])
+            self._lit = (surface.paint.colors * brightness[..., None]).astype(np.float32)
         self._paint = surface.paint
         self._textures = [_MipTexture(texels) for texels in surface.paint.textures]
         if self._textures:
@@ -29,27 +30,20 @@ class Shader:
         barycentric: Float32[ndarray, "hit 3"],
         sides: Int[ndarray, " hit"],
         ray_widths: Float32[ndarray, " hit"],
+        points: Float32[ndarray, "hit 3"],
     ) -> Float32[ndarray, "hit 3"]:
         """RGB in [0, 1]; a side is 0 where a face is wound (counter-clockwise) towards the viewer, else 1.
 
-        `ray_widths` are the distances between neighbouring rays where they hit.
+        `ray_widths` are the distances between neighbouring rays where they hit, at `points`.
         """
         colors = np.einsum("hc,hci->hi", barycentric, self._lit[sides, faces])
         for index, texture in enumerate(self._textures):
             hits = np.flatnonzero(self._paint.texture_index[sides, faces] == index)
             uvs = np.einsum("hc,hci->hi", barycentric[hits], self._paint.uvs[sides[hits], faces[hits]])
             colors[hits] *= texture.lookup(uvs, self._density[sides[hits], faces[hits]] * ray_widths[hits])
+        if self._paint.solid is not None and self._paint.patches is not None:
+            self._paint.solid.apply(colors, self._paint.patches[sides, faces], points)
         return np.clip(colors, 0.0, 1.0, out=colors)
-
-
-def _light(normals: Float[ndarray, "*corner 3"]) -> Float[ndarray, "*corner"]:
-    """Light on unit normals, between the ambient term and about 1.
-
-    Each light is wrapped around the object, ((1 + cos) / 2)^2, which is smooth everywhere: no terminator, no shadow.
-    """
-    key = 0.5 + 0.5 * np.einsum("...i,i->...", normals, _KEY_LIGHT)
-    fill = 0.5 + 0.5 * np.einsum("...i,i->...", normals, _FILL_LIGHT)
-    return _AMBIENT + _KEY_STRENGTH * key**2 + _FILL_STRENGTH * fill**2
 
 
 def _texel_density(surface: Surface) -> Float32[ndarray, "side face"]:

@@ -18,9 +18,10 @@ from pixelnerf.tools.files import folder_written_whole
 def write_object(folder: Path, views: Views, rig: Rig) -> None:
     """Writes one object's folder, whole or not at all."""
     size = views.images.shape[1]
+    focal = np.unique(rig.focals).item()  # the layout has one an object
     with folder_written_whole(folder) as partial:
         (partial / "intrinsics.txt").write_text(
-            f"{rig.focal * size / 2:.6f} {size / 2:.6f} {size / 2:.6f} 0.\n0. 0. 0.\n1.\n{size} {size}\n"
+            f"{focal * size / 2:.6f} {size / 2:.6f} {size / 2:.6f} 0.\n0. 0. 0.\n1.\n{size} {size}\n"
         )
         (partial / "pose").mkdir()
         for view, pose in enumerate(rig.poses):

@@ -19,6 +19,8 @@ from numpy import ndarray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from datasets.meshes.solid_textures import SolidTextures
+
 _CREASE_DEGREES = 40.0
 """Faces that meet at a sharper angle than this keep their edge; the others are shaded as one smooth surface."""
 _LIFT = 5e-5
@@ -30,13 +32,16 @@ _HIGHEST_LAYER = 8
 class Paint:
     """Colours of faces: RGB factors in [0, 1] at the corners, times a texture where `texture_index` is not -1.
 
-    Texture coordinates have their origin at the bottom left and repeat outside [0, 1].
+    Texture coordinates have their origin at the bottom left and repeat outside [0, 1]. With `solid` textures, `patches`
+    says to which of their patches a face belongs.
     """
 
     colors: Float[ndarray, "*side face 3 3"]
     uvs: Float[ndarray, "*side face 3 2"]
     texture_index: Int[ndarray, "*side face"]
     textures: Sequence[Float[ndarray, "_ _ 3"]] = ()
+    patches: Int[ndarray, "*side face"] | None = None
+    solid: SolidTextures | None = None
 
     @classmethod
     def plain(cls, colors: Float[ndarray, "face 3"] | Float[ndarray, "face 3 3"]) -> "Paint":
@@ -74,10 +79,11 @@ def build_surface(triangles: Float[ndarray, "face 3 3"], paint: Paint) -> Surfac
     # Copies list the same corners in another order: `corners` finds each of the kept face's corners in them.
     corners = (vertices[kept][None, :, :, None] == vertices[sides][:, :, None, :]).argmax(axis=-1)
     colors, uvs = (values[sides[..., None], corners] for values in (paint.colors, paint.uvs))
+    patches = None if paint.patches is None else paint.patches[sides]
     return Surface(
         triangles=triangles[kept] + shift[:, None],
         normals=_corner_normals(triangles[kept], vertices[kept]).astype(np.float32),
-        paint=Paint(colors.astype(np.float32), uvs, paint.texture_index[sides], paint.textures),
+        paint=Paint(colors.astype(np.float32), uvs, paint.texture_index[sides], paint.textures, patches, paint.solid),
     )
 
 

@@ -55,6 +55,7 @@ class FileScene(Scene):
         mask_from_background: bool = False,
         ndc: tuple[float, float] | None = None,
         half_side: float | None = None,
+        depth_ranges: Float[Tensor, "view 2"] | None = None,
         find_points: Callable[[], SparsePoints | None] = lambda: None,
     ) -> None:
         if len(files) < 2:
@@ -67,6 +68,7 @@ class FileScene(Scene):
         self.num_views = len(files)
         self.ndc = ndc
         self.half_side = half_side
+        self._depth_ranges = depth_ranges
         self._files = tuple(files)
         self._keys = tuple((str(file.image), file.downscale) for file in files)
         self._cameras = cameras
@@ -80,6 +82,10 @@ class FileScene(Scene):
     @override
     def cameras(self) -> Cameras:
         return self._cameras
+
+    @override
+    def depth_ranges(self) -> Float[Tensor, "view 2"]:
+        return super().depth_ranges() if self._depth_ranges is None else self._depth_ranges
 
     @override
     def input_views(self) -> tuple[int, ...] | None:

@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
+from jaxtyping import Float
 from pydantic import Field, ValidationInfo, field_validator
+from torch import Tensor
 from typing_extensions import override
 
 from datasets.image_files import read_size
@@ -47,6 +50,9 @@ class NmrLayoutConfig(BoundedConfig):
         input_view_list: file under the root with the published input views.
         half_side: half the side of a cube around the world's origin that holds every object; None to sample rays
             everywhere between near and far, as published protocols do.
+        half_depth: half the range of depths that a photo's frame is normalised by, whose middle is the depth of the
+            world's origin in that photo; None for the range from near to far. For cameras at many distances: whatever
+            the distance, the object is then in the middle.
     """
 
     synsets: dict[str, str]
@@ -55,6 +61,7 @@ class NmrLayoutConfig(BoundedConfig):
     list_prefix: str
     input_view_list: str | None
     half_side: float | None = Field(gt=0)
+    half_depth: float | None = Field(gt=0)
 
     @field_validator("categories")
     @classmethod
@@ -114,7 +121,15 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
             category=self._category_names[name.split("/")[0]],
             input_views=self._input_views.get(name) if self._config.input_view_list else None,
             half_side=self._config.half_side,
+            depth_ranges=self._depth_ranges(cameras),
         )
+
+    def _depth_ranges(self, cameras: Cameras) -> Float[Tensor, "view 2"] | None:
+        if self._config.half_depth is None:
+            return None
+        # The origin lies at -t in the world's axes from a camera at t, and so deep along its third axis.
+        middle = -(cameras.poses[:, :3, 2] * cameras.poses[:, :3, 3]).sum(dim=-1, keepdim=True)
+        return middle + self._config.half_depth * torch.tensor([-1.0, 1.0])
 
     def _cameras(self, path: Path, size: tuple[int, int]) -> Cameras:
         """Parsed once for all objects with the same file, since the layout's renders share one rig."""

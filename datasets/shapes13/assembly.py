@@ -30,7 +30,10 @@ class Assembly:
         self.add(mesh, color, mirror=True)
 
     def build(self) -> Trimesh:
-        """One mesh with face colours, centred at the origin, its longest side 1 long (as in the NMR renders)."""
+        """One mesh with face colours, centred at the origin, its longest side 1 long (as in the NMR renders).
+
+        The face attribute `part` numbers the parts in the order in which they were added.
+        """
         meshes, colors = zip(*self.parts, strict=True)
         offsets = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes[:-1])])
         vertices = np.concatenate([mesh.vertices for mesh in meshes])
@@ -38,4 +41,5 @@ class Assembly:
         low, high = vertices.min(axis=0), vertices.max(axis=0)
         vertices = (vertices - (low + high) / 2) / (high - low).max()
         rgba = np.round(np.insert(np.concatenate(colors), 3, 1.0, axis=1) * 255).astype(np.uint8)
-        return Trimesh(vertices, faces, face_colors=rgba, process=False)
+        part = np.repeat(np.arange(len(meshes)), [len(mesh.faces) for mesh in meshes])
+        return Trimesh(vertices, faces, face_colors=rgba, face_attributes={"part": part}, process=False)

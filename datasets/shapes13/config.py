@@ -1,7 +1,7 @@
 """What a shapes13 folder holds."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -19,6 +19,11 @@ class Shapes13Config(Config):
     instead of their 70 percent. `hybrids` are further training objects of no category, made of these three's parts.
     A category's folder is its synset, whose number enters the seed of its objects, too.
     Images are `size` pixels square; `workers` = 0 uses every core. The data do not depend on `workers`.
+
+    The views of all objects are those of the published renders on one ring (`rig` = "ring"), or they are drawn for each
+    object as hand-held photos have them ("sphere"): elevation, distance, field of view and roll. With `textures`, most
+    materials have a pattern and some objects decals. The light is that of a studio, the same for all objects and
+    without shadows (`light` = "studio"), or drawn for each object, with soft shadows ("varied").
     """
 
     root: Path
@@ -29,6 +34,9 @@ class Shapes13Config(Config):
     hybrids: int = Field(ge=0)
     views: int = Field(ge=2, le=9999)
     size: int = Field(ge=8, le=1024)
+    rig: Literal["ring", "sphere"]
+    textures: bool
+    light: Literal["studio", "varied"]
     seed: int = Field(ge=0)
     workers: int = Field(ge=0)
 

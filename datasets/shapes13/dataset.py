@@ -11,38 +11,48 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator
 
 from datasets.meshes.jobs import available_workers, run_jobs
 from datasets.meshes.materials import painted_surface
 from datasets.meshes.nmr_writer import camera_archive, write_lists, write_object, write_view_list
 from datasets.meshes.provenance import prepare_folder, read_provenance, write_provenance
 from datasets.meshes.raycast import RayCaster
-from datasets.meshes.rig import Rig, ring
+from datasets.meshes.rig import Rig, hand_held, ring
 from datasets.shapes13.catalog import HYBRID, KINDS, make_mesh
 from datasets.shapes13.config import Shapes13Config
 from datasets.shapes13.contact_sheet import write_contact_sheet
+from datasets.shapes13.textures import draw_lamp, draw_textures
 from pixelnerf.errors import UserError
 
 VERSION = 3
 """Grows when the same configuration gives other pictures, so that stale data are noticed."""
 
 PROVENANCE = "shapes13.json"
-_KEYS_OF_AN_OBJECT = ("version", "seed", "size", "views")
+_KEYS_OF_AN_OBJECT = ("version", "seed", "size", "views", "rig", "textures", "light")
+_UNSAID = {"hybrids": 0, "rig": "ring", "textures": False, "light": "studio"}
+"""Values that are not written down, so that folders from before there was a choice stay complete."""
+
+# What is drawn for an object beside its shape, as the last number of the seed.
+_INPUT_VIEW, _TEXTURES, _CAMERAS, _LAMP = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
 class _Job:
-    root: Path
+    config: Shapes13Config
     category: str
-    synset: str
     index: int
-    seed: int
-    views: int
-    size: int
+
+    @property
+    def synset(self) -> str:
+        return self.config.synsets[self.category]
 
     @property
     def folder(self) -> Path:
-        return self.root / self.synset / _object_name(self.index)
+        return self.config.root / self.synset / _object_name(self.index)
+
+    def generator(self, purpose: int) -> Generator:
+        return np.random.default_rng([self.config.seed, int(self.synset), self.index, purpose])
 
 
 def generate(config: Shapes13Config) -> None:
@@ -54,9 +64,9 @@ def generate(config: Shapes13Config) -> None:
     if is_complete(config.root, config):
         return
     try:
-        prepare_folder(config.root / PROVENANCE, _describe(config, complete=False), _KEYS_OF_AN_OBJECT)
+        prepare_folder(config.root / PROVENANCE, _describe(config, complete=False), _KEYS_OF_AN_OBJECT, _UNSAID)
         jobs = [
-            _Job(config.root, category, config.synsets[category], index, config.seed, config.views, config.size)
+            _Job(config, category, index)
             for category in _kinds(config)
             for names in split_indices(category, config).values()
             for index in names
@@ -98,10 +108,9 @@ def _object_name(index: int) -> str:
 
 
 def _describe(config: Shapes13Config, complete: bool) -> dict:
-    # None are not written down, so that folders from before there were hybrids stay complete.
-    unsaid = {"root", "synsets", "workers"} | (set() if config.hybrids else {"hybrids"})
-    values = config.model_dump(mode="json", exclude=unsaid)
-    return {"version": VERSION, "complete": complete, **values}
+    values = config.model_dump(mode="json", exclude={"root", "synsets", "workers"})
+    said = {key: value for key, value in values.items() if key not in _UNSAID or value != _UNSAID[key]}
+    return {"version": VERSION, "complete": complete, **said}
 
 
 @cache
@@ -111,9 +120,18 @@ def _shared_cameras(views: int) -> tuple[Rig, bytes]:
 
 
 def _render_object(job: _Job) -> None:
-    rig, cameras = _shared_cameras(job.views)
-    surface = painted_surface(make_mesh(job.category, job.synset, job.index, job.seed))
-    write_object(job.folder, RayCaster(surface).render(rig, job.size), cameras)
+    config = job.config
+    mesh = make_mesh(job.category, job.synset, job.index, config.seed)
+    if config.rig == "ring":
+        rig, cameras = _shared_cameras(config.views)
+    else:
+        radius = float(np.linalg.norm(mesh.vertices, axis=-1).max())
+        rig = hand_held(config.views, radius, job.generator(_CAMERAS))
+        cameras = camera_archive(rig)
+    patches, solid = draw_textures(mesh, job.generator(_TEXTURES)) if config.textures else (None, None)
+    lamp = draw_lamp(job.generator(_LAMP)) if config.light == "varied" else None
+    caster = RayCaster(painted_surface(mesh, patches, solid), lamp)
+    write_object(job.folder, caster.render(rig, config.size), cameras)
 
 
 def _write_lists(config: Shapes13Config) -> None:
@@ -134,4 +152,4 @@ def _write_lists(config: Shapes13Config) -> None:
 
 
 def _input_view(config: Shapes13Config, synset: str, index: int) -> int:
-    return int(np.random.default_rng([config.seed, int(synset), index, 1]).integers(config.views))
+    return int(np.random.default_rng([config.seed, int(synset), index, _INPUT_VIEW]).integers(config.views))

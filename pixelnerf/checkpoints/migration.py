@@ -17,6 +17,7 @@ def migrated(config: Mapping[str, Any]) -> dict[str, Any]:
         if "resolution_scales" in batch:
             batch["downscales"] = [round(1 / scale) for scale in batch.pop("resolution_scales")]
         batch.setdefault("unbounded_share", 0.0)
+        batch.setdefault("photo_damage", None)
     if isinstance(result.get("model"), dict):
         _migrate_model(result["model"])
     return result
@@ -46,6 +47,10 @@ def _migrate_dataset(dataset: dict[str, Any]) -> None:
             dataset["generator"]["synsets"] = {"hybrid": "00000000", **categories}
     if dataset.get("name") in ("nmr", "shapes13"):
         dataset.setdefault("half_side", None)
+        dataset.setdefault("half_depth", None)
+    if isinstance(dataset.get("generator"), dict):
+        # There was one rig, no textures, and one light.
+        dataset["generator"] = {"rig": "ring", "textures": False, "light": "studio"} | dataset["generator"]
     if dataset.get("name") in ("colmap", "transforms"):
         # Before this option existed, they stayed in their files' own world frames.
         dataset.setdefault("scale_world", False)

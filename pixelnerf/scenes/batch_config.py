@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from pixelnerf.config import Config
+from pixelnerf.scenes.photo_damage import PhotoDamageConfig
 
 
 class BatchConfig(Config):
@@ -30,6 +31,7 @@ class BatchConfig(Config):
             render at N times the photos' resolution.
         color_jitter: strength of a random change of each scene's colours, inputs and targets alike; for photos of real
             scenes, since it changes a plain background, too.
+        photo_damage: what the input photos, but not the targets, suffer; None for nothing.
     """
 
     objects: int = Field(ge=1)
@@ -44,6 +46,7 @@ class BatchConfig(Config):
     unbounded_share: float = Field(ge=0, le=1)
     supersample: int = Field(ge=1, le=8)
     color_jitter: float = Field(ge=0, le=0.5)
+    photo_damage: PhotoDamageConfig | None
 
     @field_validator("coarse_first")
     @classmethod

@@ -46,13 +46,14 @@ def stack_photos(
     padded = [
         torch.tensor([*chosen, *[next(iter(chosen), 0)] * (count - len(chosen))], dtype=torch.long) for chosen in views
     ]
+    depths = torch.stack([scene.depth_ranges()[chosen] for scene, chosen in zip(scenes, padded, strict=True)])
     present = torch.arange(count) < torch.tensor([len(chosen) for chosen in views])[:, None]
     half_sides = [math.inf if scene.half_side is None else scene.half_side for scene in scenes]
     return Photos(
         images=batch,
         cameras=Cameras.stack([scene.cameras()[chosen] for scene, chosen in zip(scenes, padded, strict=True)]),
-        near=torch.tensor([scene.near for scene in scenes])[:, None].expand(-1, count),
-        far=torch.tensor([scene.far for scene in scenes])[:, None].expand(-1, count),
+        near=depths[..., 0],
+        far=depths[..., 1],
         present=present,
         half_sides=None if set(half_sides) == {math.inf} else torch.tensor(half_sides),
     )

@@ -16,6 +16,7 @@ from pixelnerf.errors import UserError
 from pixelnerf.geometry.ndc import to_ndc
 from pixelnerf.geometry.rays import rays_through_pixels, within_cube
 from pixelnerf.scenes.batch_config import BatchConfig
+from pixelnerf.scenes.photo_damage import PhotoDamageConfig, damaged
 from pixelnerf.scenes.photos import draw_color_map, stack_photos
 from pixelnerf.scenes.scene import DamagedScenes, Scene, SceneGroup
 from pixelnerf.types import Cameras, Photos, Rays, TensorRecord
@@ -136,7 +137,25 @@ class BatchSampler:
         if self._config.color_jitter > 0:
             change = draw_color_map(random, self._config.color_jitter, colors.mean(dim=0))
             colors, photos = change(colors), [change(photo.movedim(0, -1)).movedim(-1, 0) for photo in photos]
+        if self._config.photo_damage is not None:
+            photos = self._damage(random, scene, sources, photos, self._config.photo_damage)
         return SceneChoice(scene, sources, pixels, colors, coverage, photos, half_side)
+
+    def _damage(
+        self,
+        random: np.random.Generator,
+        scene: Scene,
+        sources: Sequence[int],
+        photos: Sequence[Float[Tensor, "3 height width"]],
+        config: PhotoDamageConfig,
+    ) -> list[Float[Tensor, "3 height width"]]:
+        # A generator of its own, so that scenes, views and pixels are the same with and without damage.
+        own = random.spawn(1)[0]
+        masks = [scene.masks([view]) for view in sources]
+        return [
+            damaged(photo, None if mask is None else mask[0], scene.background, config, own)
+            for photo, mask in zip(photos, masks, strict=True)
+        ]
 
     def _choose_pixels(
         self, random: np.random.Generator, scene: Scene, targets: np.ndarray, step: int, half_side: float

@@ -61,6 +61,13 @@ class Scene(ABC):
     def cameras(self) -> Cameras:
         """The cameras of all views (batch = view)."""
 
+    def depth_ranges(self) -> Float[Tensor, "view 2"]:
+        """The depths in front of each camera that its frame is normalised by, for models that see positions there.
+
+        They are near and far, unless the cameras' distances differ so much that these would say little.
+        """
+        return torch.tensor([self.near, self.far]).expand(self.num_views, 2)
+
     @abstractmethod
     def images(self, views: Sequence[int]) -> Float[Tensor, "view 3 height width"]:
         """RGB photos in [0, 1] over the background; decodes only these, which must have the same size.
