@@ -6,4 +6,25 @@ environment to prevent it). Flushing denormals to zero is left to you, because i
 thread and of those that it starts: call `torch.set_flush_denormal(True)` first thing, as our own programs do.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pixelnerf.app.api import Model, Picture, Scene, load
+    from pixelnerf.app.camera import Camera
+
 __version__ = "0.1.0"
+
+__all__ = ["Camera", "Model", "Picture", "Scene", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """The front door's names, imported when they are first used: it is above all other rooms, and slow to import."""
+    if name == "Camera":
+        from pixelnerf.app.camera import Camera
+
+        return Camera
+    if name in __all__:
+        from pixelnerf.app import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'pixelnerf' has no attribute '{name}'")

@@ -30,7 +30,10 @@ def test_the_readers_are_a_distribution_of_their_own(repository):
     """Beside Hugging Face's `datasets`, pixelnerf must not bring a package of that name."""
     ours = tomllib.loads((repository / "pyproject.toml").read_text("utf-8"))
     readers = tomllib.loads((repository / "datasets/pyproject.toml").read_text("utf-8"))
-    assert ours["tool"]["setuptools"]["packages"]["find"]["include"] == ["pixelnerf*"]
+    rooms = {
+        ".".join(path.parent.relative_to(repository).parts) for path in (repository / "pixelnerf").rglob("__init__.py")
+    }
+    assert set(ours["tool"]["setuptools"]["packages"]) == rooms | {"pixelnerf.conf", "pixelnerf.weights"}
     found = {
         ".".join(path.parent.relative_to(repository).parts) for path in (repository / "datasets").rglob("__init__.py")
     }

@@ -13,9 +13,9 @@ from torch import Tensor
 from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW, Camera
 from pixelnerf.app.cutout import Matting, cut_out
 from pixelnerf.app.framing import FramedPhoto, frame_photo, frame_posed
+from pixelnerf.app.installation import DEFAULT_WEIGHTS, find_weights
 from pixelnerf.app.photo_files import PhotoSource, read_photo
 from pixelnerf.app.training_world import Placement, TrainingWorld
-from pixelnerf.app.installation import DEFAULT_WEIGHTS, find_weights
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.errors import UserError
 from pixelnerf.model.baked import BakedVolume, render_baked
@@ -204,7 +204,9 @@ class Scene:
         record = camera.record(size) if isinstance(camera, Camera) else camera
         view = self._view(record, background)
         if quality == "baked":
-            seen = replace(view, camera=record, near=view.near * self.placement.length, far=view.far * self.placement.length)
+            seen = replace(
+                view, camera=record, near=view.near * self.placement.length, far=view.far * self.placement.length
+            )
             return Picture.of(render_baked(self.volume, seen.to(self._model.device)).to("cpu"), record)
         with self._model.products():
             image = render_image(self._model.net, self._features, view.to(self._model.device)).to("cpu")

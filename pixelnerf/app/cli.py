@@ -56,7 +56,7 @@ def render(
         matting: how the background is removed if it is neither transparent nor plain: GrabCut, or rembg if installed.
         masks: pictures of the object's mask, one a photo, instead.
         quality: baked renders a volume, in milliseconds a picture; exact asks the network for every sample.
-        threshold: density at which the mesh's surface lies; by default where a cell stops half of the light.
+        threshold: density at which the mesh's surface lies; by default the one whose outline is the pictures'.
         device: auto, cpu, cuda.
     """
     from pixelnerf.app.render import RenderRequest, render_photos

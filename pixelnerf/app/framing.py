@@ -23,13 +23,12 @@ from torch import Tensor
 
 from pixelnerf.app.cutout import CutOut
 from pixelnerf.app.photo_files import Photo
-from pixelnerf.app.reprojection import reprojected, turn_to_object
+from pixelnerf.app.reprojection import centered_intrinsics, reprojected, turn_of_posed, turn_to_object
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import look_at
 from pixelnerf.types import Cameras
 
 TRAINING_DISTANCE, TRAINING_FIELD_OF_VIEW = 2.732, 30.0
-TRAINING_NEAR, TRAINING_FAR = 1.2, 4.0
 
 WIDEST_ASSUMED = 65.0
 """Degrees along the longer side, as of a phone's main camera."""
@@ -37,7 +36,6 @@ WIDEST_ASSUMED = 65.0
 _BOX_DROP = 0.02
 """How far below the origin's pixel the middle of the object's box is in training, in image heights."""
 
-_NEAREST = 0.1
 _TOUCHING, _ALL, _NOTHING, _LARGE_PART, _LONGEST_ASPECT, _CLOSEST = 0.03, 0.9, 0.002, 0.25, 5.0, 1.6
 _BOX_SHARE = 1 / (2 * math.tan(math.radians(TRAINING_FIELD_OF_VIEW / 2)) * TRAINING_DISTANCE)
 """Longer side of the object's box in image sides, where the picture is re-projected."""
@@ -54,8 +52,6 @@ class FramedPhoto:
         image: RGB in [0, 1] over white.
         mask: The object's share of each pixel, in [0, 1].
         camera: The camera that sees `image`, without batch axes.
-        near: Nearest depth of the scene, in the world's units.
-        far: Farthest depth.
         notes: What was assumed, in short sentences.
         warnings: What makes the photo unlike those of training.
     """
@@ -63,8 +59,6 @@ class FramedPhoto:
     image: Float[Tensor, "3 size size"]
     mask: Float[Tensor, "size size"]
     camera: Cameras
-    near: float
-    far: float
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -115,16 +109,34 @@ def frame_photo(
         scale = size * _BOX_SHARE * distance
         notes = [note]
     notes += [f"elevation assumed {elevation:g} degrees", f"camera {distance:.3g} times the object's length away"]
-    image, mask = reprojected(photo.colors, cut, focal, turned, scale, size)
+    image, mask = reprojected(photo.colors, cut, centered_intrinsics(focal, width, height), turned, scale, size)
     camera = Cameras(
         _pose(distance, elevation),
         torch.tensor([[scale, 0, size / 2], [0, scale, size / 2], [0, 0, 1]], dtype=torch.float32),
         torch.tensor([size, size]),
     )
-    near = max(distance - TRAINING_DISTANCE + TRAINING_NEAR, _NEAREST)
-    far = distance - TRAINING_DISTANCE + TRAINING_FAR
     warnings = _warnings(photo, cut, mask, distance, size)
-    return FramedPhoto(image, mask, camera, near, far, (*photo.notes, *cut.notes, *notes), warnings)
+    return FramedPhoto(image, mask, camera, (*photo.notes, *cut.notes, *notes), warnings)
+
+
+def frame_posed(photo: Photo, cut: CutOut, camera: Cameras, size: int = 64) -> FramedPhoto:
+    """Crops and re-projects a photo whose camera is known, so that its object is as large as in training.
+
+    Args:
+        photo: What `read_photo` returned.
+        cut: What `cut_out` returned for it.
+        camera: The photo's, without batch axes, in a world where the object's longest side is 1, about the origin.
+        size: Width and height of the picture in pixels.
+    """
+    turn = turn_of_posed(cut.mask, camera.intrinsics.double().numpy())
+    distance = float(camera.poses[:3, 3].norm())
+    focal = size * _BOX_SHARE / turn.extent
+    image, mask = reprojected(photo.colors, cut, camera.intrinsics.double().numpy(), turn.rotation, focal, size)
+    pose = camera.poses.clone()
+    pose[:3, :3] = pose[:3, :3] @ torch.from_numpy(turn.rotation).float()
+    intrinsics = torch.from_numpy(centered_intrinsics(focal, size, size)).float()
+    framed = Cameras(pose, intrinsics, torch.tensor([size, size]))
+    return FramedPhoto(image, mask, framed, cut.notes, _warnings(photo, cut, mask, distance, size))
 
 
 def _pose(distance: float, elevation: float) -> Float[Tensor, "4 4"]:

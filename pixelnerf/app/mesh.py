@@ -1,5 +1,7 @@
 """The surface of a baked object: triangles with colours, or points."""
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -13,15 +15,32 @@ from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import rotate
 from pixelnerf.model.baked import BakedVolume
 
-STOPPED = 0.5
-"""Of the light that crosses a cell of the surface straight, unless a threshold is given."""
-OUTSIDE = 2.0
-"""Colours are those seen from so many longest sides away, along the normal."""
+CANDIDATES = 24
+"""Thresholds that are compared, evenly spread in their logarithm over a factor of a thousand."""
 
 
 def default_threshold(volume: BakedVolume) -> float:
-    """The density of a cell that stops half of the light."""
-    return float(-np.log(1 - STOPPED) / volume.cell)
+    """The density at which the surface has the outline that the pictures have, where they are half opaque.
+
+    Along the grid's axes, the outlines of what is denser are compared with those of what stops half of the light; the
+    threshold whose outlines overlap best wins (intersection over union, the middle one of equally good ones).
+
+    Raises:
+        UserError: the volume is empty.
+    """
+    density = volume.density.cpu()
+    highest = float(density.max())
+    if highest <= 0:
+        raise UserError("nothing was found in the photos, so there is no surface")
+    levels = highest * torch.logspace(-3, -0.05, CANDIDATES)
+    overlaps = torch.zeros(CANDIDATES)
+    for axis in range(3):
+        seen = density.sum(axis) * volume.cell.cpu() > math.log(2)
+        for index, level in enumerate(levels):
+            outline = (density > level).any(axis)
+            overlaps[index] += (outline & seen).sum() / (outline | seen).sum().clamp_min(1)
+    best = (overlaps >= overlaps.max() - 1e-4).nonzero()[:, 0]
+    return float(levels[best[len(best) // 2]])
 
 
 def extract_mesh(volume: BakedVolume, threshold: float | None = None) -> trimesh.Trimesh:
@@ -32,7 +51,7 @@ def extract_mesh(volume: BakedVolume, threshold: float | None = None) -> trimesh
 
     Args:
         volume: of any object.
-        threshold: per unit of length; None for a cell that stops half of the light.
+        threshold: per unit of length; None for `default_threshold`.
 
     Raises:
         UserError: the density is nowhere that high.
@@ -49,7 +68,7 @@ def extract_mesh(volume: BakedVolume, threshold: float | None = None) -> trimesh
     local = torch.from_numpy(corners.astype(np.float32)) - 0.5
     mesh = trimesh.Trimesh(_world(volume, local).numpy(), faces, process=True)
     mesh.merge_vertices()
-    mesh.visual.vertex_colors = _colors(volume, np.asarray(mesh.vertices), np.asarray(mesh.vertex_normals))
+    mesh.visual.vertex_colors = _colors(volume, level, np.asarray(mesh.vertices), np.asarray(mesh.vertex_normals))
     return mesh
 
 
@@ -61,7 +80,8 @@ def extract_points(volume: BakedVolume, threshold: float | None = None, count: i
     """
     mesh = extract_mesh(volume, threshold)
     points, faces = trimesh.sample.sample_surface(mesh, count, seed=0)
-    colors = _colors(volume.to("cpu"), np.asarray(points), np.asarray(mesh.face_normals)[faces])
+    level = default_threshold(volume) if threshold is None else threshold
+    colors = _colors(volume.to("cpu"), level, np.asarray(points), np.asarray(mesh.face_normals)[faces])
     return trimesh.PointCloud(points, colors)
 
 
@@ -70,13 +90,13 @@ def _world(volume: BakedVolume, local: Float[Tensor, "point 3"]) -> Float[Tensor
 
 
 def _colors(
-    volume: BakedVolume, points: Float[ndarray, "point 3"], normals: Float[ndarray, "point 3"]
+    volume: BakedVolume, level: float, points: Float[ndarray, "point 3"], normals: Float[ndarray, "point 3"]
 ) -> Float[ndarray, "point 4"]:
     """RGBA in 0 to 255: density-weighted means of the cells around, seen against the normals."""
     positions, outward = (torch.tensor(values, dtype=torch.float32) for values in (points, normals))
     local = rotate(volume.axes.mT, positions - volume.corner) / volume.cell
     sizes = local.new_tensor(volume.density.shape)
-    weights = volume.density.clamp_max(4 * default_threshold(volume))[..., None]
+    weights = volume.density.clamp_max(4 * level)[..., None]
     table = torch.cat([volume.colors.flatten(-2) * weights, weights], dim=-1).permute(3, 2, 1, 0)[None]
     found = F.grid_sample(table, (local / sizes * 2 - 1)[None, None, None], align_corners=False)[0, :, 0, 0].T
     parts = (found[:, :-1] / found[:, -1:].clamp_min(1e-9)).view(-1, 4, 3)

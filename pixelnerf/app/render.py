@@ -20,7 +20,8 @@ from pixelnerf.app.frames import VIDEO_SUFFIXES
 from pixelnerf.app.paths import interpolate, orbit, spiral
 from pixelnerf.app.photo_files import read_photo
 from pixelnerf.app.pictures import write_picture
-from pixelnerf.app.pose import PHOTO_SUFFIXES, pose_photos
+from pixelnerf.app.pose import PHOTO_SUFFIXES
+from pixelnerf.app.posing import pose_and_report
 from pixelnerf.app.video import gif_writer, video_writer
 from pixelnerf.errors import UserError
 from pixelnerf.images.pictures import to_8_bits
@@ -32,6 +33,8 @@ RECORD = "render.json"
 """What was assumed and made; its presence says that a folder is ours to write again."""
 LONGEST_GIF_SIDE = 320
 LARGEST_SIZE = 4096
+POSED_FRAMES = 60
+"""Of a video."""
 
 Say = Callable[[str], None]
 
@@ -144,12 +147,8 @@ def _capture(request: RenderRequest, say: Say) -> Capture:
             raise UserError(f"no photos in {first} (looked for {', '.join(PHOTO_SUFFIXES)})")
         if len(photos) == 1:
             raise UserError(f"one photo in {first}; render it by itself: pixelnerf render {photos[0]}")
-    say("no cameras: recovering them by structure from motion (once; pixelnerf pose)")
-    source = request.photos[0] if len(request.photos) == 1 else list(request.photos)
-    posed = pose_photos(source)
-    for note in posed.notes:
-        say(f"- {note}")
-    say(f"- {len(posed.placed)} photos placed, {posed.error:.2f} pixels of reprojection error")
+    say("no cameras: recovering them by structure from motion (once; as pixelnerf pose does)")
+    posed = pose_and_report(request.photos, "auto", POSED_FRAMES, overwrite=False, say=say)
     return open_capture(posed.root)
 
 
@@ -216,7 +215,9 @@ def _path(request: RenderRequest, scene: Scene, given: Cameras | None) -> Camera
     if request.path not in ("spiral", "interpolate"):
         raise UserError(f"--path {request.path}: choose orbit, spiral, interpolate, or a camera_path.json")
     if given is None or len(given.poses) < 2:
-        raise UserError(f"--path {request.path} goes along the photos' cameras: give at least two photos, or --path orbit")
+        raise UserError(
+            f"--path {request.path} goes along the photos' cameras: give at least two photos, or --path orbit"
+        )
     if request.path == "interpolate":
         return interpolate(given, frames=request.frames, size=size)
     distances = (given.poses[:, :3, 3] - scene.placement.center).norm(dim=-1)
@@ -247,11 +248,12 @@ def _write_frames(output: Path, request: RenderRequest, scene: Scene, cameras: C
             write_picture(output / "views" / f"{index:03}.png", picture.color)
             depth = picture.depth.clamp(0, largest).numpy()
             write_map(output / "depth" / f"{index:03}.png", depth, largest=largest, quantity="depth")
-    middle = scene.render(cameras[0], quality=request.quality)
+    first = scene.render(cameras[0], quality=request.quality)
     reach = scene.placement.length
     distance = float((cameras.poses[0, :3, 3] - scene.placement.center).norm())
     bounds = (max(distance - reach, 0.0), distance + reach)
-    write_colored_depth(output / "depth.png", middle.depth.numpy(), bounds)
+    far = torch.nan_to_num(first.depth, nan=bounds[1])
+    write_colored_depth(output / "depth.png", far.numpy(), first.opacity.numpy(), bounds)
 
 
 def _write_object(output: Path, request: RenderRequest, scene: Scene, say: Say) -> None:

@@ -31,6 +31,11 @@ class Turn(NamedTuple):
     extent: float
 
 
+def centered_intrinsics(focal: float, width: int, height: int) -> Float[ndarray, "3 3"]:
+    """Of a photo whose principal point is its middle."""
+    return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
+
+
 def turn_to_object(mask: Float[ndarray, "height width"], focal: float, elevation: float, drop: float) -> Turn:
     """Turns the camera so that the middle of the object's box is seen under an elevation.
 
@@ -75,10 +80,33 @@ def _facing(target: Float[ndarray, "3"], elevation: float) -> Float[ndarray, "3 
     return np.stack([right, np.cross(forward, right), forward], axis=-1)
 
 
+def turn_of_posed(mask: Float[ndarray, "height width"], intrinsics: Float[ndarray, "3 3"]) -> Turn:
+    """Turns a camera whose pose is known so that the middle of the object's box is in the middle of the picture.
+
+    By as little as that takes: the camera's own x axis stays level in its picture.
+    """
+    rows, columns = _outline(mask)
+    rays = np.stack([columns, rows, np.ones(len(rows))], axis=-1) @ np.linalg.inv(intrinsics).T
+    rays = rays / rays[:, 2:]
+    target = (rays.min(axis=0) + rays.max(axis=0)) / 2
+    # The box's middle moves a little as the camera turns.
+    for _ in range(5):
+        forward = target / np.linalg.norm(target)
+        right = np.cross([0.0, 1.0, 0.0], forward)
+        right = right / np.linalg.norm(right)
+        turned = np.stack([right, np.cross(forward, right), forward], axis=-1)
+        seen = rays @ turned
+        seen = seen[:, :2] / seen[:, 2:]
+        low, high = seen.min(axis=0), seen.max(axis=0)
+        target = turned @ np.append((low + high) / 2, 1.0)
+        target = target / target[2]
+    return Turn(turned, float((high - low).max()))
+
+
 def reprojected(
     colors: UInt8[ndarray, "height width 3"],
     cut: CutOut,
-    focal: float,
+    intrinsics: Float[ndarray, "3 3"],
     rotation: Float[ndarray, "3 3"],
     new_focal: float,
     size: int,
@@ -89,7 +117,7 @@ def reprojected(
     samples at most one such block apart are interpolated, and averaged.
     """
     height, width = cut.mask.shape
-    to_photo = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]]) @ rotation
+    to_photo = intrinsics @ rotation
     from_picture = np.linalg.inv(np.array([[new_focal, 0, size / 2], [0, new_focal, size / 2], [0, 0, 1.0]]))
     homography = to_photo @ from_picture
     corners = homography @ np.array([[0, size, 0, size], [0, 0, size, size], [1.0, 1, 1, 1]])

@@ -46,8 +46,8 @@ class TrainingWorld:
         dataset = config.get("dataset", {})
         if dataset.get("name") not in ("shapes13", "nmr"):
             raise UserError(
-                f"weights '{name}' were trained on dataset={dataset.get('name')}, and photos are rendered by weights of "
-                "single objects (shapes13, nmr); try --weights shapes13_all"
+                f"weights '{name}' were trained on dataset={dataset.get('name')}, and photos are rendered by weights "
+                "of single objects (shapes13, nmr); try --weights shapes13_all"
             )
         return cls(dataset["near"], dataset["far"], dataset.get("half_depth"), dataset.get("half_side"))
 
