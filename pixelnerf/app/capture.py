@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from numpy import ndarray
@@ -27,6 +26,10 @@ FORMATS = {
     "srn_cars": ("intrinsics.txt",),
 }
 """What a capture's folder holds, by the reader that reads it."""
+NEARNESS = 0.01
+"""Weight of the cameras' mean upward axis against their being level."""
+PHOTO_FOLDERS = ("images_4", "images_8", "images")
+"""Where captures have their photos, if not beside the cameras: smaller copies are large enough."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +85,15 @@ def open_capture(folder: Path) -> Capture:
             "reading captures needs the readers of this project: pip install pixelnerf-datasets (from its checkout: "
             "pip install ./datasets)"
         ) from None
-    values = composed_values(config_folder(), f"dataset/{reader}")["dataset"]
-    dataset = build_dataset(parse_dataset({**values, "root": str(folder)}))
-    for split in ("test", "train", "val"):
-        try:
-            scenes = dataset.scenes(split)
-        except UserError:
-            if split == "val":
-                raise
-            continue
-        if len(scenes) > 0:
-            scene = scenes[0]
-            return Capture(folder.resolve().name, reader, scene.cameras(), scene)
-    raise UserError(f"{folder} holds no scene that dataset={reader} can read")
+    values = {**composed_values(config_folder(), f"dataset/{reader}")["dataset"], "root": str(folder)}
+    if "images" in values:
+        values["images"] = next((name for name in PHOTO_FOLDERS if (folder / name).is_dir()), ".")
+    if "test_every" in values:
+        values["test_every"] = 0
+    dataset = build_dataset(parse_dataset(values))
+    split = "test" if reader == "blender" and not (folder / "transforms_train.json").exists() else "train"
+    scene = dataset.scenes(split)[0]
+    return Capture(folder.resolve().name, reader, scene.cameras(), scene)
 
 
 def spread_views(cameras: Cameras, count: int) -> list[int]:
@@ -130,17 +129,16 @@ def look_at_point(cameras: Cameras, pixels: Float[Tensor, "view 2"]) -> Float[Te
 
 
 def upward(cameras: Cameras) -> Float[Tensor, "3"]:
-    """Up, if the cameras were held upright: the mean of their upward axes, or an axis of the world close to it."""
-    mean = -cameras.poses[:, :3, 1].double().mean(0)
-    mean = mean / mean.norm().clamp_min(1e-9)
-    largest = int(mean.abs().argmax())
-    if mean[largest].abs() > np.cos(np.radians(30)):
-        axis = torch.zeros(3, dtype=torch.float64)
-        axis[largest] = mean[largest].sign()
-        # Cameras that look down from all sides of an axis of the world stand upright on it.
-        if len(cameras.poses) > 3 and (cameras.poses[:, :3, 0].double() @ axis).abs().max() < 0.05:
-            return axis.float()
-    return mean.float()
+    """Up, if the cameras were held level: the direction most nearly at right angles to all of their x axes.
+
+    Cameras of one place leave all directions that are; of them it is the one nearest the mean of their upward axes.
+    """
+    across, above = cameras.poses[:, :3, 0].double(), -cameras.poses[:, :3, 1].double()
+    mean = torch.nn.functional.normalize(above.mean(0), dim=0)
+    away = torch.eye(3, dtype=torch.float64) - mean[:, None] * mean
+    _, vectors = torch.linalg.eigh(across.mT @ across / len(across) + NEARNESS * away)
+    up = vectors[:, 0]
+    return (up if up @ mean > 0 else -up).float()
 
 
 def parse_inputs(text: str, count: int) -> list[int]:

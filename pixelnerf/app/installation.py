@@ -16,7 +16,7 @@ def config_folder() -> Path:
         UserError: the installation has none.
     """
     for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf"):
-        if (folder / "train.yaml").is_file():
+        if (folder / "dataset").is_dir():
             return folder
     raise UserError(f"no configurations in {_PACKAGE}: install pixelnerf again")
 
