@@ -59,53 +59,49 @@ def degrees(rotations):
 
 
 def test_poses_are_those_of_the_larger_photos_up_to_a_similarity(posed, phone_capture):
-    result, _ = posed
-    ours, theirs = read_colmap_model(result.model), read_colmap_model(phone_capture / "sparse/0")
-    assert ours.names == tuple(sorted(f"photo {index}.png" for index in PHOTOS))
-    indices = [int(name.split()[1].split(".")[0]) for name in ours.names]
-    expected = theirs.poses[indices]
+    ours, theirs = read_colmap_model(posed[0].model), read_colmap_model(phone_capture / "sparse/0")
+    assert [photo.name for photo in ours.photos] == sorted(f"photo {index}.png" for index in PHOTOS)
+    same = [theirs.photos[int(photo.name.split()[1].split(".")[0])] for photo in ours.photos]
+    poses, expected = np.stack([photo.pose for photo in ours.photos]), np.stack([photo.pose for photo in same])
     # The mean rotation between the worlds, then the scale and shift of least squares.
-    turn = Rotation.from_matrix(expected[:, :3, :3] @ ours.poses[:, :3, :3].transpose(0, 2, 1)).mean().as_matrix()
-    assert degrees(turn @ ours.poses[:, :3, :3] @ expected[:, :3, :3].transpose(0, 2, 1)).max() < 1.0
-    positions, wanted = ours.poses[:, :3, 3] @ turn.T, expected[:, :3, 3]
+    turn = Rotation.from_matrix(expected[:, :3, :3] @ poses[:, :3, :3].transpose(0, 2, 1)).mean().as_matrix()
+    assert degrees(turn @ poses[:, :3, :3] @ expected[:, :3, :3].transpose(0, 2, 1)).max() < 1.0
+    positions, wanted = poses[:, :3, 3] @ turn.T, expected[:, :3, 3]
     positions, wanted = positions - positions.mean(axis=0), wanted - wanted.mean(axis=0)
     errors = np.linalg.norm((positions * wanted).sum() / (positions**2).sum() * positions - wanted, axis=1)
-    # The distance of what a photo shows.
-    depths = [
-        np.median((theirs.points[theirs.indices[i]] - theirs.poses[i, :3, 3]) @ theirs.poses[i, :3, 2]) for i in indices
-    ]
+    # As a share of the distance of what the photos show.
+    depths = [np.median((theirs.points[photo.indices] - photo.pose[:3, 3]) @ photo.pose[:3, 2]) for photo in same]
     assert errors.max() < 0.02 * np.median(depths)
 
 
 def test_one_camera_serves_photos_of_one_size(posed):
-    model = read_colmap_model(posed[0].model)
-    assert np.ptp(model.intrinsics, axis=0).max() == 0
-    np.testing.assert_array_equal(model.sizes, [[180, 320]] * len(PHOTOS))
-    np.testing.assert_array_equal(model.intrinsics[0][:2, 2], [90, 160])
+    cameras = [photo.camera for photo in read_colmap_model(posed[0].model).photos]
+    assert len({camera.camera_id for camera in cameras}) == 1
+    assert (cameras[0].width, cameras[0].height) == (180, 320)
+    assert (cameras[0].principal_point_x, cameras[0].principal_point_y) == (90, 160)
 
 
 def test_what_is_said_is_what_is_written(posed):
     result, seen = posed
-    assert result.placed == read_colmap_model(result.model).names
+    model = read_colmap_model(result.model)
+    assert list(result.placed) == [photo.name for photo in model.photos]
     assert result.left_out == ("elsewhere.png",)
     assert any("elsewhere.png" in note and "1 of 8 photos" in note for note in result.notes)
     assert result.images == "."
     assert result.model == result.root / "sparse/0"
     assert {path.name for path in result.root.iterdir() if path.suffix != ".png"} == {"sparse"}
     assert [path.name for path in (result.root / "sparse").iterdir()] == ["0"]
-    model = read_colmap_model(result.model)
     assert result.num_points == len(model.points) > 200
-    # The error from the files, in pixels of the photos.
+    # The error from the files, in pixels of the photos: the mean of the points' means.
     errors = []
-    for view, seen_points in enumerate(model.indices):
-        pose = np.linalg.inv(model.poses[view])
-        points = model.points[seen_points] @ pose[:3, :3].T + pose[:3, 3]
-        plane = points[:, :2] / points[:, 2:]
-        distort = model.distortions[view]
-        pixels = (plane if distort is None else distort(plane)) * np.diag(model.intrinsics[view])[:2]
-        errors.append(np.linalg.norm(pixels + model.intrinsics[view][:2, 2] - model.pixels[view], axis=1))
+    for photo in model.photos:
+        pose = np.linalg.inv(photo.pose)
+        points = model.points[photo.indices] @ pose[:3, :3].T + pose[:3, 3]
+        errors.append(np.linalg.norm(photo.camera.img_from_cam(points) - photo.pixels, axis=1))
     assert result.error < 0.5
-    assert np.concatenate(errors).mean() == pytest.approx(result.error, rel=0.15)  # theirs is a mean of tracks' means
+    points = np.concatenate([photo.indices for photo in model.photos])
+    sums, counts = np.bincount(points, np.concatenate(errors)), np.bincount(points)
+    assert (sums / counts).mean() == pytest.approx(result.error, rel=1e-6)
     assert [step for step, *_ in seen if step != "cameras"] == ["reading"] * 8 + ["features"] + ["matches"]
     assert all(done <= total for _, done, total in seen)
 
