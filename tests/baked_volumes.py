@@ -1,13 +1,12 @@
-"""A baked volume with directional colours and thin parts, and a ray marcher written from the record's definition."""
+"""A baked volume with directional colours and thin parts, and our own render of it."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pixelnerf.geometry.cameras import look_at
-from pixelnerf.geometry.rays import image_rays
-from pixelnerf.model.baked import BakedVolume
-from pixelnerf.types import Cameras
+from pixelnerf.model.baked import BakedVolume, render_baked
+from pixelnerf.types import Cameras, ImageOutput, View
 
 UP = torch.tensor([0.0, 0.0, 1.0])
 
@@ -54,39 +53,9 @@ def ball_with_thin_parts(cells: int = 36, density: float = 150.0) -> BakedVolume
     return BakedVolume(corner, axes, cell, density * shares, colors)
 
 
-def marched(volume: BakedVolume, camera: Cameras, background: float = 1.0, steps_per_cell: int = 4):
-    """Colour (height, width, 3), opacity and depth (height, width): every ray in steps of a quarter of a cell.
-
-    The depth is that along the optical axis, the mean over the light that is stopped; infinite where nothing is.
-    """
-    rays = image_rays(camera, 0.0, 1.0, normalize_directions=True)
-    directions = rays.directions @ volume.axes
-    origin = (camera.poses[:3, 3] - volume.corner) @ volume.axes / volume.cell
-    sides = torch.tensor(volume.density.shape)
-    middle, reach = sides / 2, float((sides / 2).norm() + 1)
-    begin = float((middle - origin).norm()) - reach
-    steps = int(2 * reach * steps_per_cell)
-    lengths = max(begin, 0.0) + (torch.arange(steps) + 0.5) / steps_per_cell
-    forward = camera.poses[:3, 2] @ volume.axes
-    table = torch.cat([volume.density[..., None], volume.density[..., None] * volume.colors.flatten(-2)], dim=-1)
-    table = table.permute(3, 2, 1, 0)[None]
-    results = []
-    for chunk in directions.split(256):
-        points = origin + chunk[:, None] * lengths[:, None]
-        samples = F.grid_sample(table, (2 * points / sides - 1)[None, None], align_corners=False)[0, :, 0]
-        density = samples[0]
-        coefficients = (samples[1:] / density.clamp_min(1e-12)).unflatten(0, (-1, 3))
-        color = (coefficients[0] + torch.einsum("bcrs,rb->crs", coefficients[1:], chunk)).clamp(0, 1)
-        depth_after = torch.cumsum(density * volume.cell / steps_per_cell, dim=-1)
-        transmittance = torch.exp(-torch.cat([torch.zeros_like(depth_after[:, :1]), depth_after], dim=-1))
-        weights = transmittance[:, :-1] - transmittance[:, 1:]
-        opacity = weights.sum(-1)
-        depth = volume.cell * (weights * lengths).sum(-1) * (chunk @ forward) / opacity
-        results.append(torch.cat([(weights * color).sum(-1).T, opacity[:, None], depth[:, None]], dim=-1))
-    width, height = camera.sizes.tolist()
-    picture = torch.cat(results).unflatten(0, (height, width))
-    opacity = picture[..., 3]
-    return picture[..., :3] + (1 - opacity[..., None]) * background, opacity, picture[..., 4]
+def frame(volume: BakedVolume, camera: Cameras, background: float = 1.0) -> ImageOutput:
+    """Our own render of a view, over a grey."""
+    return render_baked(volume, View(camera, 0.01, 50.0, torch.full((3,), background)))
 
 
 def averaged(image: Tensor, factor: int) -> Tensor:
