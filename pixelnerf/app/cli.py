@@ -135,3 +135,7 @@ def _pass_on(command: str, arguments: Sequence[str]) -> NoReturn:
     from pixelnerf.app.programs import run_program
 
     run_program(command, arguments)
+
+
+if __name__ == "__main__":
+    main()

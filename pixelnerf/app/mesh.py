@@ -15,32 +15,38 @@ from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import rotate
 from pixelnerf.model.baked import BakedVolume
 
+OPAQUE_DEPTH = 2.0
+"""Optical depth of a cell that is opaque by itself: it stops 86 % of the light."""
 CANDIDATES = 24
 """Thresholds that are compared, evenly spread in their logarithm over a factor of a thousand."""
 
 
 def default_threshold(volume: BakedVolume) -> float:
-    """The density at which the surface has the outline that the pictures have, where they are half opaque.
+    """The density at which the surface lies, unless another is given.
 
-    Along the grid's axes, the outlines of what is denser are compared with those of what stops half of the light; the
-    threshold whose outlines overlap best wins (intersection over union, the middle one of equally good ones).
+    Where the object's cells are opaque by themselves it is half of their density: a cell's density is its average, so
+    half of such a cell is inside. Of anything softer, the surface has the outline that the pictures have where they are
+    half opaque: along the grid's axes, outlines of what is denser than a threshold are compared with those of what
+    stops half of the light, and the threshold whose outlines overlap best wins (intersection over union).
 
     Raises:
         UserError: the volume is empty.
     """
-    density = volume.density.cpu()
+    density, cell = volume.density.cpu(), float(volume.cell)
     highest = float(density.max())
     if highest <= 0:
         raise UserError("nothing was found in the photos, so there is no surface")
+    typical = float(density[density > 0.1 * highest].median())
+    if typical * cell > OPAQUE_DEPTH:
+        return typical / 2
     levels = highest * torch.logspace(-3, -0.05, CANDIDATES)
     overlaps = torch.zeros(CANDIDATES)
     for axis in range(3):
-        seen = density.sum(axis) * volume.cell.cpu() > math.log(2)
+        seen = density.sum(axis) * cell > math.log(2)
         for index, level in enumerate(levels):
             outline = (density > level).any(axis)
             overlaps[index] += (outline & seen).sum() / (outline | seen).sum().clamp_min(1)
-    best = (overlaps >= overlaps.max() - 1e-4).nonzero()[:, 0]
-    return float(levels[best[len(best) // 2]])
+    return float(levels[overlaps.argmax()])
 
 
 def extract_mesh(volume: BakedVolume, threshold: float | None = None) -> trimesh.Trimesh:

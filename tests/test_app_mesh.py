@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+
+from pixelnerf.app.mesh import extract_mesh, extract_points
+from pixelnerf.errors import UserError
+from pixelnerf.model.baked import BakedVolume
+
+CELL, SIZE, RADIUS = 0.05, 24, 0.4
+AXES = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+CENTER = torch.tensor([3.0, -2.0, 1.0])
+
+
+def ball(density=400.0, slope=0.0):
+    """A ball as cells see it: each has the share of it that is inside."""
+    fine = 8
+    grid = (torch.arange(SIZE * fine) + 0.5) / fine - SIZE / 2
+    x, y, z = torch.meshgrid(grid, grid, grid, indexing="ij")
+    inside = ((x**2 + y**2 + z**2).sqrt() * CELL < RADIUS).float()
+    share = torch.nn.functional.avg_pool3d(inside[None, None], fine)[0, 0]
+    colors = torch.zeros(SIZE, SIZE, SIZE, 4, 3)
+    colors[..., 0, :] = torch.tensor([0.2, 0.5, 0.7])
+    colors[..., 3, 0] = slope
+    corner = CENTER - AXES @ torch.full((3,), CELL * SIZE / 2)
+    return BakedVolume(corner, AXES, torch.tensor(CELL), density * share, colors)
+
+
+@pytest.mark.parametrize("density", [60.0, 400.0])
+def test_a_ball_comes_back_with_its_radius_and_place(density):
+    mesh = extract_mesh(ball(density))
+    assert mesh.is_watertight
+    assert mesh.volume > 0
+    distances = np.linalg.norm(mesh.vertices - CENTER.numpy(), axis=1)
+    assert distances.mean() == pytest.approx(RADIUS, rel=0.02)
+    assert distances.std() < 0.03 * RADIUS
+    assert (3 * mesh.volume / (4 * np.pi)) ** (1 / 3) == pytest.approx(RADIUS, rel=0.02)
+
+
+def test_a_soft_ball_comes_back_within_half_a_cell():
+    """None of its cells stops much light, and a straight ray through it nearly all."""
+    mesh = extract_mesh(ball(8.0))
+    assert np.linalg.norm(mesh.vertices - CENTER.numpy(), axis=1).mean() == pytest.approx(RADIUS, abs=CELL / 2)
+
+
+def test_a_haze_around_the_object_is_not_its_surface():
+    volume = ball(8.0)
+    hazy = torch.where(volume.density > 0, volume.density, 0.05)
+    mesh = extract_mesh(BakedVolume(volume.corner, volume.axes, volume.cell, hazy, volume.colors))
+    assert np.linalg.norm(mesh.vertices - CENTER.numpy(), axis=1).max() < 1.1 * RADIUS
+
+
+def test_colours_are_those_seen_from_outside():
+    mesh = extract_mesh(ball(slope=0.2))
+    top = mesh.vertices[:, 2] > CENTER[2].item() + 0.95 * RADIUS
+    bottom = mesh.vertices[:, 2] < CENTER[2].item() - 0.95 * RADIUS
+    colors = np.asarray(mesh.visual.vertex_colors) / 255
+    # From above, rays go down: d_z = -1.
+    np.testing.assert_allclose(colors[top, :3].mean(0), [0.0, 0.5, 0.7], atol=0.02)
+    np.testing.assert_allclose(colors[bottom, :3].mean(0), [0.4, 0.5, 0.7], atol=0.02)
+
+
+def test_points_lie_on_the_surface():
+    cloud = extract_points(ball(), count=500)
+    assert cloud.vertices.shape == (500, 3)
+    assert np.linalg.norm(cloud.vertices - CENTER.numpy(), axis=1).mean() == pytest.approx(RADIUS, rel=0.03)
+
+
+def test_an_empty_volume_and_a_threshold_above_all_are_one_line():
+    volume = ball()
+    with pytest.raises(UserError, match=r"no surface at a density of 1e\+03: the highest is 400; give a lower"):
+        extract_mesh(volume, 1000.0)
+    with pytest.raises(UserError, match="nothing was found"):
+        extract_mesh(BakedVolume(volume.corner, volume.axes, volume.cell, 0 * volume.density, volume.colors))
