@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from PIL import Image
 
-from pixelnerf.app.grabcut import frame_of, grab_cut, resized
+from pixelnerf.app.grabcut import connected_parts, frame_of, grab_cut, resized
 from pixelnerf.app.photo_files import Photo, PhotoSource, read_mask
 from pixelnerf.errors import UserError
 
@@ -195,10 +195,8 @@ def _continued(
 
 def _several(inside: Bool[ndarray, "height width"]) -> bool:
     """Whether there is more than an object: further parts at the frame, as seams of a floor, or large ones."""
-    import cv2
-
-    count, label, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8))
-    if count <= 2:
+    label, stats = connected_parts(inside)
+    if len(stats) <= 2:
         return False
     main = 1 + int(stats[1:, 4].argmax())
     at_frame = np.unique(np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]]))
@@ -207,10 +205,8 @@ def _several(inside: Bool[ndarray, "height width"]) -> bool:
 
 def _without_specks(mask: Float[ndarray, "height width"]) -> Float[ndarray, "height width"]:
     """A mask without parts smaller than a hundredth of the largest."""
-    import cv2
-
-    count, label, stats, _ = cv2.connectedComponentsWithStats((mask > 0).astype(np.uint8))
-    if count <= 2:
+    label, stats = connected_parts(mask > 0)
+    if len(stats) <= 2:
         return mask
     large = stats[:, 4] >= _SMALLEST_PART * stats[1:, 4].max()
     return mask * large[label]
@@ -220,13 +216,13 @@ def _without_holes(mask: Float[ndarray, "height width"]) -> Float[ndarray, "heig
     """A mask whose holes of a few ten-thousandths of the object's area are filled."""
     import cv2
 
-    count, label, stats, _ = cv2.connectedComponentsWithStats((mask < 0.5).astype(np.uint8), connectivity=4)
+    label, stats = connected_parts(mask < 0.5, connectivity=4)
     tiny = stats[:, 4] < max(2.0, _SMALLEST_HOLE * float((mask >= 0.5).sum()))
     tiny[0] = False
     # Parts at the photo's edge are no holes.
     at_edge = np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]])
     tiny[np.unique(at_edge)] = False
-    filled = cv2.dilate(tiny[label].astype(np.uint8), np.ones((3, 3), np.uint8)) if count > 1 else np.zeros_like(mask)
+    filled = cv2.dilate(tiny[label].astype(np.uint8), np.ones((3, 3), np.uint8))
     return np.where(filled > 0, np.float32(1), mask)
 
 

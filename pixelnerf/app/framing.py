@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
-from scipy import ndimage
 from torch import Tensor
 
 from pixelnerf.app.cutout import CutOut
+from pixelnerf.app.grabcut import connected_parts
 from pixelnerf.app.photo_files import Photo
 from pixelnerf.app.reprojection import centered_intrinsics, reprojected, turn_of_posed, turn_to_object
 from pixelnerf.errors import UserError
@@ -203,8 +203,7 @@ def _warnings(
         found.append(f"the object fills {share:.0%} of the photo: perhaps the background was not found; give a mask")
     elif share < _NOTHING:
         found.append(f"the object fills {share:.2%} of the photo: perhaps it was not found; give a mask")
-    label, count = ndimage.label(mask.numpy() >= 0.5)
-    areas = np.bincount(label.ravel(), minlength=count + 1)[1:]
+    areas = connected_parts(mask.numpy() >= 0.5)[1][1:, 4]
     large = int((areas > _LARGE_PART * areas.max(initial=0)).sum())
     if large > 1:
         found.append(f"there are {large} large parts where one object is expected: give a mask of one of them")

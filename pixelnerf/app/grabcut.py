@@ -8,10 +8,11 @@ Two passes: the whole photo, small, to find the object; then the object's surrou
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
+from skimage.filters import threshold_otsu
 from skimage.segmentation import slic
 
 FIRST_SIDE, SECOND_SIDE = 240, 400
@@ -39,7 +40,7 @@ def grab_cut(colors: UInt8[ndarray, "height width 3"]) -> Found:
     height, width = colors.shape[:2]
     small = resized(colors, FIRST_SIDE)
     saliency = geodesic_saliency(small)
-    threshold = 0.6 * cv2.threshold(np.uint8(saliency * 255), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0] / 255
+    threshold = 0.6 * float(threshold_otsu(saliency)) if saliency.any() else 0.0
     guess = np.where(saliency > threshold, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     guess[frame_of(saliency.shape) & (saliency <= threshold)] = cv2.GC_BGD
     found, left_out = _object_alone(_cut(small, guess, _ITERATIONS[0]), saliency)
@@ -126,6 +127,16 @@ def frame_of(shape: tuple[int, ...]) -> Bool[ndarray, "height width"]:
     return frame
 
 
+def connected_parts(
+    region: Bool[ndarray, "height width"], connectivity: int = 8
+) -> tuple[Int[ndarray, "height width"], Int[ndarray, "part 5"]]:
+    """The number of each pixel's part, and (left, top, width, height, area) of each; part 0 is all outside."""
+    import cv2
+
+    _, label, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8), connectivity=connectivity)
+    return label.astype(np.intp), stats.astype(np.intp)
+
+
 def smooth_edge(mask: Bool[ndarray, "height width"], size: tuple[int, int]) -> Float[ndarray, "new_height new_width"]:
     """A mask without its staircase at another size (width, height), its edge about a pixel wide there."""
     import cv2
@@ -155,12 +166,10 @@ def _object_alone(
     mask: Bool[ndarray, "height width"], saliency: Float[ndarray, "height width"]
 ) -> tuple[Bool[ndarray, "height width"], int]:
     """The part that holds most saliency, with the parts inside its box, as a chair's legs; and how many others."""
-    import cv2
-
-    count, label, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if count == 1:
+    label, stats = connected_parts(mask)
+    if len(stats) == 1:
         return mask, 0
-    weight = np.bincount(label.ravel(), saliency.ravel(), count)
+    weight = np.bincount(label.ravel(), saliency.ravel(), len(stats))
     weight[0] = 0
     main = int(weight.argmax())
     left, top, width, height = stats[main, :4]
@@ -188,5 +197,5 @@ def _refined(colors: ndarray, first: Bool[ndarray, "height width"]) -> Bool[ndar
     guess[outside > reach] = cv2.GC_BGD
     # With hue and chroma before lightness, a shadow is nearer to the floor around it than to the object.
     lab = cv2.cvtColor(colors.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * [2.55, 1.6, 1.6] + [0, 128, 128]
-    found = _cut(np.uint8(np.clip(lab, 0, 255)), guess, _ITERATIONS[1])
+    found = _cut(np.clip(lab, 0, 255).astype(np.uint8), guess, _ITERATIONS[1])
     return _object_alone(found, first + 0.01)[0]

@@ -53,15 +53,22 @@ def turn_to_object(mask: Float[ndarray, "height width"], focal: float, elevation
     target = np.append((rays[:, :2].min(axis=0) + rays[:, :2].max(axis=0)) / 2, 1.0)
     # The box's middle moves a little as the camera turns.
     for _ in range(5):
-        turned = _facing(target, elevation)
-        seen = rays @ turned
-        seen = seen[:, :2] / seen[:, 2:]
-        low, high = seen.min(axis=0), seen.max(axis=0)
-        extent = float((high - low).max())
-        middle = (low + high) / 2 - np.array([0.0, drop * extent])
-        target = turned @ np.append(middle, 1.0)
+        middle, extent, rotation = _box_seen(rays, target, elevation)
+        target = rotation @ np.append(middle - [0.0, drop * extent], 1.0)
         target = target / target[2]
-    return Turn(turned, extent)
+    _, extent, rotation = _box_seen(rays, target, elevation)
+    return Turn(rotation, extent)
+
+
+def _box_seen(
+    rays: Float[ndarray, "point 3"], target: Float[ndarray, "3"], elevation: float
+) -> tuple[Float[ndarray, "2"], float, Float[ndarray, "3 3"]]:
+    """Middle and longer side, at depth 1, of the box around rays for a camera that faces a target; and its rotation."""
+    rotation = _facing(target, elevation)
+    seen = rays @ rotation
+    seen = seen[:, :2] / seen[:, 2:]
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    return (low + high) / 2, float((high - low).max()), rotation
 
 
 def _facing(target: Float[ndarray, "3"], elevation: float) -> Float[ndarray, "3 3"]:
