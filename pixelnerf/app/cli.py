@@ -1,22 +1,15 @@
 """The command `pixelnerf`: photos to pictures, and everything that the other programs do."""
 
+import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import tyro
 
+from pixelnerf.app.programs import COMMANDS, run_program
 from pixelnerf.entry import run_plain
-
-PASSED_ON = {
-    "train": "train a model: takes KEY=VALUE like train.py",
-    "evaluate": "evaluate weights under a protocol: takes KEY=VALUE like eval_fewshot.py",
-    "inspect": "check the cameras of a dataset: like scripts/inspect_dataset.py",
-    "convert": "read weights of the original programs: like scripts/convert_checkpoint.py",
-    "share": "write weights for sharing: like scripts/share_checkpoint.py",
-}
-"""Commands that read their own arguments."""
 
 Photos = Annotated[tuple[Path, ...], tyro.conf.Positional]
 
@@ -103,38 +96,35 @@ def pose(
 
 def main() -> NoReturn:
     """The console command."""
-    arguments = sys.argv[1:]
-    if arguments and arguments[0] in PASSED_ON:
-        _pass_on(arguments[0], arguments[1:])
+    if len(sys.argv) > 1 and sys.argv[1] in COMMANDS:
+        run_program(sys.argv[1], sys.argv[2:])
 
     def task() -> None:
         from pixelnerf.tools.process import prepare_process
 
-        tyro.extras.subcommand_cli_from_dict(
-            {"render": _prepared(render, prepare_process), "pose": _prepared(pose, prepare_process)},
-            prog="pixelnerf",
-            description="Few-shot view synthesis. Also: "
-            + "; ".join(f"{name} ({what})" for name, what in PASSED_ON.items()),
-        )
+        own = {function.__name__: _prepared(function, prepare_process) for function in (render, pose)}
+        listed = {name: _listed(name, what) for name, what in COMMANDS.items()}
+        tyro.extras.subcommand_cli_from_dict(own | listed, prog="pixelnerf", description="Few-shot view synthesis.")
 
     run_plain(task, interrupted="stopped; nothing half-written is left")
 
 
-def _prepared(function: Callable[..., None], first: Callable[[], None]) -> Callable[..., None]:
-    import functools
+def _listed(name: str, what: str) -> Callable[[], None]:
+    """A command for the list of commands; it never gets here, because it reads its own arguments."""
 
+    def command() -> None: ...
+
+    command.__name__, command.__doc__ = name, what[0].upper() + what[1:] + "."
+    return command
+
+
+def _prepared(function: Callable[..., None], first: Callable[[], None]) -> Callable[..., None]:
     @functools.wraps(function)
     def prepared(*args: object, **kwargs: object) -> None:
         first()
         function(*args, **kwargs)
 
     return prepared
-
-
-def _pass_on(command: str, arguments: Sequence[str]) -> NoReturn:
-    from pixelnerf.app.programs import run_program
-
-    run_program(command, arguments)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,24 @@
+"""What `pixelnerf COMMAND` does beside rendering: the programs of the repository's root and of scripts/.
+
+Each module has `run()`, which reads `sys.argv`.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+COMMANDS = {
+    "train": "train a model; takes KEY=VALUE",
+    "evaluate": "evaluate weights, or pictures of any method, under a protocol; takes KEY=VALUE",
+    "inspect": "check the cameras of a dataset; takes KEY=VALUE",
+    "convert": "read a checkpoint of the original pixelNeRF or mip-NeRF",
+    "share": "turn a checkpoint into one file to share",
+}
+
+
+def run_program(command: str, arguments: Sequence[str]) -> NoReturn:
+    """Runs one of `COMMANDS` with its own arguments, then exits."""
+    sys.argv = [f"pixelnerf {command}", *arguments]
+    import_module(f"pixelnerf.app.programs.{command}").run()
+    raise AssertionError(f"{command} exits by itself")
