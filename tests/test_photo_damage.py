@@ -9,7 +9,7 @@ from config_values import batch_config, nmr_config
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.scenes.photo_damage import PhotoDamageConfig, damaged
 from pixelnerf.scenes.sampler import BatchSampler
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes
 
 NOTHING = {"share": 1.0, "mask_shift": 0.0, "blur": 0.0, "white_balance": 0.0, "noise": 0.0, "jpeg_quality": (100, 100)}
 ALL = {"share": 1.0, "mask_shift": 1.0, "blur": 0.6, "white_balance": 0.1, "noise": 0.03, "jpeg_quality": (50, 95)}
