@@ -94,6 +94,53 @@ def pose(
     pose_and_report(photos, matching, frames, overwrite, say=print)
 
 
+def view(
+    photos: Photos,
+    /,
+    output: Path | None = None,
+    weights: str = "shapes13_all",
+    inputs: str | None = None,
+    elevation: float = 30.0,
+    field_of_view: float | None = None,
+    matting: Literal["auto", "rembg"] = "auto",
+    masks: tuple[Path, ...] = (),
+    device: str = "auto",
+    host: str = "127.0.0.1",
+    port: int = 8080,
+) -> None:
+    """Shows an object in the browser: turn it, leave photos out, zoom out with cones against points, save pictures.
+
+    Args:
+        photos: as for render.
+        output: folder to save to; by default named after the first photo, in the current folder.
+        weights: a name (shapes13_all, shapes13) or a .ckpt or .safetensors file.
+        inputs: which photos of a folder the model is given, as 3,17,40; by default those that are spread best.
+        elevation: of a single photo's camera above the object's horizon, in degrees.
+        field_of_view: of a single photo along its longer side, in degrees; by default EXIF's, or a guess.
+        matting: how the background is removed if it is neither transparent nor plain: GrabCut, or rembg if installed.
+        masks: pictures of the object's mask, one a photo, instead.
+        device: auto, cpu, cuda.
+        host: address to listen at; by default only this machine can look. There is no password.
+        port: to listen at.
+    """
+    from pixelnerf.app.viewer import ViewRequest, view_photos
+
+    request = ViewRequest(
+        photos=photos,
+        output=output,
+        weights=weights,
+        inputs=inputs,
+        elevation=elevation,
+        field_of_view=field_of_view,
+        matting=matting,
+        masks=masks,
+        device=device,
+        host=host,
+        port=port,
+    )
+    view_photos(request, say=print)
+
+
 def main() -> NoReturn:
     """The console command."""
     if len(sys.argv) > 1 and sys.argv[1] in COMMANDS:
@@ -102,7 +149,7 @@ def main() -> NoReturn:
     def task() -> None:
         from pixelnerf.tools.process import prepare_process
 
-        own = {function.__name__: _prepared(function, prepare_process) for function in (render, pose)}
+        own = {function.__name__: _prepared(function, prepare_process) for function in (render, view, pose)}
         listed = {name: _listed(name, what) for name, what in COMMANDS.items()}
         tyro.extras.subcommand_cli_from_dict(own | listed, prog="pixelnerf", description="Few-shot view synthesis.")
 

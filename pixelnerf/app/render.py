@@ -2,26 +2,20 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from pixelnerf.app.api import Model, Picture, PictureQuality, Scene
-from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW, Camera
+from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW
 from pixelnerf.app.camera_path import CameraPath, read_camera_path, write_camera_path
-from pixelnerf.app.capture import Capture, find_format, look_at_point, open_capture, parse_inputs, spread_views, upward
-from pixelnerf.app.cutout import Matting, cut_out
 from pixelnerf.app.depth import write_colored_depth, write_map
-from pixelnerf.app.frames import VIDEO_SUFFIXES
+from pixelnerf.app.inputs import InputRequest, Say, encode_inputs
 from pixelnerf.app.paths import interpolate, orbit, spiral
-from pixelnerf.app.photo_files import read_photo
 from pixelnerf.app.pictures import write_picture
-from pixelnerf.app.pose import PHOTO_SUFFIXES
-from pixelnerf.app.posing import pose_and_report
 from pixelnerf.app.video import gif_writer, video_writer
 from pixelnerf.errors import UserError
 from pixelnerf.images.pictures import to_8_bits
@@ -33,28 +27,18 @@ RECORD = "render.json"
 """What was assumed and made; its presence says that a folder is ours to write again."""
 LONGEST_GIF_SIDE = 320
 LARGEST_SIZE = 4096
-POSED_FRAMES = 60
-"""Of a video."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class RenderRequest:
+class RenderRequest(InputRequest):
     """The arguments of `pixelnerf render`; see there."""
 
-    photos: tuple[Path, ...]
     output: Path | None
     weights: str
-    inputs: str | None
     path: str
     size: int
     frames: int
     fps: float
-    elevation: float
-    field_of_view: float | None
-    matting: Matting
-    masks: tuple[Path, ...]
     quality: PictureQuality
     threshold: float | None
     device: str
@@ -72,7 +56,7 @@ def render_photos(request: RenderRequest, say: Say) -> Path:
     model = Model(request.weights, request.device)
     say(f"weights {model.name}, loaded in {time.perf_counter() - start:.1f} s")
     start = time.perf_counter()
-    scene, given = _encode(model, request, say)
+    scene, given = encode_inputs(model, request, say)
     for note in scene.notes:
         say(f"- {note}")
     for warning in scene.warnings:
@@ -92,19 +76,13 @@ def render_photos(request: RenderRequest, say: Say) -> Path:
 
 
 def _check(request: RenderRequest) -> None:
-    if not request.photos:
-        raise UserError("no photos; give one, as in: pixelnerf render photo.jpg")
-    for path in request.photos:
-        if not path.exists():
-            raise UserError(f"no such photo or folder: {path}")
+    request.check("render")
     if not 8 <= request.size <= LARGEST_SIZE:
         raise UserError(f"--size {request.size} is not between 8 and {LARGEST_SIZE} pixels")
     if request.frames < 1:
         raise UserError(f"--frames {request.frames} leaves nothing to render")
     if not 0 < request.fps <= 240:
         raise UserError(f"--fps {request.fps:g} is not between 0 and 240")
-    if not -90 < request.elevation < 90:
-        raise UserError(f"--elevation {request.elevation:g} is not between -90 and 90 degrees")
 
 
 def _output_folder(request: RenderRequest) -> Path:
@@ -120,81 +98,6 @@ def _output_folder(request: RenderRequest) -> Path:
     with refusal_in_a_line(output):
         output.mkdir(parents=True, exist_ok=True)
     return output
-
-
-def _encode(model: Model, request: RenderRequest, say: Say) -> tuple[Scene, Cameras | None]:
-    """The encoded object and the given cameras, if there are any."""
-    first = request.photos[0]
-    if len(request.photos) == 1 and first.is_file() and first.suffix.lower() not in VIDEO_SUFFIXES:
-        scene = model.encode(
-            first,
-            masks=request.masks or None,
-            matting=request.matting,
-            elevation=request.elevation,
-            field_of_view=request.field_of_view,
-        )
-        return scene, None
-    return _encode_capture(model, request, _capture(request, say), say)
-
-
-def _capture(request: RenderRequest, say: Say) -> Capture:
-    first = request.photos[0]
-    if len(request.photos) == 1 and first.is_dir():
-        if find_format(first) is not None:
-            return open_capture(first)
-        photos = sorted(path for path in first.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
-        if not photos and not (first / "images").is_dir():
-            raise UserError(f"no photos in {first} (looked for {', '.join(PHOTO_SUFFIXES)})")
-        if len(photos) == 1:
-            raise UserError(f"one photo in {first}; render it by itself: pixelnerf render {photos[0]}")
-    say("no cameras: recovering them by structure from motion (once; as pixelnerf pose does)")
-    posed = pose_and_report(request.photos, "auto", POSED_FRAMES, overwrite=False, say=say)
-    return open_capture(posed.root)
-
-
-def _encode_capture(model: Model, request: RenderRequest, capture: Capture, say: Say) -> tuple[Scene, Cameras]:
-    cameras = capture.cameras
-    count = len(cameras.poses)
-    if request.inputs is not None:
-        views = parse_inputs(request.inputs, count)
-    else:
-        views = spread_views(cameras, model.most_photos)
-    say(f"{capture.name}: {count} posed photos ({capture.reader}); the model is given {', '.join(map(str, views))}")
-    if len(views) > model.most_photos:
-        say(f"WARNING: {len(views)} photos, and these weights were trained with {model.most_photos} at most")
-    photos = [capture.photo(view) for view in views]
-    masks: list[np.ndarray] = []
-    for view, photo in zip(views, photos, strict=True):
-        given = capture.mask(view)
-        masks.append(cut_out(read_photo(photo), request.matting).mask if given is None else given.astype(np.float32))
-    chosen = cameras[torch.tensor(views)]
-    center, length = _find_object(chosen, masks)
-    up = upward(cameras)
-    say(f"- object found at {np.round(center.numpy(), 3).tolist()}, {length:.3g} long, in the capture's world")
-    scene = model.encode(
-        photos,
-        [Camera.of(chosen[index]) for index in range(len(views))],
-        masks=[torch.from_numpy(mask)[None] for mask in masks],
-        center=center.tolist(),
-        length=length,
-        up=up.tolist(),
-    )
-    return scene, chosen
-
-
-def _find_object(cameras: Cameras, masks: list[np.ndarray]) -> tuple[torch.Tensor, float]:
-    """Where the masks' boxes meet, and the longest side that any of them shows there."""
-    boxes = []
-    for mask in masks:
-        rows, columns = np.flatnonzero((mask > 0.5).any(1)), np.flatnonzero((mask > 0.5).any(0))
-        boxes.append((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
-    corners = torch.tensor(np.array(boxes), dtype=torch.float32)
-    center = look_at_point(cameras, (corners[:, :2] + corners[:, 2:]) / 2)
-    offsets = center - cameras.poses[:, :3, 3]
-    depths = (offsets * cameras.poses[:, :3, 2]).sum(-1)
-    focal = cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2]
-    sides = (corners[:, 2:] - corners[:, :2]) * depths[:, None] / focal
-    return center, float(sides.max())
 
 
 def _path(request: RenderRequest, scene: Scene, given: Cameras | None) -> Cameras:

@@ -100,6 +100,13 @@ class Placement:
         poses[..., :3, :] = self.axes.mT @ poses[..., :3, :]
         return Cameras(poses, cameras.intrinsics, cameras.sizes)
 
+    def cameras_from_training(self, cameras: Cameras) -> Cameras:
+        """Cameras of the training world in the user's: the inverse of `to_training`."""
+        poses = cameras.poses.clone()
+        poses[..., :3, :] = self.axes @ poses[..., :3, :]
+        poses[..., :3, 3] = poses[..., :3, 3] * self.length + self.center
+        return Cameras(poses, cameras.intrinsics, cameras.sizes)
+
     def from_training(self, volume: BakedVolume) -> BakedVolume:
         """A volume of the training world in the user's."""
         corner = self.axes @ volume.corner * self.length + self.center

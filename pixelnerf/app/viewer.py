@@ -1,0 +1,172 @@
+"""`pixelnerf view`: an object in the browser, to turn, to take photos away from, and to save pictures of."""
+
+import errno
+import io
+import os
+import socket
+import threading
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from pixelnerf.app.api import Model, Scene
+from pixelnerf.app.inputs import InputRequest, Say, encode_inputs
+from pixelnerf.app.viewed_object import SaveFolder, ViewedObject
+from pixelnerf.app.viewer_window import Window
+from pixelnerf.errors import UserError
+from pixelnerf.tools.files import file_name
+
+LOCAL = ("127.0.0.1", "::1", "localhost")
+START_TURN, START_ELEVATION, START_DISTANCE, START_FIELD_OF_VIEW = 35.0, 25.0, 2.9, 30.0
+"""Of a window's first camera: degrees from the first photo's azimuth, degrees, lengths of the object, degrees."""
+
+
+@dataclass(frozen=True)
+class ViewRequest(InputRequest):
+    """The arguments of `pixelnerf view`; see there."""
+
+    output: Path | None
+    weights: str
+    device: str
+    host: str
+    port: int
+
+
+def view_photos(request: ViewRequest, say: Say) -> None:
+    """Encodes and serves until Ctrl-C; `say` is given each line for the user.
+
+    Raises:
+        UserError: what is wrong with the photos or the arguments, a port in use, or no viser, in one line.
+    """
+    request.check("view")
+    # Before anything that takes time.
+    _import_viser()
+    check_address(request.host, request.port)
+    model = Model(request.weights, request.device)
+    scene, _ = encode_inputs(model, request, say)
+    for note in scene.notes:
+        say(f"- {note}")
+    for warning in scene.warnings:
+        say(f"WARNING: {warning}")
+    first = request.photos[0].resolve()
+    name = first.name if first.is_dir() else first.stem
+    folder = request.output or Path(f"{file_name(name)}_view")
+    viewer = Viewer(model, scene, name, folder, request.host, request.port)
+    if request.host not in LOCAL:
+        say(f"WARNING: whoever reaches {request.host} can look, and save files to {folder}; there is no password")
+    say(f"open {viewer.url} in a browser; Ctrl-C ends")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        say("stopped")
+    finally:
+        viewer.stop()
+
+
+class Viewer:
+    """A running server of an object; `stop` ends it.
+
+    Args:
+        model: that encodes.
+        scene: the encoded object.
+        name: of the object, shown as text.
+        folder: to save to.
+        host: address to bind.
+        port: to bind.
+
+    Raises:
+        UserError: the port is in use, the address is not of this machine, or viser is missing.
+    """
+
+    def __init__(self, model: Model, scene: Scene, name: str, folder: Path, host: str, port: int) -> None:
+        viser = _import_viser()
+        check_address(host, port)
+        self.viewed = ViewedObject(model, scene, name)
+        save_folder = SaveFolder(folder)
+        self._windows: dict[int, Window] = {}
+        self._lock = threading.Lock()
+        # viser prints a banner of its own.
+        with redirect_stdout(io.StringIO()):
+            self._server = viser.ViserServer(host=host, port=port, label=name, verbose=False)
+        self.host, self.port = host, self._server.get_port()
+        # Its sharing leads through a stranger's server.
+        self._server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
+        self._place_first_camera()
+
+        def forget(client: Any) -> None:
+            with self._lock:
+                window = self._windows.pop(client.client_id, None)
+            if window is not None:
+                window.close()
+
+        self._server.on_client_disconnect(forget)
+
+        @self._server.on_client_connect
+        def _(client: Any) -> None:
+            window = Window(client, self.viewed, save_folder)
+            with self._lock:
+                self._windows[client.client_id] = window
+            # It may have left while its window was made.
+            if client.client_id not in self._server.get_clients():
+                forget(client)
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def stop(self) -> None:
+        """Closes all windows and frees the port."""
+        with self._lock:
+            windows = list(self._windows.values())
+            self._windows.clear()
+        for window in windows:
+            window.close()
+        with redirect_stdout(io.StringIO()):
+            self._server.stop()
+
+    def _place_first_camera(self) -> None:
+        """Beside the first photo's, so that its frustum does not stand in the way."""
+        x, y, _ = self.viewed.photos[0].camera.poses[:3, 3].tolist()
+        azimuth, elevation = np.arctan2(y, x) + np.radians(START_TURN), np.radians(START_ELEVATION)
+        direction = [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
+        camera = self._server.initial_camera
+        camera.position, camera.look_at = START_DISTANCE * np.array(direction), np.zeros(3)
+        camera.fov = np.radians(START_FIELD_OF_VIEW)
+
+
+def check_address(host: str, port: int) -> None:
+    """Whether a server can listen there; viser would try the next thousand ports in silence.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if not 0 < port < 1 << 16:
+        raise UserError(f"--port {port} is not between 1 and 65535")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError):
+        raise UserError(f"--host {host} is no address; leave it out for this machine alone") from None
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":
+            # As the server does: a port that was closed a moment ago is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise UserError(f"port {port} is in use; choose another, as in --port {port + 1}") from None
+            raise UserError(f"cannot listen at {host}, port {port}: {error.strerror}") from None
+
+
+def _import_viser() -> ModuleType:
+    try:
+        import viser
+    except ImportError:
+        raise UserError("the viewer needs the library viser: pip install 'pixelnerf[viewer]'") from None
+    return viser

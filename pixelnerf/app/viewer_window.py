@@ -1,0 +1,299 @@
+"""One browser window of the viewer: draws what its camera sees, refines it at rest, and saves it.
+
+Two kinds of threads draw. One for the window's life draws from the baked volume, small while the camera moves and whole
+when it rests. At rest another one replaces that picture by `exact`, in parts, until the next movement cancels it.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.spatial.transform import Rotation
+
+from pixelnerf.app.api import Picture
+from pixelnerf.app.camera_path import CameraPath, write_camera_path
+from pixelnerf.app.paths import interpolate, orbit
+from pixelnerf.app.pictures import write_picture
+from pixelnerf.app.video import video_writer
+from pixelnerf.app.viewed_object import SaveFolder, ViewedObject
+from pixelnerf.app.viewer_panel import SMALLEST, Panel, photo_pixels
+from pixelnerf.app.viewer_pictures import compare_zoomed_out, pinhole, refine_in_tiles, shown_colors
+from pixelnerf.errors import UserError
+from pixelnerf.images.pictures import to_8_bits
+from pixelnerf.types import Cameras
+
+REST = 0.25
+"""Seconds without movement after which the camera rests."""
+FRAME_TIME = 0.05
+"""Seconds that a frame may take while the camera moves; its size follows."""
+SHOW_EVERY = 0.4
+"""Seconds between two looks at a picture that is being refined."""
+WIDEST = 2048
+FPS = 30
+EMPTY = 1e3
+"""Depth where nothing is, in lengths of the object."""
+FRUSTUM, LINE = 0.22, 0.012
+"""Depth of a photo's frustum and thickness of its lines, in lengths of the object."""
+INCLUDED, LEFT_OUT = (20, 110, 220), (175, 175, 175)
+
+
+class Window:
+    """What one client sees; it lives until `close`."""
+
+    def __init__(self, client: Any, viewed: ViewedObject, save_folder: SaveFolder) -> None:
+        self._client, self._viewed, self._save_folder = client, viewed, save_folder
+        self._panel = Panel(client.gui, viewed, str(save_folder.folder))
+        self._frusta = [self._add_frustum(index) for index in range(len(viewed.photos))]
+        self._changed, self._cancel, self._closed = threading.Event(), threading.Event(), threading.Event()
+        self._sending = threading.Lock()
+        self._moving_height = SMALLEST * 4
+        self._seen: tuple[float, ...] = ()
+        self._keys: list[Cameras] = []
+        self._image: Float[ndarray, "height width 3"] | None = None
+        self._panel.on_change(self._wake)
+        self._panel.on_photo(self._include)
+        self._panel.on_save(
+            frame=self._reported("frame", self._save_frame),
+            add_key=self._add_key,
+            clear_keys=self._clear_keys,
+            path=self._reported("path", self._save_path),
+            video=self._reported("video", self._save_video),
+        )
+
+        @client.camera.on_update
+        async def _(camera: Any) -> None:
+            # The browser also reports cameras that have not moved.
+            seen = (*camera.position, *camera.wxyz, camera.fov, camera.image_width, camera.image_height)
+            if seen != self._seen:
+                self._seen = seen
+                self._wake()
+
+        self._stop_listening = viewed.listen(self._object_changed)
+        self._thread = threading.Thread(target=self._draw_until_closed, name="viewer window", daemon=True)
+        self._thread.start()
+        self._wake()
+
+    def close(self) -> None:
+        """Ends all drawing; what is being saved is still completed."""
+        self._stop_listening()
+        self._closed.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._cancel.set()
+        self._changed.set()
+
+    def _draw_until_closed(self) -> None:
+        while True:
+            self._changed.wait()
+            self._changed.clear()
+            if self._closed.is_set():
+                return
+            self._cancel = cancel = threading.Event()
+            self._draw_moving()
+            if self._changed.wait(REST):
+                continue
+            picture = self._draw_at_rest()
+            if picture is not None and self._panel.refine:
+                threading.Thread(target=self._refine, args=(picture, cancel), daemon=True).start()
+
+    def _draw_moving(self) -> None:
+        start = time.perf_counter()
+        height = min(self._moving_height, self._panel.height)
+        image, picture = self._drawn(height)
+        self._send(image, picture, threading.Event(), quality=80)
+        spent = time.perf_counter() - start
+        wanted = height * math.sqrt(FRAME_TIME / max(spent, 1e-3))
+        # Half of the way, as a single slow frame is no reason for a coarse one.
+        self._moving_height = int(np.clip((self._moving_height + wanted) / 2, SMALLEST, 1024))
+
+    def _draw_at_rest(self) -> Picture | None:
+        """The whole picture; None if it is a comparison, which is not refined."""
+        start = time.perf_counter()
+        image, picture = self._drawn(self._panel.height)
+        self._send(image, picture, threading.Event(), quality=None)
+        self._image = image
+        height, width = image.shape[:2]
+        self._panel.say(f"baked, {width} x {height}, {1000 * (time.perf_counter() - start):.0f} ms")
+        return picture
+
+    def _drawn(self, height: int) -> tuple[Float[ndarray, "height width 3"], Picture | None]:
+        scene, panel = self._viewed.scene, self._panel
+        background = panel.background
+        pose, field_of_view, size = self._camera(height)
+        if panel.zoom_out is None:
+            picture = scene.render(pinhole(pose, field_of_view, size), background=background)
+            return self._colors(picture), picture
+        image = compare_zoomed_out(
+            lambda camera: scene.render(camera, background=background),
+            scene.volume,
+            pose,
+            field_of_view,
+            size,
+            panel.zoom_out,
+            self._colors,
+        )
+        return image, None
+
+    def _colors(self, picture: Picture) -> Float[ndarray, "height width 3"]:
+        return shown_colors(picture, self._panel.shown, float(picture.camera.poses[:3, 3].norm()), 1.0)
+
+    def _refine(self, picture: Picture, cancel: threading.Event) -> None:
+        start = shown = time.perf_counter()
+        tiles = refine_in_tiles(self._viewed.scene, picture, self._panel.background)
+        while not cancel.is_set():
+            with self._viewed.network:
+                step = next(tiles, None)
+            if step is None:
+                return
+            done, refined = step
+            now = time.perf_counter()
+            if done < 1 and now - shown < SHOW_EVERY:
+                continue
+            shown = now
+            image = self._colors(refined)
+            if self._send(image, refined, cancel, quality=None):
+                self._image = image
+                self._panel.say(f"exact, {done:.0%}, {now - start:.0f} s")
+
+    def _send(
+        self,
+        image: Float[ndarray, "height width 3"],
+        picture: Picture | None,
+        cancel: threading.Event,
+        quality: int | None,
+    ) -> bool:
+        """Shows a picture, as JPEG of a quality or else as PNG; its depth hides what of the frusta is behind it."""
+        depth = None
+        if picture is not None and self._panel.cameras:
+            depth = torch.nan_to_num(picture.depth, nan=EMPTY).numpy()
+        with self._sending:
+            if cancel.is_set() or self._closed.is_set():
+                return False
+            for frustum in self._frusta:
+                if frustum.visible != self._panel.cameras:
+                    frustum.visible = self._panel.cameras
+            form = "png" if quality is None else "jpeg"
+            self._client.scene.set_background_image(to_8_bits(image), form, jpeg_quality=quality, depth=depth)
+        return True
+
+    def _camera(self, height: int) -> tuple[Float[torch.Tensor, "4 4"], float, tuple[int, int]]:
+        """Pose, vertical field of view in radians, and (width, height) of the window's camera."""
+        camera = self._client.camera
+        w, x, y, z = camera.wxyz
+        pose = torch.eye(4)
+        pose[:3, :3] = torch.from_numpy(Rotation.from_quat([x, y, z, w]).as_matrix())
+        pose[:3, 3] = torch.from_numpy(np.array(camera.position))
+        width = round(height * camera.aspect)
+        if width > WIDEST:
+            width, height = WIDEST, max(round(WIDEST / camera.aspect), 1)
+        return pose, float(camera.fov), (max(width, 2), height)
+
+    def _add_frustum(self, index: int) -> Any:
+        photo = self._viewed.photos[index]
+        camera = photo.camera
+        width, height = camera.sizes.tolist()
+        x, y, z, w = Rotation.from_matrix(camera.poses[:3, :3].double().numpy()).as_quat()
+        included = index in self._viewed.included
+        frustum = self._client.scene.add_camera_frustum(
+            f"/photos/{index}",
+            fov=2 * math.atan(height / 2 / float(camera.intrinsics[1, 1])),
+            aspect=width / height,
+            scale=FRUSTUM,
+            thickness=LINE,
+            color=INCLUDED if included else LEFT_OUT,
+            image=photo_pixels(photo, included),
+            format="png",
+            wxyz=(w, x, y, z),
+            position=camera.poses[:3, 3].double().numpy(),
+            cast_shadow=False,
+            receive_shadow=False,
+        )
+        frustum.on_click(lambda _: self._include(index, index not in self._viewed.included))
+        return frustum
+
+    def _include(self, index: int, wanted: bool) -> None:
+        if (index in self._viewed.included) == wanted:
+            return
+        note = self._client.add_notification("Photos", "encoding the object anew", loading=True)
+        if not self._viewed.include(index, wanted):
+            self._panel.show_included()
+            self._client.add_notification("Photos", "one photo has to stay", auto_close_seconds=4, color="orange")
+        note.remove()
+
+    def _object_changed(self) -> None:
+        self._panel.show_included()
+        for index, frustum in enumerate(self._frusta):
+            included = index in self._viewed.included
+            frustum.color = INCLUDED if included else LEFT_OUT
+            frustum.image = photo_pixels(self._viewed.photos[index], included)
+        self._wake()
+
+    def _reported(self, kind: str, save: Callable[[Any], str]) -> Callable[[], None]:
+        """Saves with a notification that says where, or why not."""
+
+        def run() -> None:
+            note = self._client.add_notification(f"Saving the {kind}", "", loading=True, with_close_button=False)
+            try:
+                text, color = save(note), "green"
+            except UserError as error:
+                text, color = str(error), "red"
+            note.remove()
+            self._client.add_notification(f"Save {kind}", text, color=color)
+
+        return run
+
+    def _save_frame(self, note: Any) -> str:
+        image = self._image if self._image is not None else self._drawn(self._panel.height)[0]
+        path = self._save_folder.new_file("frame", ".png")
+        write_picture(path, torch.from_numpy(image.copy()))
+        return f"saved {path}"
+
+    def _add_key(self) -> None:
+        self._keys.append(pinhole(*self._camera(self._panel.height)))
+        self._client.add_notification("Path", f"{len(self._keys)} key cameras", auto_close_seconds=3)
+
+    def _clear_keys(self) -> None:
+        self._keys.clear()
+        self._client.add_notification("Path", "no key cameras: once around the object", auto_close_seconds=3)
+
+    def _path(self) -> Cameras:
+        """Through the key cameras; without two of them, once around the object from where the camera is."""
+        frames = self._panel.seconds * FPS
+        pose, field_of_view, size = self._camera(self._panel.height)
+        if len(self._keys) >= 2:
+            return interpolate(Cameras.stack(self._keys), frames=frames, size=size)
+        x, y, z = pose[:3, 3].tolist()
+        start = math.degrees(math.atan2(y, x))
+        shorter = 2 * math.atan(math.tan(field_of_view / 2) * min(size) / size[1])
+        return orbit(
+            azimuth=(start, start + 360),
+            elevation=math.degrees(math.atan2(z, math.hypot(x, y))),
+            distance=math.hypot(x, y, z),
+            field_of_view=math.degrees(shorter),
+            frames=frames,
+            size=size,
+        )
+
+    def _save_path(self, note: Any) -> str:
+        cameras = self._viewed.placement.cameras_from_training(self._path())
+        path = self._save_folder.new_file("camera_path", ".json")
+        write_camera_path(path, CameraPath(cameras, FPS))
+        return f"saved {path}: {len(cameras.poses)} cameras, for pixelnerf render --path"
+
+    def _save_video(self, note: Any) -> str:
+        cameras, background, scene = self._path(), self._panel.background, self._viewed.scene
+        path = self._save_folder.new_file("video", ".mp4")
+        count = len(cameras.poses)
+        with video_writer(path, FPS) as write:
+            for index in range(count):
+                write(to_8_bits(self._colors(scene.render(cameras[index], background=background))))
+                if index % FPS == 0:
+                    note.body = f"{index / count:.0%}"
+        return f"saved {path}: {count} frames"
