@@ -72,10 +72,9 @@ def extract_mesh(volume: BakedVolume, threshold: float | None = None) -> trimesh
     # Optical depth saturates: without a bound, one very dense cell would pull the surface to its neighbour's centre.
     corners, faces, _, _ = marching_cubes(np.minimum(density, 4 * level), level, gradient_direction="ascent")
     local = torch.from_numpy(corners.astype(np.float32)) - 0.5
-    mesh = trimesh.Trimesh(_world(volume, local).numpy(), faces, process=True)
-    mesh.merge_vertices()
-    mesh.visual.vertex_colors = _colors(volume, level, np.asarray(mesh.vertices), np.asarray(mesh.vertex_normals))
-    return mesh
+    bare = trimesh.Trimesh(_world(volume, local).numpy(), faces, process=True)
+    colors = _colors(volume, level, np.asarray(bare.vertices), np.asarray(bare.vertex_normals))
+    return trimesh.Trimesh(bare.vertices, bare.faces, vertex_colors=colors, process=False)
 
 
 def extract_points(volume: BakedVolume, threshold: float | None = None, count: int = 20_000) -> trimesh.PointCloud:
@@ -85,7 +84,7 @@ def extract_points(volume: BakedVolume, threshold: float | None = None, count: i
         UserError: as `extract_mesh`.
     """
     mesh = extract_mesh(volume, threshold)
-    points, faces = trimesh.sample.sample_surface(mesh, count, seed=0)
+    points, faces = trimesh.sample.sample_surface(mesh, count, seed=0)[:2]
     level = default_threshold(volume) if threshold is None else threshold
     colors = _colors(volume.to("cpu"), level, np.asarray(points), np.asarray(mesh.face_normals)[faces])
     return trimesh.PointCloud(points, colors)

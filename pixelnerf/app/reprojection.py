@@ -96,6 +96,7 @@ def turn_of_posed(mask: Float[ndarray, "height width"], intrinsics: Float[ndarra
     rays = np.stack([columns, rows, np.ones(len(rows))], axis=-1) @ np.linalg.inv(intrinsics).T
     rays = rays / rays[:, 2:]
     target = (rays.min(axis=0) + rays.max(axis=0)) / 2
+    turned, extent = np.eye(3), 0.0
     # The box's middle moves a little as the camera turns.
     for _ in range(5):
         forward = target / np.linalg.norm(target)
@@ -105,9 +106,10 @@ def turn_of_posed(mask: Float[ndarray, "height width"], intrinsics: Float[ndarra
         seen = rays @ turned
         seen = seen[:, :2] / seen[:, 2:]
         low, high = seen.min(axis=0), seen.max(axis=0)
+        extent = float((high - low).max())
         target = turned @ np.append((low + high) / 2, 1.0)
         target = target / target[2]
-    return Turn(turned, float((high - low).max()))
+    return Turn(turned, extent)
 
 
 def reprojected(

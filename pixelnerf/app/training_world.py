@@ -85,7 +85,7 @@ class Placement:
     @classmethod
     def upright(cls, center: Float[Tensor, "3"], length: float, up: Float[Tensor, "3"]) -> "Placement":
         """With the axes of the user's world, turned by as little as makes the third one `up`."""
-        rotation, _ = Rotation.align_vectors(up.double().numpy()[None], [[0.0, 0.0, 1.0]])
+        rotation = Rotation.align_vectors(up.double().numpy()[None], [[0.0, 0.0, 1.0]])[0]
         return cls(center, length, torch.from_numpy(rotation.as_matrix()).float())
 
     @property
