@@ -31,6 +31,9 @@ def main(composed: dict[str, Any]) -> None:
     opened = build_dataset(dataset)
     result = evaluate(load_checkpoint(config.checkpoint), config, opened, altered, Console(stderr=True))
     console = Console()
+    if result.results is None:
+        console.print(result.waiting, markup=False)
+        return
     console.print(results_table(result.results))
     for note in result.results.notes.values():
         console.print(f"note: {note}", markup=False)

@@ -132,6 +132,7 @@ def run_values(net: Net, **values: Any) -> EvaluationResult:
             "precision": "float32",
             "refiners": [],
             "bicubic": None,
+            "shard": None,
             **values,
         },
     )

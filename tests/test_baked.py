@@ -77,6 +77,13 @@ def test_the_compiled_march_is_its_definition(metric, where):
     torch.testing.assert_close(found[..., 4:][solid], expected[..., 4:][solid], rtol=0, atol=0.01)
 
 
+def test_autocast_does_not_move_rays():
+    plain = render_baked(volume_of(ball()), view())
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = render_baked(volume_of(ball()), view())
+    assert torch.equal(rounded.color, plain.color)
+
+
 def test_edges_do_not_darken():
     """An object of one colour, before a background of that colour, cannot be seen."""
     image = render_baked(volume_of(ball()), view(background=torch.tensor([0.9, 0.4, 0.1])))

@@ -1,23 +1,14 @@
-"""What an evaluation writes: pictures and scores of every scene; and what people look at: the table, `report.html`."""
+"""What people look at after an evaluation: the table, and `report.html`."""
 
 import base64
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import imageio.v3 as iio
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import TypeAdapter, ValidationError
 from rich.table import Column, Table
 
-from pixelnerf.errors import UserError
-from pixelnerf.evaluation.evaluator import Evaluation
-from pixelnerf.evaluation.protocol import Item, ResolvedProtocol
-from pixelnerf.evaluation.results import Means, ObjectResult, Results, Row, Strip, method_title, title
-from pixelnerf.images.pictures import depth_picture, error_picture, to_8_bits
-from pixelnerf.tools.files import file_name, plain_digest, remove_partial, write_atomically
+from pixelnerf.evaluation.results import Means, ObjectResult, Results, Row, method_title, title
 
 COLUMNS = {
     "PSNR": ("psnr", 2),
@@ -55,80 +46,6 @@ def results_table(results: Results) -> Table:
                 table.add_row(group, str(row.views), name, *(_cell(means, *column) for column in shown.values()))
         table.add_section()
     return table
-
-
-def save_pictures(output: Path, item: Item, evaluation: Evaluation) -> ObjectResult:
-    """Writes the pictures of an item to `<output>/renders/<group>/<category>/<scene>/<size>/`."""
-    scene = item.scene
-    folder = Path("renders", item.group, file_name(scene.category or "scenes"), file_name(scene.name), item.size)
-    (output / folder).mkdir(parents=True, exist_ok=True)
-
-    def save(name: str, image: np.ndarray) -> str:
-        path = folder / f"{name}.png"
-        write_atomically(output / path, iio.imwrite("<bytes>", to_8_bits(image), extension=".png"))
-        return path.as_posix()
-
-    strips = []
-    for shown in evaluation.shown:
-        color, truth = shown.output.color.numpy(), shown.truth.numpy()
-        distance, opacity = shown.output.distance.numpy(), shown.output.opacity.numpy()
-        target = f"target{shown.target:03d}"
-        render = f"{shown.views}view_{target}"
-        pictures = {
-            "prediction": save(f"{render}_prediction", color),
-            **{method_title(name): save(f"{render}_{name}", image.numpy()) for name, image in shown.enhanced.items()},
-            "truth": save(f"{target}_truth", truth),
-            "depth": save(f"{render}_depth", depth_picture(distance, opacity, (scene.near, scene.far))),
-            "error": save(f"{render}_error", error_picture(color, truth)),
-        }
-        photos = zip(item.inputs[shown.views], shown.photos, strict=True)
-        inputs = tuple(save(f"input{view:03d}", photo.numpy()) for view, photo in photos)
-        strips.append(Strip(shown.views, inputs, pictures))
-    return ObjectResult(evaluation.measurements, tuple(strips))
-
-
-# A file holds the key and the result.
-_CONTENTS = TypeAdapter(tuple[str, ObjectResult])
-
-
-class ResultStore:
-    """`<output>/resolved_protocol.json`, and a JSON file an item under `<output>/scenes/`, written whole or not at all.
-
-    A stored result is used again only under its own key: a digest of the resolved protocol and of `decisive`, plain
-    values that decide the numbers, too.
-
-    Raises:
-        UserError: the output folder cannot be written.
-    """
-
-    def __init__(self, output: Path, resolved: ResolvedProtocol, decisive: dict[str, Any]) -> None:
-        self._folder = output / "scenes"
-        self._key = plain_digest({"protocol": resolved.digest(), **decisive})
-        plain = {"sha256": resolved.digest(), **resolved.to_plain()}
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            remove_partial(self._folder)
-            write_atomically(output / "resolved_protocol.json", json.dumps(plain, indent=1).encode())
-        except OSError as error:
-            raise UserError(
-                f"cannot write into output folder '{output}': {error.strerror}; choose another with output=PATH"
-            ) from None
-
-    def load(self, index: int, item: Item) -> ObjectResult | None:
-        """The stored result of an item; None if there is none that was made under this key."""
-        try:
-            key, result = _CONTENTS.validate_json(self._path(index, item).read_bytes())
-        except (FileNotFoundError, ValidationError):
-            # Absent, or not one of our files: it is measured anew and replaced.
-            return None
-        return result if key == self._key else None
-
-    def save(self, index: int, item: Item, result: ObjectResult) -> None:
-        """Stores an item's result."""
-        write_atomically(self._path(index, item), _CONTENTS.dump_json((self._key, result)))
-
-    def _path(self, index: int, item: Item) -> Path:
-        return self._folder / f"{index:05d}_{file_name(item.scene.name)}.json"
 
 
 def report_html(results: Results, objects: Sequence[ObjectResult], output: Path, facts: dict[str, str]) -> str:

@@ -1,5 +1,6 @@
 """One evaluation, from a validated configuration to a folder of results."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,15 +20,17 @@ from pixelnerf.evaluation.evaluator import Evaluator
 from pixelnerf.evaluation.methods import Bicubic, Enhancer, Refinement
 from pixelnerf.evaluation.protocol import ProtocolConfig, ResolvedProtocol, resolve
 from pixelnerf.evaluation.published import HOW_READ, comparable_rows, digest_note, protocol_digest, without
-from pixelnerf.evaluation.report import ResultStore, report_html, save_pictures
-from pixelnerf.evaluation.results import Results, mean_rows, per_object_csv
+from pixelnerf.evaluation.report import report_html
+from pixelnerf.evaluation.results import ObjectResult, Results, mean_rows, per_object_csv
+from pixelnerf.evaluation.shard import OptionalShard, Shard, device_of_process, shard_of_process
+from pixelnerf.evaluation.store import Damaged, ResultStore
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.model.image import RENDERER_VERSION
 from pixelnerf.model.occupied import Quality, check_quality
 from pixelnerf.scenes.rendering import RenderOptions
 from pixelnerf.scenes.scene import DamagedScenes, SceneDataset
 from pixelnerf.tools.device import Precision, find_device, uses_bfloat16
-from pixelnerf.tools.files import file_digest, write_atomically
+from pixelnerf.tools.files import file_digest
 from pixelnerf.tools.progress import progress_bar
 
 
@@ -42,6 +45,8 @@ class EvaluationConfig(Config):
         rays_per_chunk: rays that are rendered at once, which bounds the memory that is used; None for what is fast.
         refiners: their checkpoints, whose results stand beside the model's; one path or several.
         bicubic: also enlarge the model's render at 1 over this size, bicubically.
+        shard: "3/16" for the third of 16 parts that share one output folder; None for the rank that SLURM or torchrun
+            gives this process, and without one for all scenes.
         quality: "exact", or "high" and "fast", which skip empty space and are noted in the results.
         precision: of products; bfloat16 is noted in the results, too, and "auto" is that where it is faster.
     """
@@ -56,6 +61,7 @@ class EvaluationConfig(Config):
     precision: Precision
     refiners: tuple[Path, ...]
     bicubic: int | None = Field(ge=2)
+    shard: OptionalShard
 
     @field_validator("refiners", mode="before")
     @classmethod
@@ -65,10 +71,11 @@ class EvaluationConfig(Config):
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """The results, and the folder they were written to."""
+    """The folder, and the results that were written to it; None, with the reason, while other shards' are missing."""
 
     output: Path
-    results: Results
+    results: Results | None
+    waiting: str = ""
 
 
 def evaluate(
@@ -78,20 +85,22 @@ def evaluate(
 
     `model` is what `config.checkpoint` holds, and `dataset` what `config.dataset` describes. `altered` are changes made
     to the named protocol or its dataset, which the results note. After an interruption the next call continues with the
-    remaining scenes.
+    remaining scenes. Shards measure their own scenes; the one that finishes last writes the results of all.
 
     Raises:
         UserError: an unfit model or refiner, missing data, a protocol that does not fit the data, an unwritable folder.
         KeyboardInterrupt: with a message that says how many scenes are done.
     """
     start = time.monotonic()
-    device, protocol = find_device(config.device), config.protocol
+    shard = config.shard or shard_of_process(os.environ)
+    device, protocol = find_device(device_of_process(config.device)), config.protocol
     check_quality(model.net, config.quality)
     dataset_values = config.dataset.model_dump(mode="json")
     check_world(config.checkpoint, model, dataset_values)
     options = RenderOptions(device, config.rays_per_chunk, config.quality, uses_bfloat16(config.precision, device.type))
     damaged = DamagedScenes(dataset.on_error)
     resolved = resolve(protocol, dataset, damaged)
+    messages = list(damaged.messages.values())
     enhancers = _enhancers(config, model, dataset, device)
     for item in resolved.items:
         for enhancer in enhancers:
@@ -112,33 +121,26 @@ def evaluate(
     output = config.output or default_output(config.checkpoint, protocol.name)
     store = ResultStore(output, resolved, decisive)
     evaluator = Evaluator(model.net, protocol, options, lpips, enhancers)
-    objects = []
-    try:
-        with progress_bar("evaluate", len(resolved.items), console) as bar:
-            for index, item in enumerate(resolved.items):
-                result = store.load(index, item)
-                if result is None:
-                    with damaged.guard(resolved.items, index):
-                        # Pictures first: a stored result says that they are there.
-                        result = save_pictures(output, item, evaluator.evaluate(item))
-                        store.save(index, item, result)
-                objects += [] if result is None else [result]
-                bar.advance(f"PSNR {fmean(done.psnr() for done in objects):.2f} dB" if objects else "")
-    except KeyboardInterrupt:
-        done = f"{len(objects)} of {len(resolved.items)} scenes are done"
-        raise KeyboardInterrupt(f"interrupted: {done}; run the same command to continue") from None
+    _measure(evaluator, resolved, damaged, store, shard, console)
+    stored = [store.load(index) for index in range(len(resolved.items))]
+    if None in stored:
+        return EvaluationResult(output, None, _waiting(store, stored, shard))
+    messages += [one.message for one in stored if isinstance(one, Damaged)]
+    objects = [one for one in stored if isinstance(one, ObjectResult)]
+    if not objects:
+        raise UserError(f"all {len(stored)} scenes are damaged; the last one: {messages[-1]}")
     if options.quality != "exact":
         altered = (*altered, f"quality={options.quality}")
     if options.bfloat16:
         altered = (*altered, "precision=bfloat16")
     rows, digest = mean_rows(objects), protocol_digest(protocol, config.dataset)
-    comparable = options.quality == "exact" and not options.bfloat16 and not damaged.messages
+    comparable = options.quality == "exact" and not options.bfloat16 and not messages
     refinements = [one for one in enhancers if isinstance(one, Refinement)]
     results = Results(
         protocol=protocol.name,
         checkpoint=str(config.checkpoint),
         refiners={one.refiner.own.name: str(path) for one, path in zip(refinements, config.refiners, strict=True)},
-        notes=_notes(protocol, digest, altered, model, resolved, damaged),
+        notes=_notes(protocol, digest, altered, model, resolved, messages),
         rows=rows,
         published=comparable_rows(protocol.name, digest, rows) if comparable else (),
     )
@@ -150,9 +152,12 @@ def evaluate(
         "resolved protocol": resolved.digest(),
         "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
     }
-    write_atomically(output / "per_object.csv", per_object_csv(objects))
-    write_atomically(output / "report.html", report_html(results, objects, output, facts).encode())
-    write_atomically(output / "metrics.json", results.to_json().encode())
+    files = {
+        "per_object.csv": per_object_csv(objects),
+        "report.html": report_html(results, objects, output, facts).encode(),
+        "metrics.json": results.to_json().encode(),
+    }
+    store.finish(files, alone=shard.count == 1)
     return EvaluationResult(output, results)
 
 
@@ -167,6 +172,48 @@ def training_categories(config: Mapping[str, Any]) -> set[str]:
     dataset = config.get("dataset") or {}
     parts = dataset["parts"].values() if "parts" in dataset else [dataset]
     return {name for part in parts for name in part.get("train_categories") or part.get("categories") or ()}
+
+
+def _measure(
+    evaluator: Evaluator,
+    resolved: ResolvedProtocol,
+    damaged: DamagedScenes,
+    store: ResultStore,
+    shard: Shard,
+    console: Console,
+) -> None:
+    """Stores what is missing of a shard's own items. The progress bar is over all shards."""
+    items, title = resolved.items, "evaluate" if shard.count == 1 else f"evaluate, shard {shard}"
+    done, psnr = store.count(), []
+    try:
+        with progress_bar(title, len(items), console) as bar:
+            # At once, so that the time left follows from what is measured now.
+            bar.advance(count=done)
+            for index in filter(shard.holds, range(len(items))):
+                found = store.load(index)
+                # A damaged scene may have been mended.
+                if not isinstance(found, ObjectResult):
+                    evaluation = None
+                    with damaged.guard(items, index):
+                        evaluation = evaluator.evaluate(items[index])
+                    evaluation = evaluation or Damaged(damaged.messages[id(items), index])
+                    found = store.save(index, items[index], evaluation)
+                psnr += [found.psnr()] if isinstance(found, ObjectResult) else []
+                before, done = done, store.count()
+                bar.advance(f"PSNR {fmean(psnr):.2f} dB" if psnr else "", done - before)
+    except KeyboardInterrupt:
+        message = f"interrupted: {store.count()} of {len(items)} scenes are done; run the same command to continue"
+        raise KeyboardInterrupt(message) from None
+
+
+def _waiting(store: ResultStore, stored: Sequence[object], shard: Shard) -> str:
+    """Why the results of all shards are not there yet."""
+    there, foreign = len(stored) - stored.count(None), store.foreign()
+    others = f", {foreign} only under other weights, settings or versions" if foreign else ""
+    return (
+        f"shard {shard} is done, and {there} of {len(stored)} scenes of all shards{others}; "
+        "the shard that finishes last writes the results"
+    )
 
 
 def _enhancers(
@@ -193,7 +240,7 @@ def _notes(
     altered: Sequence[str],
     model: LoadedModel,
     resolved: ResolvedProtocol,
-    damaged: DamagedScenes,
+    damaged: Sequence[str],
 ) -> dict[str, str]:
     trained = training_categories(model.config)
     unseen, seen = (
@@ -213,6 +260,6 @@ def _notes(
     if trained and (new := sorted(seen - trained)):
         notes["seen"] = f"this model was not trained on {', '.join(new)}, so 'seen' has categories that it has not seen"
     # A scene at several sizes has the same message for each.
-    if messages := list(dict.fromkeys(damaged.messages.values())):
+    if messages := list(dict.fromkeys(damaged)):
         notes["damaged"] = f"scenes left out as damaged: {len(messages)}, the first: {messages[0]}"
     return {key: note for key, note in notes.items() if note is not None}

@@ -67,7 +67,9 @@ def render_baked(volume: BakedVolume, view: View, normalize_directions: bool = F
     left, top, right, bottom = _rectangle(volume, view.camera)
     if right > left and bottom > top:
         rays = _samples_per_pixel(volume, view.camera)
-        found = _render_rectangle(volume, view, (left, top, right, bottom), rays, normalize_directions)
+        # There is no network here, and autocast would round the products that place the rays.
+        with torch.autocast(volume.cell.device.type, enabled=False):
+            found = _render_rectangle(volume, view, (left, top, right, bottom), rays, normalize_directions)
         means = F.avg_pool2d(found.movedim(-1, 0), rays).movedim(0, -1) if rays > 1 else found
         values[top:bottom, left:right, :4] = means[..., :4]
         # Distances are not averaged over edges: the middle ray's is some surface's.

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.profiler import record_function
 
+from pixelnerf.geometry.cameras import rotate
 from pixelnerf.model.activation import activate
 from pixelnerf.model.baked import BakedVolume
 from pixelnerf.model.cells import CellGrid, box_grid, dilate, frusta_grid, seen_cells
@@ -58,7 +59,7 @@ def bake(net: PhotoNet, features: SceneFeatures, views: Sequence[View], cells: i
     last = [size - 1 for size in coarse.sizes]
     chosen = full[i.clamp_max(last[0])[:, None, None], j.clamp_max(last[1])[:, None], k.clamp_max(last[2])]
     toward = _sphere(DIRECTIONS, corner.device)
-    density, seen_colors = _radiance(net, features, fine, chosen, toward @ fine.axes.mT)
+    density, seen_colors = _radiance(net, features, fine, chosen, rotate(fine.axes, toward))
     density = torch.where(density * fine.cell > EMPTY * unit, density / unit, 0)
     kept = density > 0
     colors = torch.zeros(*fine.sizes, 4, 3, device=corner.device)

@@ -68,9 +68,9 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
         raise
 
 
-def remove_partial(folder: Path) -> None:
-    """Deletes half-written files of a killed run in a folder."""
-    for leftover in folder.glob(f"{_PARTIAL}*"):
+def remove_partial(folder: Path, deep: bool = False) -> None:
+    """Deletes half-written files of a killed run in a folder; if `deep`, also in the folders in it."""
+    for leftover in (folder.rglob if deep else folder.glob)(f"{_PARTIAL}*"):
         if leftover.is_dir():
             shutil.rmtree(leftover)
         else:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from rich import progress as rich_progress
 from rich.console import Console
 
+SPEED_PERIOD = 1800.0
+"""Seconds of the past from which the time left is estimated."""
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -31,5 +34,7 @@ def progress_bar(title: str, total: int, console: Console | None = None) -> Iter
         rich_progress.TimeElapsedColumn(),
         rich_progress.TimeRemainingColumn(),
     )
-    with rich_progress.Progress(*columns, console=console or Console(stderr=True)) as progress:
+    console = console or Console(stderr=True)
+    # Items can take minutes, and the time left needs two of them.
+    with rich_progress.Progress(*columns, console=console, speed_estimate_period=SPEED_PERIOD) as progress:
         yield Bar(progress, progress.add_task(title, total=total, note=""))
