@@ -141,7 +141,7 @@ class Model:
         cameras = Cameras.stack([photo.camera for photo in photos])
         depths = -(cameras.poses[:, :3, 2] * cameras.poses[:, :3, 3]).sum(-1)
         near, far = torch.tensor([self.world.photo_range(float(depth)) for depth in depths]).unbind(-1)
-        half = self.world.half_side
+        half = self.world.cube
         batch = Photos(
             images=torch.stack([photo.image for photo in photos])[None],
             cameras=Cameras(*(part[None] for part in (cameras.poses, cameras.intrinsics, cameras.sizes))),

@@ -1,5 +1,6 @@
 """The world that weights of objects were trained in, and how any other is brought into it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,11 @@ class TrainingWorld:
                 "of single objects (shapes13, nmr); try --weights shapes13_all"
             )
         return cls(dataset["near"], dataset["far"], dataset.get("half_depth"), dataset.get("half_side"))
+
+    @property
+    def cube(self) -> float | None:
+        """Half the side of a cube that holds the object at any angle to the world's axes; training aligned it."""
+        return None if self.half_side is None else math.sqrt(2) * self.half_side
 
     def photo_range(self, distance: float) -> tuple[float, float]:
         """The depths that a photo's frame is normalised by, for a camera at a distance from the object."""
