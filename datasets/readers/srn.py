@@ -16,7 +16,7 @@ import numpy as np
 from typing_extensions import override
 
 from datasets.file_names import folder_with, listed_images, paired, visible
-from datasets.image_files import read_size, reading
+from datasets.image_files import read_size
 from datasets.readers.camera_files import (
     check_pose,
     make_cameras,
@@ -95,8 +95,9 @@ def _read_intrinsics(path: Path, image_size: tuple[int, int], image: Path) -> tu
     The published file has "f cx cy _", the grid's centre, near, scale, "height width" and, in some, a 1 for
     world-to-camera poses. Others hold a 3x3 or 4x4 matrix, or "fx fy cx cy" in the first line.
     """
-    with reading("camera file", path):
-        rows = [[float(word) for word in line.split()] for line in read_list(path)]
+    lines = read_list(path)
+    try:
+        rows = [[float(word) for word in line.split()] for line in lines]
         if len(rows) in (3, 4) and all(len(row) == len(rows) for row in rows) and rows[2][:3] == [0, 0, 1]:
             matrix, size, flag = np.array(rows)[:3, :3], image_size, 0.0
         else:
@@ -104,7 +105,10 @@ def _read_intrinsics(path: Path, image_size: tuple[int, int], image: Path) -> tu
             height, width = rows[-1]
             matrix, size = _first_line(rows[0], width, height), (width, height)
         if flag not in (0, 1) or not (0 < matrix[0, 2] < size[0] and 0 < matrix[1, 2] < size[1]):
-            raise ValueError("not 'f cx cy _' in its first line, then four more with 'height width' in the last")
+            raise ValueError
+    except (ValueError, IndexError):
+        form = "'f cx cy 0' in its first line, with a principal point inside the 'height width' of its last"
+        raise UserError(f"'{path}' is not {form}, and no 3x3 or 4x4 matrix") from None
     return resized(numbers(matrix, f"content of '{path}'", (3, 3)), size, image_size, image), flag == 1
 
 
@@ -115,5 +119,5 @@ def _first_line(row: list[float], width: float, height: float) -> np.ndarray:
         readings.append(pinhole(*row))
     fitting = [one for one in readings if 0 < one[0, 2] < width and 0 < one[1, 2] < height]
     if len(fitting) != 1:
-        raise ValueError("not 'f cx cy 0' with a principal point inside 'height width', the last line")
+        raise ValueError
     return fitting[0]
