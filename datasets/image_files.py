@@ -1,28 +1,49 @@
 """Photos and masks from files, as 8-bit arrays, and text files."""
 
+import codecs
+import warnings
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import ExifTags, Image
 
+from datasets.file_names import found_image
+from datasets.messages import note
 from pixelnerf.errors import UserError
 from pixelnerf.images.files import reading
 
 # 16-bit and float images would lose their range in a silent conversion to 8 bits.
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
+# Pillow warns of more pixels than this, and refuses twice as many before it decodes any: 134 megapixels, 400 MB.
+Image.MAX_IMAGE_PIXELS = 2**26
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def read_text(kind: str, path: Path) -> str:
-    """The content of a text file of some kind."""
+    """The content of a text file of some kind, in UTF-8 or with UTF-16's byte order mark, with any ends of lines."""
     with reading(kind, path):
-        return path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """(width, height) of an image file, from its header."""
-    with reading("image", path), Image.open(path) as image:
+    """(width, height) of an image file, from its header; notes it if viewers show the image turned."""
+    with reading("image", path), Image.open(found_image(path)) as image:
+        if is_turned(image):
+            note(
+                "viewers turn it (EXIF orientation), but cameras are taken to belong to the pixels as they are stored; "
+                "if they are of the upright photos, write these upright (`mogrify -auto-orient`)",
+                path,
+            )
         return image.size
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Whether an image's EXIF data ask viewers to turn or mirror it."""
+    return image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "height width channel"]:
@@ -53,7 +74,7 @@ def check_size(path: Path, size: tuple[int, int], expected: tuple[int, int]) -> 
 
 
 def _load(path: Path) -> Image.Image:
-    with reading("image", path), Image.open(path) as image:
+    with reading("image", path), Image.open(found_image(path)) as image:
         image.load()
     if image.mode in DEEP_MODES:
         raise UserError(f"image '{path}' has more than 8 bits a channel (mode {image.mode}): convert it to 8 bits")

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from datasets.inspection.run import InspectionConfig, Row, inspect
 from pixelnerf.config import parse_config
@@ -25,15 +26,16 @@ def main(composed: dict[str, Any]) -> None:
         console.print(_table(report.rows[0][1], report.rows[1:]))
         for warning in report.warnings:
             console.print(f"WARNING {warning}", style="bold red", markup=False)
-        console.print(f"figure: {report.figure}", soft_wrap=True)
+        console.print(f"figure: {report.figure}", soft_wrap=True, markup=False)
         warned += bool(report.warnings)
     console.print(f"{warned} scenes with warnings" if warned else "no warnings")
 
 
 def _table(title: str, rows: list[Row]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
+    # Text, because names may hold what Rich takes for markup.
+    table = Table(title=Text(title), title_justify="left", show_header=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     return table
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from datasets.inspection.run import InspectionConfig, inspect
-from datasets.readers.colmap import read_colmap_model
+from datasets.readers.colmap_model import read_colmap_model
 from datasets.registry import build_dataset, parse_dataset
 from pixelnerf.app.pose import pose_photos
 from pixelnerf.app.structure_from_motion import jumps, pairs_of_all, pairs_of_neighbours

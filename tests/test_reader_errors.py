@@ -69,7 +69,7 @@ def test_bad_srn(tmp_path):
         (lambda content: content["frames"][1].update(transform_matrix=[[1, 0], [0, 1]]), "frame 1"),
         (lambda content: content["frames"][1].update(transform_matrix=(2 * np.eye(4)).tolist()), "rigid"),
         (lambda content: content.update(camera_angle_x=40.0), "radians"),
-        (lambda content: content["frames"][2].update(file_path="train/gone"), "gone.png"),
+        (lambda content: content["frames"][2].update(file_path="train/gone"), "train/gone"),
     ],
 )
 def test_bad_blender(tmp_path, change, part):

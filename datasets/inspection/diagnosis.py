@@ -151,6 +151,8 @@ def near_far(evidence: Evidence) -> list[str]:
 
 def overlap(scene: Scene) -> list[str]:
     """Views that hardly any other view overlaps."""
+    if scene.num_views < 2:
+        return []
     typical = float(view_overlaps(scene).median())
     warning = f"the best neighbour of a typical view sees {typical:.0%} of what lies between its near and far"
     return [f"views do not overlap: {warning}"] if typical < MIN_OVERLAP else []

@@ -104,6 +104,7 @@ def _scene_rows(evidence: Evidence) -> list[Row]:
         ("views overlap", f"{float(view_overlaps(scene).median()):.0%} with the best neighbour (median)"),
         ("input views", " ".join(map(str, scene.input_views() or ())) or "left to the protocol"),
     ]
+    rows += [("noticed", line) for line in scene.notes]
     if len(sparse := reprojection_errors(evidence.observations)):
         rows.append(("sparse points", _errors(sparse, len(sparse), "observations")))
     count = sum(match.pixels.shape[1] for match in evidence.matches)

@@ -98,6 +98,8 @@ def choose_pairs(cameras: Cameras, count: int) -> list[tuple[int, int]]:
     choose the same pairs as right ones.
     """
     rotations = cameras.poses[:, :3, :3].double()
+    if len(rotations) < 2:
+        return []
     cosines = (torch.einsum("aij,bij->ab", rotations, rotations) - 1) / 2
     angles = torch.rad2deg(torch.arccos(cosines.clamp(-1, 1)))
     partners = (angles - PAIR_ANGLE).abs().fill_diagonal_(torch.inf).argmin(dim=1).tolist()

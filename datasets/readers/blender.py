@@ -17,10 +17,13 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
+from datasets.file_names import folder_with, found_image, image_stem, is_data
 from datasets.image_files import read_size
-from datasets.readers.camera_files import angle_intrinsics, make_cameras, read_transforms
+from datasets.messages import note
+from datasets.readers.camera_files import make_cameras
 from datasets.readers.file_scene import PhotoFiles
 from datasets.readers.folder_dataset import BoundedConfig, FolderDataset
+from datasets.readers.frames import Frames
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
 
@@ -49,21 +52,27 @@ class RendersDataset(FolderDataset[BoundedConfigType]):
     """What readers of Blender's renders share."""
 
     def _renders(
-        self, name: str, path: Path, image_of: Callable[[str], Path], downscales: tuple[int, ...] = (1,)
+        self, name: str, frames: Frames, image_of: Callable[[int], Path], downscales: tuple[int, ...] = (1,)
     ) -> Scene:
         """The scene of a transforms file, once at each size."""
-        content, poses = read_transforms(path)
-        images = [image_of(frame["file_path"]) for frame in content["frames"]]
+        images = [image_of(view) for view in range(len(frames))]
         size = read_size(images[0])
+        lenses = [frames.lens(view, image, size, self._config.pixel_center) for view, image in enumerate(images)]
+        poses = np.stack([frames.pose(view) for view in range(len(frames))])
         cameras = make_cameras(
             np.tile(poses, (len(downscales), 1, 1)),
-            angle_intrinsics(content, size, path),
+            np.tile([lens.straight for lens in lenses], (len(downscales), 1, 1)),
             size,
-            path,
+            frames.path,
             self._config.pixel_center,
             np.repeat(downscales, len(images)),
         )
-        files = [PhotoFiles(image, downscale=downscale) for downscale in downscales for image in images]
+        masks = [frames.mask(view) for view in range(len(frames))]
+        files = [
+            PhotoFiles(image, mask, lens, downscale)
+            for downscale in downscales
+            for image, mask, lens in zip(images, masks, lenses, strict=True)
+        ]
         return self._scene(name, files, cameras, self._config.bounds)
 
 
@@ -73,9 +82,23 @@ class BlenderDataset(RendersDataset[BlenderConfig]):
     marker = "transforms_{split}.json"
 
     @override
+    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+        try:
+            return super()._folders(split, categories)
+        except UserError:
+            if split != "val":
+                raise
+            # Training validates; scenes of one's own seldom have more than one held-out file.
+            return super()._folders("test", categories)
+
+    @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
         path = folder / self.marker.format(split=split)
-        return self._renders(name, path, lambda file_path: _image_path(folder, file_path), self._config.downscales)
+        if split == "val" and not path.exists():
+            path = folder / self.marker.format(split="test")
+            note("serves for validation, too, since there is no 'transforms_val.json'", path)
+        frames = Frames.read(path)
+        return self._renders(name, frames, frames.image, self._config.downscales)
 
 
 class TwoObjectsDataset(RendersDataset[TwoObjectsConfig]):
@@ -85,15 +108,15 @@ class TwoObjectsDataset(RendersDataset[TwoObjectsConfig]):
     def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
         folder = self._root / split
         if not folder.is_dir():
-            raise UserError(f"no folder '{folder}': set dataset.root to the folder of train, val and test")
-        return sorted(str(path.parent.relative_to(self._root)) for path in folder.rglob("transforms.json"))
+            raise UserError(
+                f"no folder '{folder}', but the root holds train, val and test: {folder_with(self._root, split)}"
+            )
+        paths = [path.relative_to(self._root) for path in folder.rglob("transforms.json")]
+        return sorted(str(path.parent) for path in paths if all(map(is_data, path.parts)))
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
-        path = folder / "transforms.json"
-        return self._renders(name, path, lambda file_path: folder / f"{Path(file_path).stem}_obj.png")
-
-
-def _image_path(folder: Path, file_path: str) -> Path:
-    # Published files leave the suffix out; a dot inside a name is not one.
-    return folder / (file_path if file_path.lower().endswith((".png", ".jpg", ".jpeg")) else f"{file_path}.png")
+        frames = Frames.read(folder / "transforms.json")
+        return self._renders(
+            name, frames, lambda view: found_image(folder / f"{image_stem(frames.image(view).name)}_obj.png")
+        )

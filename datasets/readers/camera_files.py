@@ -2,7 +2,7 @@
 
 import io
 import json
-import math
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,12 @@ def make_cameras(
         pixel_center: where the file has the centre of its first pixel.
         downscale: whole numbers by which the photos are shrunk when they are read.
     """
+    if is_far_from_origin(poses):
+        x, y, z = poses[:, :3, 3].mean(axis=0)
+        raise UserError(
+            f"cameras in '{path}' lie around ({x:.6g}, {y:.6g}, {z:.6g}), too far from the origin for 32 bits: "
+            "subtract that from all positions"
+        )
     matrices = np.broadcast_to(intrinsics, (len(poses), *intrinsics.shape[-2:])).copy()
     for view, (pose, matrix) in enumerate(zip(poses, matrices, strict=True)):
         check_pose(pose, f"view {view} in '{path}'")
@@ -54,6 +60,16 @@ def make_cameras(
     )
 
 
+def is_far_from_origin(poses: Float[np.ndarray, "view 4 4"]) -> bool:
+    """Whether rounding camera centres to 32 bits would move them against each other by parts of a pixel.
+
+    Rounded are the seventh digits, so that a rig a hundred times as far away as it is wide keeps five.
+    """
+    centers = poses[:, :3, 3]
+    middle = centers.mean(axis=0)
+    return bool(np.linalg.norm(middle) > 100 * max(1.0, np.linalg.norm(centers - middle, axis=-1).max()))
+
+
 def pinhole(focal_x: float, focal_y: float, center_x: float, center_y: float) -> Float[np.ndarray, "3 3"]:
     """The intrinsics matrix of a camera without skew."""
     return np.array([[focal_x, 0, center_x], [0, focal_y, center_y], [0, 0, 1.0]])
@@ -63,22 +79,41 @@ def resized(
     intrinsics: Float[np.ndarray, "3 3"], size: tuple[float, float], image_size: tuple[int, int], image: Path
 ) -> Float[np.ndarray, "3 3"]:
     """Intrinsics given for a `size` (width, height), for a photo that is the same view at another size."""
+    if not min(size) > 0:
+        raise UserError(
+            f"the camera of image '{image}' has the size {size[0]:g}x{size[1]:g}: correct it or take it out"
+        )
     ratio = image_size[0] / size[0], image_size[1] / size[1]
     if abs(ratio[0] - ratio[1]) * max(size) > 2:
+        way_out = "cropped or rotated photos need cameras of their own"
+        if abs(image_size[1] / size[0] - image_size[0] / size[1]) * max(size) <= 2:
+            way_out = "if viewers turn it (EXIF orientation), write the photos upright (`mogrify -auto-orient`)"
         raise UserError(
             f"image '{image}' is {image_size[0]}x{image_size[1]}, of another shape than its camera's "
-            f"{size[0]:g}x{size[1]:g}: cropped or rotated photos need cameras of their own"
+            f"{size[0]:g}x{size[1]:g}: {way_out}"
         )
     return np.diag([*ratio, 1.0]) @ intrinsics
 
 
-def square_pose(matrix: np.ndarray, where: str) -> Float[np.ndarray, "4 4"]:
+def numbers(value: Any, what: str, *shapes: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+    """A number, vector or matrix from a file, in float64; a UserError if it is none of one of these shapes."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # ragged
+        array = np.array(None)
+    if array.dtype.kind not in "iuf" or array.shape not in shapes:
+        wanted = " or ".join("x".join(map(str, shape)) for shape in shapes)
+        given = f"{array.shape}" if array.dtype.kind in "iuf" and array.ndim else reprlib.repr(value)
+        raise UserError(f"{what} is {given}, not {f'{wanted} numbers' if wanted else 'a number'}")
+    if not np.isfinite(array).all():
+        raise UserError(f"{what} has a value that is not a finite number")
+    return array.astype(np.float64)
+
+
+def square_pose(matrix: Any, where: str) -> Float[np.ndarray, "4 4"]:
     """A pose of 3 or 4 rows as 4x4 in float64."""
-    if matrix.shape not in ((3, 4), (4, 4)):
-        raise UserError(f"pose of {where} is {matrix.shape}, not 4x4 or 3x4")
-    square = np.eye(4)
-    square[: len(matrix)] = matrix
-    return square
+    rows = numbers(matrix, f"pose of {where}", (4, 4), (3, 4))
+    return np.vstack([rows[:3], rows[3:] if len(rows) == 4 else [[0.0, 0, 0, 1]]])
 
 
 def check_pose(pose: np.ndarray, where: str) -> None:
@@ -112,10 +147,8 @@ def read_numbers(path: Path, count: int) -> Float[np.ndarray, "number"]:
     """The numbers in a text file, which are so many."""
     text = read_text("camera file", path)
     with reading("camera file", path):
-        numbers = np.array(text.split(), dtype=np.float64)
-    if len(numbers) != count:
-        raise UserError(f"camera file '{path}' has {len(numbers)} numbers, not {count}")
-    return numbers
+        found = np.array(text.split(), dtype=np.float64)
+    return numbers(found, f"content of camera file '{path}'", (count,))
 
 
 def read_content(path: Path) -> bytes:
@@ -130,35 +163,8 @@ def parse_archive(content: bytes, path: Path) -> dict[str, np.ndarray]:
         return {name: archive[name] for name in archive.files}
 
 
-def read_transforms(path: Path) -> tuple[dict[str, Any], Float[np.ndarray, "frame 4 4"]]:
-    """The content of a transforms file, and the poses of its frames, turned from Blender's axes into OpenCV's."""
-    content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get("frames"), list) or not content["frames"]:
-        raise UserError(f"'{path}' has no 'frames'")
-    poses = []
-    for number, frame in enumerate(content["frames"]):
-        where = f"frame {number} in '{path}'"
-        if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
-            raise UserError(f"{where} has no 'file_path'")
-        try:
-            matrix = np.array(frame["transform_matrix"], dtype=np.float64)
-        except (KeyError, ValueError, TypeError):
-            raise UserError(f"{where} has no 'transform_matrix' of 4x4 numbers") from None
-        poses.append(square_pose(matrix, where) @ OPENGL_TO_OPENCV)
-    return content, np.stack(poses)
-
-
 def read_json(path: Path) -> Any:
     """The content of a JSON file."""
     text = read_text("file", path)
     with reading("file", path):
         return json.loads(text)
-
-
-def angle_intrinsics(content: dict[str, Any], size: tuple[int, int], path: Path) -> Float[np.ndarray, "3 3"]:
-    """The intrinsics of photos of a size (width, height), from the horizontal field of view in radians."""
-    angle = content.get("camera_angle_x")
-    if not isinstance(angle, int | float) or not 0 < angle < math.pi:
-        raise UserError(f"'camera_angle_x' in '{path}' is {angle!r}, not an angle in radians between 0 and pi")
-    focal = 0.5 * size[0] / math.tan(0.5 * angle)
-    return pinhole(focal, focal, size[0] / 2, size[1] / 2)

@@ -1,22 +1,25 @@
 """What captures of single places share: options, views left or held out, one world, photos without distortion."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 from pydantic import Field, field_validator
 
-from datasets.readers.camera_files import make_cameras
+from datasets.messages import named_view, note
+from datasets.readers.camera_files import check_intrinsics, is_far_from_origin, make_cameras
 from datasets.readers.file_scene import FileScene, PhotoFiles
 from datasets.readers.folder_dataset import FolderConfig, FolderDataset
 from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import SparsePoints, Split
 from pixelnerf.types import Cameras
+
+BOUNDS_BY_HAND = "set dataset.near, dataset.far and dataset.scale_world=false"
 
 
 class CaptureConfig(FolderConfig):
@@ -91,11 +94,77 @@ def scaled_world(frame: Float[np.ndarray, "4 4"], nearest: float) -> CaptureWorl
     return CaptureWorld(frame, 1 / (0.75 * nearest))
 
 
+def kept_world(poses: Float[np.ndarray, "view 4 4"], path: Path) -> CaptureWorld:
+    """The capture's own world, moved to its cameras if 32 bits could not hold them where they are."""
+    if not is_far_from_origin(poses):
+        return OWN_WORLD
+    x, y, z = poses[:, :3, 3].mean(axis=0)
+    note(f"cameras far from the origin: the world's origin is moved to ({x:.10g}, {y:.10g}, {z:.10g})", path)
+    return CaptureWorld(centered(poses), 1.0)
+
+
+def centered(poses: Float[np.ndarray, "view 4 4"]) -> Float[np.ndarray, "4 4"]:
+    """The frame at the middle of some cameras, with the world's axes."""
+    frame = np.eye(4)
+    frame[:3, 3] = poses[:, :3, 3].mean(axis=0)
+    return frame
+
+
+class Views(Protocol):
+    """A capture's views, each read when it is asked for; a UserError that says what is wrong with it.
+
+    Poses are camera-to-world in the capture's own world and OpenCV axes; `points` are sparse ones that a view may show.
+    """
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def pose(self, view: int) -> Float[np.ndarray, "4 4"]:
+        """A view's pose, checked."""
+        ...
+
+    def lens(self, view: int) -> Lens:
+        """A view's photo and camera."""
+        ...
+
+    def mask(self, view: int) -> Path | None:
+        """A view's object mask, if the capture has masks."""
+        ...
+
+    def points(self, view: int) -> Float[np.ndarray, "point 3"]:
+        """Sparse points."""
+        ...
+
+
+def depth_bounds(
+    views: Iterable[tuple[Float[np.ndarray, "4 4"], Lens, Float[np.ndarray, "point 3"]]], path: Path
+) -> tuple[float, float]:
+    """The nearest and farthest depth of points in front of views and inside their photos, but for 0.5 % of each's."""
+    near, far = np.inf, 0.0
+    for pose, lens, points in views:
+        local = (points - pose[:3, 3]) @ pose[:3, :3]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pixels = local[:, :2] / local[:, 2:] * np.diag(lens.straight)[:2] + lens.straight[:2, 2]
+        depths = local[(local[:, 2] > 0) & (pixels >= 0).all(axis=-1) & (pixels <= lens.size).all(axis=-1), 2]
+        if len(depths):
+            low, high = np.percentile(depths, [0.5, 99.5])
+            near, far = min(near, low), max(far, high)
+    if not near < far:
+        raise UserError(f"no photo of '{path}' shows sparse points to take near and far from: {BOUNDS_BY_HAND}")
+    return float(near), float(far)
+
+
 class CaptureDataset(FolderDataset[CaptureConfigType]):
     """What readers of captures share."""
 
-    def _chosen_views(self, count: int, split: Split, path: Path) -> tuple[list[int], list[int]]:
-        """The photos that are used, by their numbers in the capture's order, and those of them in a split."""
+    def _chosen_views(
+        self, count: int, split: Split, path: Path, listed: Collection[int] | None = None
+    ) -> tuple[list[int], list[int]]:
+        """The photos that are used, by their numbers in the capture's order, and those of them in a split.
+
+        The split is every n-th photo or the others, or what the capture itself has `listed` for it.
+        """
         left_out: set[int] = set()
         for item in self._config.leave_out:
             first, last = _ends(item)
@@ -106,48 +175,56 @@ class CaptureDataset(FolderDataset[CaptureConfigType]):
         if not used:
             raise UserError(f"dataset.leave_out leaves no photo of '{path}'")
         every = self._config.test_every
-        if every == 0:
-            return used, used
-        return used, [view for position, view in enumerate(used) if (position % every == 0) == (split != "train")]
+        if listed is not None:
+            chosen = [view for view in used if view in listed]
+        elif every == 0:
+            chosen = used
+        else:
+            chosen = [view for position, view in enumerate(used) if (position % every == 0) == (split != "train")]
+        if not chosen:
+            raise UserError(f"no photo of '{path}' is left for the split '{split}': see dataset.test_every")
+        return used, chosen
 
     def _straight_scene(
         self,
         name: str,
         path: Path,
-        lenses: Sequence[Lens],
-        poses: Float[np.ndarray, "view 4 4"],
-        used_poses: Float[np.ndarray, "used 4 4"],
-        find_bounds: Callable[[], tuple[float, float]],
-        find_points: Callable[[Cameras, CaptureWorld], SparsePoints | None] = lambda cameras, world: None,
+        split: Split,
+        capture: Views,
+        listed: Collection[int] | None = None,
+        find_points: Callable[[list[int], Cameras, CaptureWorld], SparsePoints | None] = lambda *_: None,
     ) -> FileScene:
-        """A scene of some of a capture's views.
+        """The scene of a split's views, in a world that all photos that are used in any split decide on.
 
-        `poses`, and those of all photos that are used in any split, which decide on the world, are in the capture's own
-        world and OpenCV axes; `path` is where they come from. `find_bounds` reads the nearest and farthest depth of
-        what the used photos show, if it is needed, and `find_points` the sparse points in the scene's world, as its
+        `path` is where the views come from, and `find_points` reads the sparse points in the scene's world, as its
         cameras see them.
         """
-        config, world = self._config, OWN_WORLD
+        config = self._config
+        used, views = self._chosen_views(len(capture), split, path, listed)
+        poses, lenses = {}, {}
+        for view in used:
+            with named_view(view):
+                poses[view], lenses[view] = capture.pose(view), capture.lens(view)
+                check_intrinsics(lenses[view].straight, f"view {view} in '{path}'")
+        used_poses = np.stack([poses[view] for view in used])
         near, far = 0.0, 0.0
         if config.scale_world or config.near is None or config.far is None:
-            near, far = find_bounds()
-        if config.scale_world:
-            center = np.eye(4)
-            center[:3, 3] = used_poses[:, :3, 3].mean(axis=0)
-            world = scaled_world(center, near)
+            near, far = depth_bounds(((poses[view], lenses[view], capture.points(view)) for view in used), path)
+        world = scaled_world(centered(used_poses), near) if config.scale_world else kept_world(used_poses, path)
         cameras = make_cameras(
-            world.poses(poses),
-            np.stack([lens.straight for lens in lenses]),
-            np.array([lens.size for lens in lenses]),
+            world.poses(np.stack([poses[view] for view in views])),
+            np.stack([lenses[view].straight for view in views]),
+            np.array([lenses[view].size for view in views]),
             path,
             config.pixel_center,
             config.downscale,
         )
-        return self._scene(
-            name,
-            [PhotoFiles(lens.photo, downscale=config.downscale, lens=lens) for lens in lenses],
-            cameras,
-            # Points are few at the borders of what is seen.
-            (config.near or 0.9 * world.scale * near, config.far or 1.1 * world.scale * far),
-            find_points=lambda: find_points(cameras, world),
-        )
+        files = []
+        for view in views:
+            with named_view(view):
+                files.append(
+                    PhotoFiles(lenses[view].photo, capture.mask(view), lenses[view], config.downscale, number=view)
+                )
+        # Points are few at the borders of what is seen.
+        bounds = config.near or 0.9 * world.scale * near, config.far or 1.1 * world.scale * far
+        return self._scene(name, files, cameras, bounds, find_points=lambda: find_points(views, cameras, world))

@@ -1,4 +1,4 @@
-"""Captures with a COLMAP model, read by pycolmap.
+"""Captures with a COLMAP model; its cameras are pycolmap's.
 
 <root>/<model>     cameras, images and points3D as .bin or .txt, for instance sparse/0
       /<images>/   the photos, at the model's size or shrunk; file types may differ from the model's
@@ -10,21 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from typing_extensions import override
 
+from datasets.file_names import found_image, named, visible
 from datasets.image_files import read_size
-from datasets.readers.camera_files import pinhole, resized
+from datasets.messages import note
+from datasets.readers.camera_files import check_intrinsics, check_pose, pinhole, resized
 from datasets.readers.captures import CaptureConfig, CaptureDataset, CaptureWorld
+from datasets.readers.colmap_model import ColmapModel, count_images, has_model, read_colmap_model
 from datasets.readers.folder_dataset import scene_folders
 from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
-from pixelnerf.images.files import reading
 from pixelnerf.scenes.scene import Scene, SparsePoints, Split
 from pixelnerf.types import Cameras
 
@@ -45,126 +45,85 @@ class ColmapConfig(CaptureConfig):
     images: str
 
 
-@dataclass(frozen=True)
-class ColmapPhoto:
-    """A registered image: its pose is camera-to-world in OpenCV axes, and it saw the points `indices` at `pixels`."""
-
-    name: str
-    camera: "pycolmap.Camera"
-    pose: Float[np.ndarray, "4 4"]
-    pixels: Float[np.ndarray, "seen 2"]
-    indices: Int[np.ndarray, "seen"]
-
-
-@dataclass(frozen=True)
-class ColmapModel:
-    """Registered images by name, and triangulated points; pixel centres are at + 0.5, as COLMAP has them."""
-
-    photos: tuple[ColmapPhoto, ...]
-    points: Float[np.ndarray, "point 3"]
-
-    def bounds(self, views: Sequence[int]) -> tuple[float, float]:
-        """The nearest and farthest depth of the points that some views see, but for half a percent of each view's."""
-        near, far = np.inf, 0.0
-        for photo in (self.photos[view] for view in views):
-            depths = (self.points[photo.indices] - photo.pose[:3, 3]) @ photo.pose[:3, 2]
-            depths = depths[depths > 0]
-            if len(depths):
-                low, high = np.percentile(depths, [0.5, 99.5])
-                near, far = min(near, low), max(far, high)
-        if not near < far:
-            way_out = "set dataset.near, dataset.far and dataset.scale_world=false"
-            raise UserError(f"the COLMAP model has no points to take near and far from: {way_out}")
-        return float(near), float(far)
-
-    def sparse_points(
-        self, views: Sequence[int], pixels: Sequence[Float[np.ndarray, "seen 2"]], world: CaptureWorld
-    ) -> SparsePoints:
-        """The points in a scene's world, and where some views see them, in pixels of the scene's cameras."""
-        return SparsePoints(
-            torch.from_numpy(world.points(self.points).astype(np.float32)),
-            tuple(torch.from_numpy(seen.astype(np.float32)) for seen in pixels),
-            tuple(torch.from_numpy(self.photos[view].indices) for view in views),
-        )
-
-
 class ColmapDataset(CaptureDataset[ColmapConfig]):
     """Reader of COLMAP captures."""
 
     @override
     def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
-        return scene_folders(self._root, self._config.model)
+        # Some programs write the model into the folder of models itself.
+        model, flat = Path(self._config.model), Path(self._config.model).parent
+        names = [
+            name
+            for name in (".", *(folder.name for folder in visible(self._root)))
+            if (self._root / name / model).exists() or has_model(self._root / name / flat)
+        ]
+        return names[:1] if names[:1] == ["."] else names or scene_folders(self._root, self._config.model)
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
         path = folder / self._config.model
+        if not has_model(path) and has_model(path.parent):
+            path = path.parent
         model = read_colmap_model(path)
-        used, views = self._chosen_views(len(model.photos), split, path)
-        poses = np.stack([photo.pose for photo in model.photos])
-        photos = [model.photos[view] for view in views]
+        _note_larger_models(folder, path, len(model.photos))
 
-        def find_points(cameras: Cameras, world: CaptureWorld) -> SparsePoints:
+        def find_points(views: list[int], cameras: Cameras, world: CaptureWorld) -> SparsePoints:
+            photos = [model.photos[view] for view in views]
             matrices = zip(photos, cameras.intrinsics.double().numpy(), strict=True)
             pixels = [
                 np.asarray(photo.camera.cam_from_img(photo.pixels))[:, :2] * np.diag(matrix)[:2] + matrix[:2, 2]
                 for photo, matrix in matrices
             ]
-            return model.sparse_points(views, pixels, world)
+            return model.sparse_points(photos, pixels, world)
 
-        lenses = [self._lens(photo, folder / self._config.images) for photo in photos]
-        return self._straight_scene(
-            name, path, lenses, poses[views], poses[used], lambda: model.bounds(used), find_points
-        )
+        capture = _Capture(model, path, folder / self._config.images, self._config.pixel_center)
+        return self._straight_scene(name, path, split, capture, find_points=find_points)
 
-    def _lens(self, photo: ColmapPhoto, folder: Path) -> Lens:
-        image, camera = _find_image(folder, photo.name), photo.camera
+
+def _note_larger_models(folder: Path, path: Path, count: int) -> None:
+    """Notes a model beside the one that is read if it has more images: structure from motion may leave fragments."""
+    for other in visible(path.parent):
+        if other != path and has_model(other) and (larger := count_images(other)) > count:
+            key = f"dataset.model={other.relative_to(folder).as_posix()}"
+            note(f"a fragment of {count} images; {key} has {larger}", path)
+
+
+@dataclass(frozen=True)
+class _Capture:
+    """What `CaptureDataset` asks of a capture's views."""
+
+    model: ColmapModel
+    path: Path
+    folder: Path
+    pixel_center: float
+
+    def __len__(self) -> int:
+        return len(self.model.photos)
+
+    def pose(self, view: int) -> Float[np.ndarray, "4 4"]:
+        photo = self.model.photos[view]
+        check_pose(photo.pose, f"image '{photo.name}' (view {view}) in '{self.path}'")
+        return photo.pose
+
+    def lens(self, view: int) -> Lens:
+        photo = self.model.photos[view]
+        image, camera = found_image(named(self.folder, photo.name)), photo.camera
+        if not image.is_file():
+            raise UserError(
+                f"missing image '{image}', which the COLMAP model names: set dataset.images to the photos' folder"
+            )
         size = read_size(image)
+        where = f"image '{photo.name}' (view {view}) in '{self.path}'"
+        check_intrinsics(_intrinsics(camera), where)
         intrinsics = resized(_intrinsics(camera), (camera.width, camera.height), size, image)
         distortion = None if _keeps_lines(camera) else partial(_distorted, camera)
-        return Lens(image, distortion, intrinsics, size, self._config.pixel_center)
+        return Lens(image, distortion, intrinsics, size, self.pixel_center)
 
+    def mask(self, view: int) -> Path | None:
+        return None
 
-def _find_image(folder: Path, name: str) -> Path:
-    """The photo of that name, or of the same name and another type, as shrunk folders often have."""
-    exact = folder / name
-    for path in (exact, *map(exact.with_suffix, (".png", ".jpg", ".jpeg", ".JPG", ".PNG"))):
-        if path.is_file():
-            return path
-    raise UserError(f"missing image '{exact}', which the COLMAP model names: set dataset.images to the photos' folder")
-
-
-def read_colmap_model(folder: Path) -> ColmapModel:
-    """Reads a model (`cameras`, `images` and `points3D`, as .bin or .txt); it has an image at least."""
-    if not any((folder / f"cameras.{suffix}").is_file() for suffix in ("bin", "txt")):
-        raise UserError(f"no COLMAP model in '{folder}': it needs cameras, images and points3D as .bin or .txt")
-    library = _pycolmap()
-    with reading("COLMAP model", folder):
-        model = library.Reconstruction(str(folder))
-    images = sorted((image for image in model.images.values() if image.has_pose), key=lambda image: image.name)
-    if not images:
-        raise UserError(f"the COLMAP model in '{folder}' has no registered images")
-    order = {identifier: index for index, identifier in enumerate(model.points3D)}
-    photos = []
-    for image in images:
-        seen = [point for point in image.points2D if point.has_point3D()]
-        pixels = np.array([point.xy for point in seen]).reshape(-1, 2)
-        indices = np.array([order[point.point3D_id] for point in seen], dtype=np.int64)
-        pose = np.vstack([image.cam_from_world().inverse().matrix(), [0.0, 0, 0, 1]])
-        photos.append(ColmapPhoto(image.name, model.cameras[image.camera_id], pose, pixels, indices))
-    return ColmapModel(tuple(photos), np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3))
-
-
-def _pycolmap() -> ModuleType:
-    """The library, imported when a model is read: no other reader needs it, and a broken build must not stop them."""
-    try:
-        import pycolmap
-    except ImportError as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"COLMAP models need pycolmap ({reason}): pip install -U pycolmap") from None
-    # A method since 3.12; before, the pose itself.
-    if not callable(pycolmap.Image.cam_from_world):
-        raise UserError("COLMAP models need pycolmap 3.12 or newer: pip install -U pycolmap")
-    return pycolmap
+    def points(self, view: int) -> Float[np.ndarray, "point 3"]:
+        return self.model.points[self.model.photos[view].indices]
 
 
 def _intrinsics(camera: "pycolmap.Camera") -> Float[np.ndarray, "3 3"]:

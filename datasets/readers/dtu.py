@@ -19,10 +19,11 @@ from pydantic import Field
 from scipy.linalg import rq
 from typing_extensions import override
 
+from datasets.file_names import listed_images, number_of, numbered, paired
 from datasets.image_files import read_size
-from datasets.readers.camera_files import make_cameras, parse_archive, read_content
+from datasets.readers.camera_files import make_cameras, numbers, parse_archive, read_content
 from datasets.readers.file_scene import PhotoFiles
-from datasets.readers.folder_dataset import BoundedConfig, FolderDataset, listed_images, scene_folders
+from datasets.readers.folder_dataset import BoundedConfig, FolderDataset, scene_folders
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, Split
 
@@ -65,16 +66,15 @@ class DtuDataset(FolderDataset[DtuConfig]):
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
         path, downscale = folder / self._config.camera_file, self._config.downscale
-        images = listed_images(folder / "image")[: self._config.max_views]
-        for view, image in enumerate(images):
-            # A camera belongs to a photo by its number alone, so a missing photo would move all that follow.
-            if image.stem.isdecimal() and int(image.stem) != view:
-                raise UserError(f"'{image}' is photo {view} of its folder: photos are numbered from 0 without gaps")
+        images = sorted(listed_images(folder / "image"), key=lambda image: numbered(image.stem))
         masks: Sequence[Path | None] = [None] * len(images)
         if self._config.use_masks and (folder / "mask").is_dir():
-            masks = listed_images(folder / "mask")[: len(images)]
-            if len(masks) < len(images):
-                raise UserError(f"'{folder}' has {len(images)} images but {len(masks)} masks")
+            masks = paired(images, listed_images(folder / "mask"), "masks")
+        images, masks = images[: self._config.max_views], masks[: self._config.max_views]
+        for view, image in enumerate(images):
+            # A camera belongs to a photo by its number alone, so a missing photo would move all that follow.
+            if number_of(image) != view:
+                raise UserError(f"'{image}' is photo {view} of its folder: photos are numbered from 0 without gaps")
         poses, intrinsics = _read_cameras(path, len(images))
         if self._config.average_intrinsics:
             intrinsics = intrinsics.mean(axis=0)
@@ -95,8 +95,11 @@ def _read_cameras(path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
         if projection is None:
             raise UserError(f"camera file '{path}' has no 'world_mat_{view}', but there are {count} images")
         pose, matrix = decompose_projection(projection, f"view {view} in '{path}'")
-        normalization = arrays.get(f"scale_mat_{view}")
-        if normalization is not None:
+        if f"scale_mat_{view}" in arrays:
+            what = f"'scale_mat_{view}' in '{path}'"
+            normalization = numbers(arrays[f"scale_mat_{view}"], what, (4, 4), (3, 4))
+            if not np.allclose(normalization[:3, :3], normalization[0, 0] * np.eye(3)) or normalization[0, 0] <= 0:
+                raise UserError(f"{what} is not one positive scale and a shift")
             pose[:3, 3] = (pose[:3, 3] - normalization[:3, 3]) / normalization[0, 0]
         poses.append(pose)
         intrinsics.append(matrix)
@@ -105,9 +108,7 @@ def _read_cameras(path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def decompose_projection(projection: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:
     """Camera-to-world pose (4x4) and intrinsics (3x3) of a projection K [R | t] of any scale."""
-    if projection.shape not in ((3, 4), (4, 4)) or not np.isfinite(projection).all():
-        raise UserError(f"projection of {where} is not a finite matrix of 3x4 or 4x4")
-    matrix = projection[:3].astype(np.float64)
+    matrix = numbers(projection, f"projection of {where}", (3, 4), (4, 4))[:3]
     determinant = np.linalg.det(matrix[:, :3])
     if abs(determinant) <= 1e-12 * np.linalg.norm(matrix[:, :3]) ** 3:
         raise UserError(f"projection of {where} is singular")

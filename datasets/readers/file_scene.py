@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from datasets.image_cache import ImageCache
 from datasets.image_files import check_size, read_image, read_mask
+from datasets.messages import named_view
 from datasets.readers.lens import Lens
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene, SparsePoints
@@ -24,12 +25,16 @@ Color = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class PhotoFiles:
-    """Where a view's photo is, where its mask is, what straightens both, and by how much they are shrunk then."""
+    """Where a view's photo is, where its mask is, what straightens both, and by how much they are shrunk then.
+
+    `number` is the view's in `dataset.leave_out`, where there is that option.
+    """
 
     image: Path
     mask: Path | None = None
     lens: Lens | None = None
     downscale: int = 1
+    number: int | None = None
 
 
 class FileScene(Scene):
@@ -58,12 +63,14 @@ class FileScene(Scene):
         depth_ranges: Float[Tensor, "view 2"] | None = None,
         find_points: Callable[[], SparsePoints | None] = lambda: None,
     ) -> None:
-        if len(files) < 2:
-            raise UserError(f"scene '{name}' has {len(files)} views: it takes two, one to give and one to ask for")
         self.name = name
         self.category = category
         # NumPy scalars among them would make double precision of every tensor that they meet.
         self.near, self.far = float(bounds[0]), float(bounds[1])
+        if not 0 <= self.near < self.far < float("inf"):
+            raise UserError(
+                f"scene '{name}' is from near = {self.near:.4g} to far = {self.far:.4g}: set both, near first"
+            )
         self.background = background
         self.num_views = len(files)
         self.ndc = ndc
@@ -154,7 +161,8 @@ class FileScene(Scene):
         """A view's composited RGB, and its coverage as a fourth channel where there is one."""
         if not 0 <= view < self.num_views:
             raise UserError(f"scene '{self.name}' has no view {view}: its {self.num_views} views are numbered from 0")
-        return self._cache.get(self._keys[view], lambda: self._decode(view))
+        with named_view(self._files[view].number):
+            return self._cache.get(self._keys[view], lambda: self._decode(view))
 
     def _decode(self, view: int) -> UInt8[np.ndarray, "height width channel"]:
         files = self._files[view]

@@ -10,8 +10,10 @@ from typing import Generic, TypeVar
 from pydantic import Field, ValidationInfo, field_validator
 from typing_extensions import override
 
+from datasets.file_names import folder_with, visible
 from datasets.image_cache import ImageCache
 from datasets.image_files import read_text
+from datasets.messages import collected_notes
 from datasets.readers.file_scene import Color, FileScene
 from pixelnerf.config import Config, nearest
 from pixelnerf.errors import UserError
@@ -80,6 +82,7 @@ class FolderDataset(SceneDataset, Generic[ConfigType]):
         self._config = config
         self._root = config.root
         self._scene = partial(FileScene, background=config.background, images=ImageCache(config.cache_gib))
+        self._said: set[str] = set()
 
     @override
     def scenes(self, split: Split, categories: Sequence[str] | None = None) -> Sequence[Scene]:
@@ -98,6 +101,8 @@ class FolderDataset(SceneDataset, Generic[ConfigType]):
 
         Two listings are compared, so 40,000 objects cost one system call a folder and not one each.
         """
+        if not path.is_file():
+            raise UserError(f"missing list file '{path}': {folder_with(self._root, path.name)}")
         names, found = read_list(path), {entry.name for entry in path.parent.iterdir()}
         absent = [name for name in names if name not in found]
         if absent:
@@ -111,7 +116,17 @@ class FolderDataset(SceneDataset, Generic[ConfigType]):
     def _open_folder(self, folder: str, split: Split) -> Scene:
         # A scene that lies in the root itself has the root's name.
         name = self._root.resolve().name if folder == "." else folder
-        return self._open(name, self._root / folder, split)
+        with collected_notes() as notes:
+            scene = self._open(name, self._root / folder, split)
+        if split == "train" and scene.num_views < 2:
+            raise UserError(f"scene '{name}' has 1 view: training takes two, one to give and one to ask for")
+        scene.notes = tuple(notes)
+        for line in notes:
+            # Once, however many splits open the scene.
+            if line not in self._said:
+                logger.warning("%s", line)
+                self._said.add(line)
+        return scene
 
     @abstractmethod
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
@@ -122,22 +137,12 @@ def scene_folders(root: Path, marker: str) -> list[str]:
     """The folders that hold a file or folder `marker`, relative to the root: the root itself, or some in it."""
     if (root / marker).exists():
         return ["."]
-    names = sorted(folder.name for folder in root.iterdir() if (folder / marker).exists())
+    names = [folder.name for folder in visible(root) if (folder / marker).exists()]
     if not names:
-        raise UserError(f"neither '{root}' nor a folder in it holds '{marker}': set dataset.root=PATH")
+        raise UserError(f"neither '{root}' nor a folder in it holds '{marker}': {folder_with(root, marker)}")
     return names
 
 
 def read_list(path: Path) -> list[str]:
     """The non-empty lines of a list file."""
     return [line.strip() for line in read_text("list file", path).splitlines() if line.strip()]
-
-
-def listed_images(folder: Path) -> Sequence[Path]:
-    """The photos in a folder, by name; there is at least one."""
-    if not folder.is_dir():
-        raise UserError(f"no image folder '{folder}'")
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
-    if not images:
-        raise UserError(f"no PNG or JPEG images in '{folder}'")
-    return images

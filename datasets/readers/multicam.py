@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from typing_extensions import override
 
-from datasets.readers.camera_files import OPENGL_TO_OPENCV, make_cameras, read_json, square_pose
+from datasets.file_names import found_image, named
+from datasets.readers.camera_files import OPENGL_TO_OPENCV, make_cameras, numbers, read_json, square_pose
 from datasets.readers.file_scene import PhotoFiles
 from datasets.readers.folder_dataset import FolderConfig, FolderDataset
 from pixelnerf.errors import UserError
@@ -37,19 +38,27 @@ class MulticamDataset(FolderDataset[MulticamConfig]):
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
         path = folder / self.marker
         columns = _columns(read_json(path), split, path)
-        poses = [
-            square_pose(np.array(matrix, np.float64), f"image {number} in '{path}'") @ OPENGL_TO_OPENCV
-            for number, matrix in enumerate(columns["cam2world"])
-        ]
+        rows = []
+        for number in range(len(columns["file_path"])):
+            row = {key: columns[key][number] for key in NEEDED}
+            where = f"image {number} of '{split}' in '{path}'"
+            if not isinstance(row["file_path"], str):
+                raise UserError(f"'file_path' of {where} is {row['file_path']!r}, not a name")
+            for key in ("width", "height", "near", "far"):
+                row[key] = float(numbers(row[key], f"'{key}' of {where}", ()))
+            row["pix2cam"] = _intrinsics(numbers(row["pix2cam"], f"'pix2cam' of {where}", (3, 3)), where)
+            row["cam2world"] = square_pose(row["cam2world"], where) @ OPENGL_TO_OPENCV
+            rows.append(row)
         cameras = make_cameras(
-            np.stack(poses),
-            np.stack([_intrinsics(matrix, path) for matrix in columns["pix2cam"]]),
-            np.stack([columns["width"], columns["height"]], axis=1),
+            np.stack([row["cam2world"] for row in rows]),
+            np.stack([row["pix2cam"] for row in rows]),
+            np.array([(int(row["width"]), int(row["height"])) for row in rows]),
             path,
             self._config.pixel_center,
         )
-        files = [PhotoFiles(folder / file_path) for file_path in columns["file_path"]]
-        return self._scene(name, files, cameras, (min(columns["near"]), max(columns["far"])))
+        files = [PhotoFiles(found_image(named(folder, row["file_path"]))) for row in rows]
+        bounds = min(row["near"] for row in rows), max(row["far"] for row in rows)
+        return self._scene(name, files, cameras, bounds)
 
 
 def _columns(content: Any, split: Split, path: Path) -> dict[str, list[Any]]:
@@ -62,8 +71,8 @@ def _columns(content: Any, split: Split, path: Path) -> dict[str, list[Any]]:
     return columns
 
 
-def _intrinsics(pix2cam: Any, path: Path) -> np.ndarray:
+def _intrinsics(pix2cam: np.ndarray, where: str) -> np.ndarray:
     try:
-        return np.linalg.inv(OPENGL_TO_OPENCV[:3, :3] @ np.array(pix2cam, np.float64)[:3, :3])
+        return np.linalg.inv(OPENGL_TO_OPENCV[:3, :3] @ pix2cam)
     except np.linalg.LinAlgError:
-        raise UserError(f"'pix2cam' in '{path}' is singular") from None
+        raise UserError(f"'pix2cam' of {where} is singular") from None

@@ -24,7 +24,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from datasets.image_files import read_size
-from datasets.readers.camera_files import check_pose, make_cameras, parse_archive, read_content, square_pose
+from datasets.readers.camera_files import check_pose, make_cameras, numbers, parse_archive, read_content, square_pose
 from datasets.readers.file_scene import PhotoFiles
 from datasets.readers.folder_dataset import BoundedConfig, FolderDataset, read_list
 from pixelnerf.config import nearest
@@ -165,10 +165,11 @@ def _parse_matrices(content: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]
     while f"world_mat_{len(poses)}" in arrays or f"world_mat_inv_{len(poses)}" in arrays:
         view = len(poses)
         camera_matrix = arrays.get(f"camera_mat_{view}")
-        if camera_matrix is None or camera_matrix.ndim != 2 or min(camera_matrix.shape) < 3:
+        if camera_matrix is None:
             raise UserError(f"camera file '{path}' has no 3x3 or 4x4 matrix 'camera_mat_{view}'")
         poses.append(_pose(arrays, view, path))
-        camera_matrices.append(camera_matrix[:3, :3].astype(np.float64))
+        what = f"'camera_mat_{view}' of view {view} in '{path}'"
+        camera_matrices.append(numbers(camera_matrix, what, (4, 4), (3, 3), (3, 4))[:3, :3])
     if not poses:
         raise UserError(f"camera file '{path}' has no 'world_mat_0'")
     return np.stack(poses), np.stack(camera_matrices)

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
+
 from pixelnerf.errors import UserError
+
+LONGEST_REASON = 200
 
 
 @contextmanager
@@ -19,6 +23,9 @@ def reading(kind: str, path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise UserError(f"missing {kind} '{path}'") from None
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        raise UserError(f"{kind} '{path}' has more than {most} megapixels: shrink it, its cameras stay") from None
     except Exception as error:  # libraries raise many kinds for damaged files
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = str(error).partition("\n")[0][:LONGEST_REASON] or type(error).__name__
         raise UserError(f"cannot read {kind} '{path}': {reason}; if it is damaged, copy it again") from None
