@@ -47,7 +47,7 @@ class Panel:
                 "zoom out", 1, LARGEST_ZOOM, 1, ZOOM, hint="So many times as small, then enlarged to show the pixels."
             )
         with gui.add_folder("Photos"):
-            self._cameras = gui.add_checkbox("cameras in the picture", True)
+            self._cameras = gui.add_checkbox("show cameras", True)
             self._thumbnails = gui.add_html("")
             self._photos = [gui.add_checkbox(f"photo {index}", True) for index in range(len(viewed.photos))]
         with gui.add_folder("Save"):
