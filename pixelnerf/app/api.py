@@ -51,12 +51,10 @@ class Picture:
     opacity: Float[Tensor, "height width"]
     depth: Float[Tensor, "height width"]
     camera: Cameras
-    _find_confidence: Callable[[], Float[Tensor, "height width"]] = field(repr=False, compare=False)
+    _find_confidence: Callable[[], Tensor] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def of(
-        cls, image: ImageOutput, camera: Cameras, find_confidence: Callable[[], Float[Tensor, "height width"]]
-    ) -> "Picture":
+    def of(cls, image: ImageOutput, camera: Cameras, find_confidence: Callable[[], Tensor]) -> "Picture":
         """From a render of the camera."""
         depth = torch.where(image.opacity >= 0.5, image.median_distance, torch.nan)
         return cls(image.color, image.opacity, depth, camera, find_confidence)
@@ -65,8 +63,13 @@ class Picture:
     def confidence(self) -> Float[Tensor, "height width"]:
         """How probable it is that a pixel's colour is right, in [0, 1]; see `pixelnerf.app.confidence`.
 
-        Rendered at the first use, from the baked volume.
+        Rendered from the baked volume at the first use.
+
+        Raises:
+            ValueError: the picture is not one of `Scene.render`.
         """
+        if self._find_confidence is None:
+            raise ValueError("only pictures of Scene.render have a confidence")
         return self._find_confidence()
 
     def save(self, path: str | Path) -> None:
@@ -240,7 +243,7 @@ class Scene:
         """From where a further photo would help most: the direction in which the object is least certain."""
         first = self.photos[0].camera
         reach = self._model.world.view_range(DISTANCE)
-        return find_next_photo(self._baked, self._evidence, first, reach)
+        return find_next_photo(self._baked, self.evidence, first, reach)
 
     @cached_property
     def _baked(self) -> BakedVolume:
@@ -252,14 +255,15 @@ class Scene:
         return volume
 
     @cached_property
-    def _evidence(self) -> Evidence:
+    def evidence(self) -> Evidence:
+        """What the photos say about each cell of `volume`."""
         cameras = Cameras.stack([photo.camera for photo in self.photos])
         images = torch.stack([photo.image for photo in self.photos])
         return gather_evidence(self._baked, cameras.to(self._model.device), images.to(self._model.device))
 
     def _confidence(self, view: View) -> Float[Tensor, "height width"]:
         """Of a view in the training world."""
-        return render_confidence(self._baked, self._evidence, view.to(self._model.device)).to("cpu")
+        return render_confidence(self._baked, self.evidence, view.to(self._model.device)).to("cpu")
 
     def bake(self) -> "BakedObject":
         """The object as a volume that needs no network."""

@@ -30,7 +30,7 @@ CLOSE = 0.1
 CERTAINTY, SPREAD, UNSEEN, DISAGREEMENT, EDGE = 3.0, 5.0, 2.0, 5.0, 1.0
 """Log odds of an empty ray, and what is taken away per unit of each term."""
 
-AZIMUTHS, CLIMBS = range(-150, 181, 30), (0, 30, -30)
+AZIMUTHS, CLIMBS = range(-135, 181, 45), (0, 30, -30)
 """Cameras that are compared for the next photo, in degrees from the first photo's; the first of equals is chosen."""
 ELEVATIONS = (0.0, 80.0)
 CANDIDATE_SIZE = 32
@@ -108,15 +108,24 @@ def find_doubts(
     return Doubts(opacity, spread, means)
 
 
+def confidence_of(doubts: Doubts) -> Float[Tensor, "height width"]:
+    """The formula, for `unexplained` of both kinds as `unexplained_cells` has them."""
+    edge = 4 * doubts.opacity * (1 - doubts.opacity)
+    return torch.sigmoid(
+        CERTAINTY - SPREAD * doubts.spread - (UNSEEN + DISAGREEMENT) * doubts.unexplained - EDGE * edge
+    )
+
+
+def unexplained_cells(evidence: Evidence) -> Float[Tensor, "x y z"]:
+    """What no photo sees and where photos differ, in one number of [0, 1] a cell, weighted as in the formula."""
+    return (UNSEEN * evidence.unseen + DISAGREEMENT * evidence.disagreement) / (UNSEEN + DISAGREEMENT)
+
+
 def render_confidence(
     volume: BakedVolume, evidence: Evidence, view: View, length: float = 1.0
 ) -> Float[Tensor, "height width"]:
     """Confidence of a view's pixels, in [0, 1]; see the module. `length` is that of the object's longest side."""
-    most = UNSEEN + DISAGREEMENT
-    unexplained = (UNSEEN * evidence.unseen + DISAGREEMENT * evidence.disagreement) / most
-    doubts = find_doubts(volume, unexplained, view, length)
-    edge = 4 * doubts.opacity * (1 - doubts.opacity)
-    return torch.sigmoid(CERTAINTY - SPREAD * doubts.spread - most * doubts.unexplained - EDGE * edge)
+    return confidence_of(find_doubts(volume, unexplained_cells(evidence), view, length))
 
 
 def find_next_photo(volume: BakedVolume, evidence: Evidence, first: Cameras, reach: tuple[float, float]) -> NextPhoto:
@@ -131,6 +140,7 @@ def find_next_photo(volume: BakedVolume, evidence: Evidence, first: Cameras, rea
     position = first.poses[:3, 3].cpu()
     turn = math.degrees(math.atan2(position[1], position[0]))
     elevation = math.degrees(math.asin(float(position[2] / position.norm())))
+    unexplained = unexplained_cells(evidence)
     places, means = [], []
     for climb in CLIMBS:
         # The first photo's own height is always among them.
@@ -139,9 +149,8 @@ def find_next_photo(volume: BakedVolume, evidence: Evidence, first: Cameras, rea
         for azimuth in sorted(AZIMUTHS, key=abs, reverse=True):
             camera = Camera.orbit(turn + azimuth, elevation + climb).record(CANDIDATE_SIZE)
             view = View(camera, *reach, torch.zeros(3)).to(volume.cell.device)
-            opacity = render_baked(volume, view).opacity
-            confidence = render_confidence(volume, evidence, view)
-            means.append(float((opacity * confidence).sum() / opacity.sum().clamp_min(1e-6)))
+            doubts = find_doubts(volume, unexplained, view)
+            means.append(float((doubts.opacity * confidence_of(doubts)).sum() / doubts.opacity.sum().clamp_min(1e-6)))
             places.append((float(azimuth), float(climb)))
     chosen = min(range(len(means)), key=means.__getitem__)
     return NextPhoto(*places[chosen], means[chosen], sum(means) / len(means))

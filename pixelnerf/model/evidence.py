@@ -24,7 +24,8 @@ class Evidence(TensorRecord):
 
     `unseen` is the share of light that reaches none of the photos: the product over photos of 1 - v, with v the
     transmittance from the cell to the photo's camera, and 0 outside its frame. `disagreement` is the mean absolute
-    difference between the photos' colours of the cell and its own as seen from their cameras, each photo weighted by v.
+    difference between the photos' colours of the cell and its own as seen from their cameras, each photo weighted by v,
+    and 0 where none sees it.
     """
 
     unseen: Float[Tensor, "width height depth"]
@@ -59,7 +60,7 @@ def gather_evidence(
         weights = weights + visible
         differences = differences + visible * (found - volume.colors_from(camera.poses[:3, 3], occupied)).abs().mean(-1)
     parts = []
-    for values in (unseen, differences / weights.clamp_min(1e-6)):
+    for values in (unseen, differences / weights.clamp_min(1)):
         cells = torch.zeros_like(volume.density)
         cells[occupied] = values
         parts.append(cells)
