@@ -1,8 +1,8 @@
 """Photos to pictures, in Python: `load` weights, `encode` photos, then render, bake, mesh."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW, Camera
+from pixelnerf.app.confidence import NextPhoto, find_next_photo, render_confidence
 from pixelnerf.app.cutout import Matting, cut_out
 from pixelnerf.app.framing import FramedPhoto, frame_photo, frame_posed
 from pixelnerf.app.installation import DEFAULT_WEIGHTS, find_weights
@@ -19,6 +20,7 @@ from pixelnerf.app.training_world import Placement, TrainingWorld
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.errors import UserError
 from pixelnerf.model.baked import BakedVolume, render_baked
+from pixelnerf.model.evidence import Evidence, gather_evidence
 from pixelnerf.model.image import render_image
 from pixelnerf.model.net import PhotoNet
 from pixelnerf.model.occupied import check_quality, shared_grid
@@ -49,12 +51,26 @@ class Picture:
     opacity: Float[Tensor, "height width"]
     depth: Float[Tensor, "height width"]
     camera: Cameras
+    _find_confidence: Callable[[], Tensor] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def of(cls, image: ImageOutput, camera: Cameras) -> "Picture":
+    def of(cls, image: ImageOutput, camera: Cameras, find_confidence: Callable[[], Tensor]) -> "Picture":
         """From a render of the camera."""
         depth = torch.where(image.opacity >= 0.5, image.median_distance, torch.nan)
-        return cls(image.color, image.opacity, depth, camera)
+        return cls(image.color, image.opacity, depth, camera, find_confidence)
+
+    @cached_property
+    def confidence(self) -> Float[Tensor, "height width"]:
+        """How probable it is that a pixel's colour is right, in [0, 1]; see `pixelnerf.app.confidence`.
+
+        Rendered from the baked volume at the first use.
+
+        Raises:
+            ValueError: the picture is not one of `Scene.render`.
+        """
+        if self._find_confidence is None:
+            raise ValueError("only pictures of Scene.render have a confidence")
+        return self._find_confidence()
 
     def save(self, path: str | Path) -> None:
         """Writes the colours as a picture, in the format that the file's name ends with.
@@ -203,11 +219,12 @@ class Scene:
         """
         record = camera.record(size) if isinstance(camera, Camera) else camera
         view = self._view(record, background)
+        find_confidence = partial(self._confidence, view)
         if quality == "baked":
             seen = replace(
                 view, camera=record, near=view.near * self.placement.length, far=view.far * self.placement.length
             )
-            return Picture.of(render_baked(self.volume, seen.to(self._model.device)).to("cpu"), record)
+            return Picture.of(render_baked(self.volume, seen.to(self._model.device)).to("cpu"), record, find_confidence)
         with self._model.products():
             image = render_image(self._model.net, self._features, view.to(self._model.device)).to("cpu")
         image = replace(
@@ -215,16 +232,38 @@ class Scene:
             distance=image.distance * self.placement.length,
             median_distance=image.median_distance * self.placement.length,
         )
-        return Picture.of(image, record)
+        return Picture.of(image, record, find_confidence)
 
     @cached_property
     def volume(self) -> BakedVolume:
         """The baked object in the user's world; baked at the first use."""
+        return self.placement.from_training(self._baked)
+
+    def next_photo(self) -> NextPhoto:
+        """From where a further photo would help most: the direction in which the object is least certain."""
+        first = self.photos[0].camera
+        reach = self._model.world.view_range(DISTANCE)
+        return find_next_photo(self._baked, self.evidence, first, reach)
+
+    @cached_property
+    def _baked(self) -> BakedVolume:
+        """In the training world."""
         view = self._view(self.camera().record(), (1.0, 1.0, 1.0)).to(self._model.device)
         with self._model.products():
             volume = shared_grid(self._model.net, self._features, [view], "baked")
         assert isinstance(volume, BakedVolume), "quality=baked gives a volume"
-        return self.placement.from_training(volume)
+        return volume
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the photos say about each cell of `volume`."""
+        cameras = Cameras.stack([photo.camera for photo in self.photos])
+        images = torch.stack([photo.image for photo in self.photos])
+        return gather_evidence(self._baked, cameras.to(self._model.device), images.to(self._model.device))
+
+    def _confidence(self, view: View) -> Float[Tensor, "height width"]:
+        """Of a view in the training world."""
+        return render_confidence(self._baked, self.evidence, view.to(self._model.device)).to("cpu")
 
     def bake(self) -> "BakedObject":
         """The object as a volume that needs no network."""

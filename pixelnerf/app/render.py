@@ -12,7 +12,7 @@ import torch
 from pixelnerf.app.api import Model, Picture, PictureQuality, Scene
 from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW
 from pixelnerf.app.camera_path import CameraPath, read_camera_path, write_camera_path
-from pixelnerf.app.depth import write_colored_depth, write_map
+from pixelnerf.app.depth import write_colored_confidence, write_colored_depth, write_map
 from pixelnerf.app.inputs import InputRequest, Say, encode_inputs
 from pixelnerf.app.paths import interpolate, orbit, spiral
 from pixelnerf.app.pictures import write_picture
@@ -63,7 +63,7 @@ def render_photos(request: RenderRequest, say: Say) -> Path:
         say(f"WARNING: {warning}")
     cameras = _path(request, scene, given)
     with refusal_in_a_line(output):
-        for folder in ("inputs", "views", "depth"):
+        for folder in ("inputs", "views", "depth", "confidence"):
             (output / folder).mkdir(parents=True, exist_ok=True)
     for index, photo in enumerate(scene.photos):
         write_picture(output / "inputs" / f"{index:03}.png", photo.image.movedim(0, -1))
@@ -71,6 +71,7 @@ def render_photos(request: RenderRequest, say: Say) -> Path:
     _write_frames(output, request, scene, cameras)
     _write_camera_path(output, cameras, request.fps, say)
     _write_object(output, request, scene, say)
+    say(f"- {scene.next_photo()}")
     say(f"{output}: rendered in {time.perf_counter() - start:.1f} s; open {output / 'object.html'} and turn it")
     return output
 
@@ -151,12 +152,15 @@ def _write_frames(output: Path, request: RenderRequest, scene: Scene, cameras: C
             write_picture(output / "views" / f"{index:03}.png", picture.color)
             depth = picture.depth.clamp(0, largest).numpy()
             write_map(output / "depth" / f"{index:03}.png", depth, largest=largest, quantity="depth")
+            confidence = picture.confidence.numpy()
+            write_map(output / "confidence" / f"{index:03}.png", confidence, largest=1.0, quantity="confidence")
     first = scene.render(cameras[0], quality=request.quality)
     reach = scene.placement.length
     distance = float((cameras.poses[0, :3, 3] - scene.placement.center).norm())
     bounds = (max(distance - reach, 0.0), distance + reach)
     far = torch.nan_to_num(first.depth, nan=bounds[1])
     write_colored_depth(output / "depth.png", far.numpy(), first.opacity.numpy(), bounds)
+    write_colored_confidence(output / "confidence.png", first.confidence.numpy())
 
 
 def _write_object(output: Path, request: RenderRequest, scene: Scene, say: Say) -> None:

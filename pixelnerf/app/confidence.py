@@ -1,0 +1,157 @@
+"""How far each pixel of a rendered view can be trusted, and which further photo would help most.
+
+Confidence is the estimated probability that a pixel's colour is within 0.1 of the truth (mean absolute difference of
+the channels, each in [0, 1]). It is logistic in what makes a ray doubtful, each term 0 for an empty ray:
+
+    confidence = 1 / (1 + exp(-CERTAINTY + SPREAD s + UNSEEN u + DISAGREEMENT d + EDGE 4 a (1 - a)))
+
+- s: standard deviation of the ray's depth by its compositing weights, in lengths of the object, times the opacity a;
+- u, d: weighted means over the ray of what no photo sees, and of how much the photos' colours differ from the
+  volume's (`pixelnerf.model.evidence`);
+- 4 a (1 - a): how undecided the opacity is.
+
+The constants are fitted by `scripts/measure_confidence.py`.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pixelnerf.app.camera import Camera
+from pixelnerf.model.baked import BakedVolume, render_baked
+from pixelnerf.model.evidence import Evidence
+from pixelnerf.types import Cameras, View
+
+CLOSE = 0.1
+"""A pixel is right if its colour is within this of the truth."""
+CERTAINTY, SPREAD, UNSEEN, DISAGREEMENT, EDGE = 3.0, 5.0, 2.0, 5.0, 1.0
+"""Log odds of an empty ray, and what is taken away per unit of each term."""
+
+AZIMUTHS, CLIMBS = range(-135, 181, 45), (0, 30, -30)
+"""Cameras that are compared for the next photo, in degrees from the first photo's; the first of equals is chosen."""
+ELEVATIONS = (0.0, 80.0)
+CANDIDATE_SIZE = 32
+_SIDES = ("the front", "the front right", "the right", "the back right", "behind", "the back left", "the left")
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What makes the rays of a view doubtful; the terms of the formula.
+
+    Attributes:
+        opacity: a, in [0, 1].
+        spread: s, in lengths of the object.
+        unexplained: the part of the cells: a weighted mean, in [0, 1].
+    """
+
+    opacity: Float[Tensor, "height width"]
+    spread: Float[Tensor, "height width"]
+    unexplained: Float[Tensor, "height width"]
+
+
+@dataclass(frozen=True)
+class NextPhoto:
+    """Where a further photo would help most.
+
+    Attributes:
+        azimuth: in degrees from the first photo's camera, counterclockwise seen from above, in (-180, 180].
+        climb: how many degrees higher it would be taken than the first photo.
+        confidence: mean of what would be seen there.
+        usual: mean over all directions that were compared.
+    """
+
+    azimuth: float
+    climb: float
+    confidence: float
+    usual: float
+
+    def __str__(self) -> str:
+        sides = (*_SIDES, "the front left")
+        side = sides[round(self.azimuth % 360 / 45) % 8]
+        height = "" if self.climb == 0 else ", from higher up" if self.climb > 0 else ", from lower down"
+        start = "from " if side != "behind" else ""
+        higher = "the first photo's elevation" if self.climb == 0 else f"elevation {self.climb:+g} degrees"
+        return (
+            f"a photo {start}{side}{height} (azimuth {self.azimuth:g} degrees, {higher}) would help most: "
+            f"confidence there is {self.confidence:.2f}, all around {self.usual:.2f}"
+        )
+
+
+def find_doubts(
+    volume: BakedVolume, unexplained: Float[Tensor, "x y z"], view: View, length: float = 1.0
+) -> Doubts:
+    """Marches through the volume.
+
+    Args:
+        volume: the baked object.
+        unexplained: of each cell, in [0, 1].
+        view: from where.
+        length: of the object's longest side, in units of the volume's world.
+    """
+    # Colours that are numbers of the cells: the marcher, its interpolation and its means serve both.
+    occupied = volume.density > 0
+    depth = (volume.centers(occupied) - view.camera.poses[:3, 3]) @ view.camera.poses[:3, 2]
+    nearest = depth.min() if len(depth) else depth.new_zeros(())
+    reach = (depth.max() - nearest).clamp_min(1e-6 * length) if len(depth) else depth.new_ones(())
+    place = (depth - nearest) / reach
+    colors = torch.zeros_like(volume.colors)
+    colors[occupied, 0] = torch.stack([unexplained[occupied], place, place.square()], dim=-1)
+    marked = replace(volume, colors=colors)
+    image = render_baked(marked, replace(view, background=torch.zeros_like(view.background)))
+    means, first, second = image.color.unbind(-1)
+    opacity = image.opacity
+    # a^2 (E[z^2] - E[z]^2), with means over the weights, whose sum is a.
+    spread = (opacity * second - first.square()).clamp_min(0).sqrt() * (reach / length)
+    return Doubts(opacity, spread, means)
+
+
+def confidence_of(doubts: Doubts) -> Float[Tensor, "height width"]:
+    """The formula, for `unexplained` of both kinds as `unexplained_cells` has them."""
+    edge = 4 * doubts.opacity * (1 - doubts.opacity)
+    return torch.sigmoid(
+        CERTAINTY - SPREAD * doubts.spread - (UNSEEN + DISAGREEMENT) * doubts.unexplained - EDGE * edge
+    )
+
+
+def unexplained_cells(evidence: Evidence) -> Float[Tensor, "x y z"]:
+    """What no photo sees and where photos differ, in one number of [0, 1] a cell, weighted as in the formula."""
+    return (UNSEEN * evidence.unseen + DISAGREEMENT * evidence.disagreement) / (UNSEEN + DISAGREEMENT)
+
+
+def render_confidence(
+    volume: BakedVolume, evidence: Evidence, view: View, length: float = 1.0
+) -> Float[Tensor, "height width"]:
+    """Confidence of a view's pixels, in [0, 1]; see the module. `length` is that of the object's longest side."""
+    return confidence_of(find_doubts(volume, unexplained_cells(evidence), view, length))
+
+
+def find_next_photo(volume: BakedVolume, evidence: Evidence, first: Cameras, reach: tuple[float, float]) -> NextPhoto:
+    """The direction whose view of the object has the least confidence, in the mean over what it shows of the object.
+
+    Args:
+        volume: the baked object, its longest side 1, about the origin, z up.
+        evidence: of the photos that it is made of.
+        first: the camera of the first photo, without batch axes.
+        reach: near and far of the candidates' rays.
+    """
+    position = first.poses[:3, 3].cpu()
+    turn = math.degrees(math.atan2(position[1], position[0]))
+    elevation = math.degrees(math.asin(float(position[2] / position.norm())))
+    unexplained = unexplained_cells(evidence)
+    places, means = [], []
+    for climb in CLIMBS:
+        # The first photo's own height is always among them.
+        if climb and not ELEVATIONS[0] <= elevation + climb <= ELEVATIONS[1]:
+            continue
+        for azimuth in sorted(AZIMUTHS, key=abs, reverse=True):
+            camera = Camera.orbit(turn + azimuth, elevation + climb).record(CANDIDATE_SIZE)
+            view = View(camera, *reach, torch.zeros(3)).to(volume.cell.device)
+            doubts = find_doubts(volume, unexplained, view)
+            means.append(float((doubts.opacity * confidence_of(doubts)).sum() / doubts.opacity.sum().clamp_min(1e-6)))
+            places.append((float(azimuth), float(climb)))
+    chosen = min(range(len(means)), key=means.__getitem__)
+    return NextPhoto(*places[chosen], means[chosen], sum(means) / len(means))
+
