@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint imports types docs clean
+.PHONY: help demo test check gpu-check lint imports types docs clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 $(STAMP): pyproject.toml datasets/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -48,6 +48,14 @@ docs: $(STAMP) ## these pages as HTML, in docs/_build/html; the examples in them
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b doctest -W --keep-going -q docs docs/_build/doctest
 	@echo "docs/_build/html/index.html"
+
+gpu-check: $(STAMP) ## tests, a minute of training, the weights and the benchmark on a GPU (never run by us: see the README)
+	@$(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { \
+	  echo "torch finds no GPU here" >&2; exit 2; }
+	$(BIN)/python -m pytest -q
+	$(BIN)/python train.py experiment=quickstart trainer.max_minutes=1 hydra.run.dir=runs/gpu-check/training
+	$(BIN)/python eval_fewshot.py checkpoint=weights/shapes13.safetensors protocol=shapes13_unseen device=cuda precision=auto output=runs/gpu-check
+	$(BIN)/python scripts/benchmark.py device=cuda output=runs/gpu-check/benchmark
 
 check: lint imports types test ## lint, contracts of imports, types and tests: what CI runs
 

@@ -80,9 +80,7 @@ class NextPhoto:
         )
 
 
-def find_doubts(
-    volume: BakedVolume, unexplained: Float[Tensor, "x y z"], view: View, length: float = 1.0
-) -> Doubts:
+def find_doubts(volume: BakedVolume, unexplained: Float[Tensor, "x y z"], view: View, length: float = 1.0) -> Doubts:
     """Marches through the volume.
 
     Args:
@@ -154,4 +152,3 @@ def find_next_photo(volume: BakedVolume, evidence: Evidence, first: Cameras, rea
             places.append((float(azimuth), float(climb)))
     chosen = min(range(len(means)), key=means.__getitem__)
     return NextPhoto(*places[chosen], means[chosen], sum(means) / len(means))
-

@@ -56,7 +56,9 @@ class OriginalRenderer:
         """The latent maps of photos, all present and of one size."""
         maps = self.net.encoder.pyramid(photos.images.flatten(0, 1))
         # Only the sizes of the maps and the cameras are read, so one channel is enough.
-        geometry = build_scene_features(photos, [(torch.arange(len(maps)), (maps[..., :1].detach(),))], 1)
+        geometry = build_scene_features(
+            photos, [(torch.arange(len(maps), device=maps.device), (maps[..., :1].detach(),))], 1
+        )
         return LatentMaps(maps.movedim(-1, 1).contiguous(), geometry)
 
     def render(
