@@ -5,6 +5,7 @@ import io
 import os
 import socket
 import threading
+import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,8 @@ def view_photos(request: ViewRequest, say: Say) -> None:
     viewer = Viewer(model, scene, name, folder, request.host, request.port)
     if request.host not in LOCAL:
         say(f"WARNING: whoever reaches {request.host} can look, and save files to {folder}; there is no password")
+    # A window that is closed while something is drawn for it.
+    warnings.filterwarnings("ignore", "Queued a .* on a closed connection")
     say(f"open {viewer.url} in a browser; Ctrl-C ends")
     try:
         threading.Event().wait()
@@ -86,7 +89,7 @@ class Viewer:
         viser = _import_viser()
         check_address(host, port)
         self.viewed = ViewedObject(model, scene, name)
-        save_folder = SaveFolder(folder)
+        self.folder, save_folder = folder, SaveFolder(folder)
         self._windows: dict[int, Window] = {}
         self._lock = threading.Lock()
         # viser prints a banner of its own.
