@@ -19,6 +19,7 @@ from pixelnerf.model.net import Net
 from pixelnerf.scenes.data_module import ValidationItem
 from pixelnerf.scenes.sampler import TrainBatch
 from pixelnerf.training.experiment import ExperimentConfig, RunConfig
+from pixelnerf.training.processes import check_photo_sizes, share_of_noise
 from pixelnerf.training.optimization import build_optimizer, pixel_means, training_loss
 from pixelnerf.types import ImageOutput
 
@@ -31,7 +32,7 @@ class RunModule(pl.LightningModule):
     """Common to training models and refiners: the optimiser, the configuration in checkpoints, the check for NaN.
 
     `progress` returns the spent share of the budget, which the learning rate follows. All randomness of a step comes
-    from (seed, step, rank), so a resumed run reproduces an uninterrupted one exactly.
+    from (seed, step), so a resumed run reproduces an uninterrupted one exactly.
     """
 
     def __init__(self, net: nn.Module, config: RunConfig[Any], progress: Callable[[], float]) -> None:
@@ -44,21 +45,25 @@ class RunModule(pl.LightningModule):
     @property
     def step_seed(self) -> int:
         """The seed of this step's random numbers."""
-        # Odd multipliers keep steps, seeds and ranks of one experiment apart; the mask is torch's range of seeds.
-        parts = self.config.seed * 1_000_003 + self.global_step * 7_919 + self.global_rank * 104_729
-        return parts & (2**63 - 1)
+        # Odd multipliers keep steps and seeds of one experiment apart; the mask is torch's range of seeds.
+        return (self.config.seed * 1_000_003 + self.global_step * 7_919) & (2**63 - 1)
+
+    def mean_over_processes(self, values: Tensor) -> Tensor:
+        """The mean over the processes that train together, without a gradient."""
+        return self.trainer.strategy.reduce(values.detach().clone(), reduce_op="mean")
 
     def log_step(self, loss: Tensor, error: Tensor, objects: Sequence[str] = ()) -> None:
-        """Logs a step's loss, and the PSNR of its mean squared `error`.
+        """Logs a step's loss, and the PSNR of its mean squared `error`, as means over processes.
 
         Raises:
-            NonFiniteLossError: the loss is NaN or infinite.
+            NonFiniteLossError: the loss is NaN or infinite, in any process.
         """
-        if not torch.isfinite(loss):
-            of = f", objects {', '.join(objects)}" if objects else ""
-            raise NonFiniteLossError(f"the loss is {loss.item()} at step {self.global_step}{of}")
-        self.log("train/loss", loss.detach())
-        self.log("train/psnr", -10 * torch.log10(error.detach()))
+        mean_loss, mean_error = self.mean_over_processes(torch.stack([loss, error])).unbind()
+        if not torch.isfinite(mean_loss):
+            of = f", objects {', '.join(objects)}" if objects and not torch.isfinite(loss) else ""
+            raise NonFiniteLossError(f"the loss is {mean_loss.item()} at step {self.global_step}{of}")
+        self.log("train/loss", mean_loss)
+        self.log("train/psnr", -10 * torch.log10(mean_error))
 
     @override
     def configure_optimizers(self) -> Any:
@@ -94,18 +99,26 @@ class FewShotModule(RunModule):
     @override
     def training_step(self, batch: TrainBatch, batch_index: int) -> Float[Tensor, ""]:
         generator = torch.Generator(self.device).manual_seed(self.step_seed)
+        check_photo_sizes(batch.photos, self.trainer.strategy)
         features = self.net.encode(batch.photos)
         loss_config = self.config.trainer.loss
         train_coarse = loss_config.coarse_weight > 0
-        output = self.net.render(features, batch.rays, batch.background, generator, train_coarse)
-        loss = training_loss(output, batch.colors, batch.coverage, loss_config)
+        with share_of_noise(self.global_rank, self.trainer.world_size):
+            output = self.net.render(features, batch.rays, batch.background, generator, train_coarse)
+        masked_pixels = self.mean_over_processes(batch.coverage.isfinite().sum().float())
+        loss = training_loss(output, batch.colors, batch.coverage, loss_config, masked_pixels)
         error = (pixel_means(output.color.detach(), batch.colors.shape[1]) - batch.colors).square().mean()
         self.log_step(loss, error, batch.names)
-        self.log("train/opacity", output.opacity.detach().mean())
+        self.log("train/opacity", self.mean_over_processes(output.opacity.mean()))
         return loss
 
     @override
-    def validation_step(self, item: ValidationItem, batch_index: int) -> None:
+    def validation_step(self, item: ValidationItem | None, batch_index: int) -> None:
+        if item is None:
+            # Means are over what all processes log.
+            values = dict.fromkeys(("val/psnr", "val/opacity"), torch.zeros((), device=self.device))
+            self.log_dict(values, batch_size=0, on_epoch=True, sync_dist=True)
+            return
         features = self.net.encode(item.photos)
         for view, image in zip(item.views, item.images, strict=True):
             render = render_image(self.net, features, view)
