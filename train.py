@@ -7,8 +7,8 @@ Slow imports wait until the configuration is composed, so that `--help` and typo
 
 from typing import Any
 
-from pixelnerf.errors import StoppedBySignal, UserError
 from pixelnerf.entry import in_sweep, new_output_folder, run_entry
+from pixelnerf.errors import StoppedBySignal, UserError
 
 
 def main(composed: dict[str, Any]) -> None:

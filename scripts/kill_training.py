@@ -1,4 +1,4 @@
-"""Kills a training run at random moments and checks that nothing is lost: `python scripts/kill_training.py --kills 100`.
+"""Kills a training run at random moments and checks that nothing is lost: `scripts/kill_training.py --kills 100`.
 
 The run that is killed (SIGKILL, all of its processes) and continued by the same command until it ends must equal the
 unbroken run: weights, averaged weights and optimiser bit for bit, every validation, and the best checkpoint.
@@ -26,10 +26,17 @@ CUT_SHORT = (
     "trainer.validate_every=8",
     "trainer.checkpoint_every=3",
     "trainer.log_every=1",
-    "trainer.loader.val_scenes=3",
+    "trainer.loader.batch.objects=2",
+    "trainer.loader.batch.rays=16",
+    "trainer.loader.val_scenes=2",
     "trainer.accelerator=cpu",
+    "dataset.generator.categories=[airplane,car,chair]",
+    "dataset.generator.objects=10",
+    "dataset.generator.seen_train_objects=6",
+    "dataset.generator.views=8",
+    "dataset.generator.size=32",
 )
-"""Quickstart with a checkpoint every three steps and three validations, without a limit in minutes, which vary."""
+"""Quickstart with little data, a checkpoint every three steps and three validations, without a limit in minutes."""
 
 STATE = ("state_dict", "current_model_state", "averaging_state", "optimizer_states", "global_step")
 
@@ -45,7 +52,7 @@ def main() -> None:
     draw = random.Random(arguments.seed)
     shutil.rmtree(arguments.folder, ignore_errors=True)
     arguments.folder.mkdir(parents=True)
-    overrides = [*CUT_SHORT, *arguments.overrides, "resume=auto"]
+    overrides = [*CUT_SHORT, f"dataset.root={arguments.folder / 'data'}", *arguments.overrides, "resume=auto"]
     load_program()
     began = time.monotonic()
     whole = arguments.folder / "whole"
@@ -79,7 +86,6 @@ def load_program() -> None:
     """Imports what training imports, once: every start is a fork of this process, which saves its seconds."""
     import torch
 
-    import datasets.registry
     import pixelnerf.training.refiner.run
     import pixelnerf.training.run  # noqa: F401  (all are for the forks)
 

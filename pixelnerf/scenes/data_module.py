@@ -134,6 +134,13 @@ class SceneDataModule(pl.LightningDataModule):
         self._dataset = dataset
         self._config = config
         self._seed = seed
+        # The data lie where all machines see them.
+        self.prepare_data_per_node = False
+
+    @override
+    def prepare_data(self) -> None:
+        """Makes data that are made on first use, in one process while the others wait."""
+        self._dataset.scenes("train")
 
     @override
     def train_dataloader(self) -> DataLoader[TrainBatch | UserError]:

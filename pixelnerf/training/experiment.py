@@ -56,8 +56,9 @@ LoopConfigType = TypeVar("LoopConfigType", bound=LoopConfig)
 class RunConfig(Config, Generic[LoopConfigType]):
     """Settings common to all runs.
 
-    `name` is the folder under `runs/`. `resume` is a checkpoint to continue; with `auto` it is the last one in the run's own
-    folder, if any, so that the same command starts a run and continues it. `start_from` is one to start a new run from.
+    `name` is the folder under `runs/`. `resume` is a checkpoint to continue; with `auto` it is the last one in the run's
+    own folder, if any, so that the same command starts a run and continues it. `start_from` is one to start a new run
+    from.
     """
 
     name: str

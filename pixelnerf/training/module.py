@@ -19,8 +19,8 @@ from pixelnerf.model.net import Net
 from pixelnerf.scenes.data_module import ValidationItem
 from pixelnerf.scenes.sampler import TrainBatch
 from pixelnerf.training.experiment import ExperimentConfig, RunConfig
-from pixelnerf.training.processes import check_photo_sizes, share_of_noise
 from pixelnerf.training.optimization import build_optimizer, pixel_means, training_loss
+from pixelnerf.training.processes import check_photo_sizes, share_of_noise
 from pixelnerf.types import ImageOutput
 
 
@@ -95,6 +95,8 @@ class FewShotModule(RunModule):
 
     net: Net
     config: ExperimentConfig
+    # Number of views validated so far, and sums of their PSNR and opacity.
+    _validated: Float[Tensor, "3"]
 
     @override
     def training_step(self, batch: TrainBatch, batch_index: int) -> Float[Tensor, ""]:
@@ -115,18 +117,25 @@ class FewShotModule(RunModule):
     @override
     def validation_step(self, item: ValidationItem | None, batch_index: int) -> None:
         if item is None:
-            # Means are over what all processes log.
-            values = dict.fromkeys(("val/psnr", "val/opacity"), torch.zeros((), device=self.device))
-            self.log_dict(values, batch_size=0, on_epoch=True, sync_dist=True)
             return
         features = self.net.encode(item.photos)
         for view, image in zip(item.views, item.images, strict=True):
             render = render_image(self.net, features, view)
             value = psnr(truncate_to_8_bits(render.color), image.movedim(0, -1))
-            values = {"val/psnr": value, "val/opacity": render.opacity.mean()}
-            self.log_dict(values, batch_size=1, on_epoch=True, sync_dist=True)
+            self._validated += self._validated.new_tensor([1.0, value, float(render.opacity.mean())])
             if view is item.views[0]:
                 self._shown.append((item.to("cpu"), render.to("cpu")))
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        self._validated = torch.zeros(3, device=self.device)
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        # Lightning's own mean over processes is wrong where they have different numbers of views.
+        count, value, opacity = self.mean_over_processes(self._validated).unbind()
+        self.log_dict({"val/psnr": value / count, "val/opacity": opacity / count})
 
     @override
     def _strip(self, item: ValidationItem, output: ImageOutput) -> tuple[str, UInt8[ndarray, "height width 3"]]:

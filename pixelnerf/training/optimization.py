@@ -45,8 +45,8 @@ def training_loss(
     """Mean over pixels and channels of the second pass's loss plus the weighted first's.
 
     The rays of a pixel are adjacent. `coverage` is the share of each pixel inside the mask, NaN without a mask.
-    `masked_pixels` is how many have one, by default in this batch; its mean over the processes that train together, so that
-    the mean of their losses is that of the whole batch.
+    `masked_pixels` is how many have one, by default in this batch; where processes train together it is their mean, so
+    that the mean of their losses is the whole batch's.
 
     Raises:
         UserError: opacity is weighted, but no pixel has a mask.

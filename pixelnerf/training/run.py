@@ -62,8 +62,8 @@ def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
             step, the objects, and a saved checkpoint).
     """
     budget = start_run(config, "model", config.model)
-    if note := repetition(config.model.position, dataset.scenes("train")):
-        rank_zero_only(Console(stderr=True).print)(note, soft_wrap=True, markup=False)
+    if rank_zero_only.rank == 0 and (note := repetition(config.model.position, dataset.scenes("train"))):
+        Console(stderr=True).print(note, soft_wrap=True, markup=False)
     data = SceneDataModule(dataset, config.trainer.loader, config.seed)
     begins = config.resumed is None
     net = build_net(config.model, load_pretrained=begins and config.start_from is None)
@@ -87,7 +87,8 @@ def start_run(config: RunConfig[Any], section: Section, trained: Config) -> Budg
             remove_partial(checkpoints)
     torch.manual_seed(config.seed)
     # Advertising, and notes on internals that users cannot act on.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     if config.resumed is not None:
