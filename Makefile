@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml datasets/pyproject.toml
 	  echo "'$(PYTHON)' has no venv module (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@echo "Installing into $(VENV); once, some minutes (PyTorch is large)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --progress-bar off -e '.[dev,docs]' -e ./datasets
+	$(BIN)/python -m pip install --quiet --progress-bar off -e '.[dev,docs,sweep]' -e ./datasets
 	@touch $@
 
 demo: $(STAMP) ## data, five minutes of training, few-shot evaluation of it and of our weights on unseen categories

@@ -1,13 +1,16 @@
 """Entry points: compose the configuration, run a task, and report a user's mistake in one line.
 
-Exit status: 0 success, 2 a user's mistake, 130 stopped by Ctrl-C. Anything else is a bug and shows its traceback.
+Exit status: 0 success, 2 a user's mistake, 128 plus the number of the signal that stopped it (130 for Ctrl-C). Anything
+else is a bug and shows its traceback.
 """
 
 import functools
 import inspect
 import os
 import re
+import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,29 +18,37 @@ from typing import Any, NoReturn
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pixelnerf.config import nearest
-from pixelnerf.errors import UserError
+from pixelnerf.errors import FAILED_FILE, PointFailedError, StoppedBySignal, UserError
+from pixelnerf.tools.files import refusal_in_a_line, write_atomically
 
 Task = Callable[[dict[str, Any]], None]
 """Takes the composed configuration, resolved to plain values."""
 
 USER_ERROR = 2
-INTERRUPTED = 130
+SIGNALLED = 128
+INTERRUPTED = SIGNALLED + signal.SIGINT
 CONFIG_FOLDER = "conf"
+LAUNCHERS = ("joblib", "submitit_local", "submitit_slurm")
+"""Hydra's launchers that the extra `sweep` installs."""
 
 
 def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) -> NoReturn:
     """Runs a task on the composed `<config_folder>/<config_name>.yaml`, relative to the task's file, then exits.
 
-    With `-m` the task runs once per point of the sweep.
+    With `-m` the task runs once per point of the sweep. One that fails leaves its reason in `FAILED_FILE`, and the others
+    are run all the same.
     """
     # Hydra re-raises instead of printing its own report, and no library unpickles a file from outside.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    sys.argv += _overrides_of_later_processes(sys.argv[1:])
 
     @functools.wraps(task)
     def guarded(config: DictConfig) -> None:
@@ -46,7 +57,7 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
 
         prepare_process()
         # Inside the task, because Hydra reports a job's exceptions in its own way.
-        with _mistakes_in_a_line():
+        with _failure_kept() if in_sweep() else _mistakes_in_a_line():
             if missing := sorted(OmegaConf.missing_keys(config)):
                 more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
                 raise UserError(f"config key '{missing[0]}' is missing; set it with {missing[0]}=VALUE{more}")
@@ -55,10 +66,23 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
     try:
         with _mistakes_in_a_line():
             hydra.main(version_base=None, config_path=config_folder, config_name=config_name)(guarded)()
+    except PointFailedError as failure:
+        _stop(str(failure), failure.status)
     except HydraException as error:
         folder = (Path(inspect.getfile(task)).resolve().parent / config_folder).resolve()
         _stop(describe_composition_error(error, sys.argv[1:], folder, config_name), USER_ERROR)
     sys.exit(0)
+
+
+def _overrides_of_later_processes(arguments: Sequence[str]) -> list[str]:
+    """Of processes that torchrun or SLURM started together, only the first writes Hydra's files.
+
+    A folder named after the time would be another one in each process.
+    """
+    if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0:
+        return []
+    given = any(argument.startswith("hydra.run.dir=") for argument in arguments)
+    return ["hydra.output_subdir=null", *([] if given else ["hydra.run.dir=."])]
 
 
 def run_plain(task: Callable[[], None], interrupted: str = "interrupted") -> NoReturn:
@@ -66,6 +90,20 @@ def run_plain(task: Callable[[], None], interrupted: str = "interrupted") -> NoR
     with _mistakes_in_a_line(interrupted):
         task()
     sys.exit(0)
+
+
+def in_sweep() -> bool:
+    """Whether the task is one of a sweep's points."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def new_output_folder() -> str | None:
+    """Hydra's folder for what the task writes, if its name holds the time, so that no second start shares it."""
+    values = HydraConfig.get()
+    key = "sweep" if in_sweep() else "run"
+    unresolved = OmegaConf.to_container(values[key], resolve=False)
+    assert isinstance(unresolved, dict)
+    return values.runtime.output_dir if "${now:" in str(unresolved["dir"]) else None
 
 
 def composed_values(folder: Path, config_name: str) -> dict[str, Any]:
@@ -87,6 +125,8 @@ def describe_composition_error(error: Exception, arguments: Sequence[str], folde
     if found := re.search(r"Could not find '([^']+)'", message):
         group, _, option = found[1].rpartition("/")
         options = re.findall(r"^\t(\S+)$", message, flags=re.MULTILINE)
+        if group == "hydra/launcher" and option in LAUNCHERS:
+            return f"hydra/launcher={option} needs a further package: pip install 'pixelnerf[sweep]'"
         return f"unknown {group or 'config'} '{option}'" + (nearest(option, options) if options else "")
     if found := re.search(r"Could not (?:override|append to config|delete)[^']*'([^']+)'", message):
         return _describe_unknown_key(found[1].lstrip("+~").partition("@")[0], arguments, folder, config_name)
@@ -117,11 +157,35 @@ def _describe_unknown_key(key: str, arguments: Sequence[str], folder: Path, conf
 
 
 @contextmanager
+def _failure_kept() -> Iterator[None]:
+    """Makes a failure of a sweep's point a `PointFailedError`, which Hydra raises once the other points have run."""
+    values = HydraConfig.get()
+    file = Path(values.runtime.output_dir) / FAILED_FILE
+    with refusal_in_a_line(f"into {file.parent}"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        mistake = isinstance(error, UserError | OmegaConfBaseException)
+        reason = _first_line(error) if mistake else traceback.format_exc()
+        with suppress(OSError):
+            # Without a place for it, the message below is all there is.
+            write_atomically(file, f"{reason}\n".encode())
+        raise PointFailedError(
+            f"point {values.job.num} of the sweep failed: {_first_line(error)}; see {file}",
+            USER_ERROR if mistake else 1,
+        ) from None
+
+
+@contextmanager
 def _mistakes_in_a_line(interrupted: str = "interrupted") -> Iterator[None]:
     try:
         yield
     except (UserError, OmegaConfBaseException) as error:
         _stop(_first_line(error), USER_ERROR)
+    except StoppedBySignal as stop:
+        _stop(str(stop), SIGNALLED + stop.number)
     except KeyboardInterrupt as interrupt:
         _stop(str(interrupt) or interrupted, INTERRUPTED)
 

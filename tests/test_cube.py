@@ -123,7 +123,7 @@ def root(tmp_path_factory):
 def batch_of(root, half_side, **options):
     dataset = NmrDataset(nmr_config(root, half_side=half_side))
     config = batch_config(objects=3, rays=200, downscales=[1, 2], **options)
-    return BatchSampler(dataset.groups("train"), config, 0, 0, DamagedScenes("raise")).batch(3)
+    return BatchSampler(dataset.groups("train"), config, 0, DamagedScenes("raise")).batch(3)
 
 
 def test_batches_ask_for_rays_that_cross_the_cube(root):

@@ -198,9 +198,9 @@ def test_training_stops_at_a_damaged_scene_or_leaves_it_out(root, caplog):
     dataset = NmrDataset(nmr_config(root, categories=["airplane"]))
     batch = batch_config()
     with pytest.raises(UserError):
-        [BatchSampler(dataset.groups("train"), batch, 0, 0, DamagedScenes("raise")).batch(step) for step in range(9)]
+        [BatchSampler(dataset.groups("train"), batch, 0, DamagedScenes("raise")).batch(step) for step in range(9)]
     damaged = DamagedScenes("skip")
-    sampler = BatchSampler(dataset.groups("train"), batch, 0, 0, damaged)
+    sampler = BatchSampler(dataset.groups("train"), batch, 0, damaged)
     with caplog.at_level(logging.WARNING):
         names = {name for step in range(9) for name in sampler.batch(step).names}
     assert names == {"02691156/train1"}
@@ -214,4 +214,4 @@ def test_skipping_ends_when_no_scene_is_left(root):
     dataset = NmrDataset(nmr_config(root, categories=["airplane"]))
     batch = batch_config(objects=1)
     with pytest.raises(UserError, match="all 2 scenes are damaged"):
-        BatchSampler(dataset.groups("train"), batch, 0, 0, DamagedScenes("skip")).batch(0)
+        BatchSampler(dataset.groups("train"), batch, 0, DamagedScenes("skip")).batch(0)

@@ -55,7 +55,6 @@ def run(program, *arguments):
     ("arguments", "status", "line"),
     [
         (["needed=1", "how=mistake"], 2, "no data folder 'x'; set dataset.root=PATH"),
-        (["-m", "needed=1", "how=mistake"], 2, "no data folder 'x'; set dataset.root=PATH"),
         (["needed=1", "how=interrupt"], 130, "interrupted"),
         ([], 2, "config key 'needed' is missing; set it with needed=VALUE"),
         (["needed=1", "model=huge"], 2, "unknown model 'huge'; known: large, small"),
@@ -65,6 +64,26 @@ def test_a_mistake_is_one_line(program, arguments, status, line):
     result = run(program, *arguments)
     assert result.returncode == status
     assert result.stderr == line + "\n"
+
+
+def test_a_sweep_s_failed_point_does_not_end_it(program):
+    result = run(
+        program,
+        "-m",
+        "needed=1",
+        "how=mistake,bug,well",
+        "hydra.sweep.dir=sweep",
+        "hydra.sweep.subdir=${hydra.job.num}",
+    )
+    assert result.returncode == 2
+    assert result.stdout.endswith("width 8\n")
+    *_, line = result.stderr.splitlines()
+    assert line == (
+        f"point 0 of the sweep failed: no data folder 'x'; set dataset.root=PATH; see {program / 'sweep/0/failed.txt'}"
+    )
+    assert (program / "sweep/0/failed.txt").read_text() == "no data folder 'x'; set dataset.root=PATH\n"
+    assert "Traceback" in (program / "sweep/1/failed.txt").read_text()
+    assert not (program / "sweep/2/failed.txt").exists()
 
 
 def test_success_a_bug_and_help(program):

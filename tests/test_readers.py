@@ -152,7 +152,7 @@ def test_llff_in_ndc(tmp_path):
     scene = dataset.scenes("train")[0]
     assert (scene.near, scene.far, scene.ndc) == (0.0, 1.0, (pytest.approx(2.25), pytest.approx(2 * 45 / 32)))
     config = batch_config(rays=30, source_views=(0, 0))
-    rays = BatchSampler(dataset.groups("train"), config, 0, 0, DamagedScenes("raise")).batch(0).rays
+    rays = BatchSampler(dataset.groups("train"), config, 0, DamagedScenes("raise")).batch(0).rays
     assert (rays.origins[..., 2] == -1).all()
     torch.testing.assert_close((rays.origins + rays.directions)[..., 2], torch.ones(2, 30))
     with pytest.raises(ValueError, match="ndc needs"):
@@ -192,7 +192,7 @@ def test_a_range_that_is_measured_makes_no_double_precision(tmp_path, name, writ
     """NumPy's scalars are doubles, and a double in a batch's rays ends the training at its first step."""
     config = config_of(name, write(tmp_path), **options)
     groups = build_dataset(config).groups("train")
-    batch = BatchSampler(groups, batch_config(objects=1, rays=4), 0, 0, DamagedScenes("raise")).batch(0)
+    batch = BatchSampler(groups, batch_config(objects=1, rays=4), 0, DamagedScenes("raise")).batch(0)
     found = (batch.rays.near, batch.rays.far, batch.photos.near, batch.photos.far)
     assert [value.dtype for value in found] == [torch.float32] * 4
 

@@ -47,7 +47,7 @@ def finished(request, tmp_path_factory, root, checkpoint):
 
 def test_a_run_leaves_a_refiner_that_loads(finished):
     name, result = finished
-    assert (result.step, result.interrupted) == (6, False)
+    assert (result.step, result.stopped_by) == (6, None)
     loaded = load_refiner(result.run_dir / "checkpoints/best.ckpt")
     assert loaded.own.name == name
     assert not loaded.refiner.training

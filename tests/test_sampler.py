@@ -18,9 +18,9 @@ def dataset(tmp_path_factory):
     return NmrDataset(nmr_config(write_nmr(tmp_path_factory.mktemp("nmr"), views=5, size=32)))
 
 
-def make_sampler(dataset, seed=0, rank=0, **options):
+def make_sampler(dataset, seed=0, share=(0, 1), **options):
     config = batch_config(**{"objects": 3, "rays": 40, **options})
-    return BatchSampler(dataset.groups("train"), config, seed, rank, DamagedScenes("raise"))
+    return BatchSampler(dataset.groups("train"), config, seed, DamagedScenes("raise"), share)
 
 
 def pixels_of(scene, view, rays):
@@ -37,13 +37,27 @@ def scene_of(dataset, name):
     return next(scene for scene in dataset.scenes("train") if scene.name == name)
 
 
-def test_batches_depend_on_seed_step_and_rank_only(dataset):
+def test_batches_depend_on_seed_and_step_only(dataset):
     sampler = make_sampler(dataset)
     later = sampler.batch(7)
     assert same(later, make_sampler(dataset).batch(7))
     assert not same(later, sampler.batch(8))
     assert not same(later, make_sampler(dataset, seed=1).batch(7))
-    assert not same(later, make_sampler(dataset, rank=1).batch(7))
+
+
+def test_processes_make_shares_of_the_batch_that_one_would_make(dataset):
+    options = {"objects": 4, "source_views": (1, 3), "mixed_view_counts": True}
+    whole = make_sampler(dataset, **options).batch(7)
+    parts = [make_sampler(dataset, share=(rank, 2), **options).batch(7) for rank in range(2)]
+    assert sum((part.names for part in parts), ()) == whole.names
+    assert torch.equal(torch.cat([part.colors for part in parts]), whole.colors)
+    assert torch.equal(torch.cat([part.rays.origins for part in parts]), whole.rays.origins)
+    assert torch.equal(torch.cat([part.photos.present.sum(1) for part in parts]), whole.photos.present.sum(1))
+
+
+def test_a_batch_that_cannot_be_divided_is_one_line(dataset):
+    with pytest.raises(UserError, match="objects=3 scenes cannot be divided among 2 processes"):
+        make_sampler(dataset, share=(0, 2))
 
 
 @pytest.mark.parametrize("downscale", [1, 2, 4])
@@ -172,7 +186,7 @@ def test_scenes_of_two_sizes_share_a_batch(dataset, tmp_path):
     small = NmrDataset(nmr_config(write_nmr(tmp_path, views=4, size=16), near=0.5, far=6.0, background=(0, 0, 0)))
     groups = [SceneGroup(dataset.scenes("train"), 1.0), SceneGroup(small.scenes("train"), 3.0)]
     config = batch_config(objects=400, rays=1, target_views=1)
-    batch = BatchSampler(groups, config, 0, 0, DamagedScenes("raise")).batch(0)
+    batch = BatchSampler(groups, config, 0, DamagedScenes("raise")).batch(0)
     is_small = batch.photos.cameras.sizes[:, 0, 0] == 16
     assert is_small.float().mean().item() == pytest.approx(0.75, abs=0.08)
     assert batch.photos.images.shape[-2:] == (32, 32)

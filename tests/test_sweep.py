@@ -65,8 +65,17 @@ def test_a_variant_is_called_by_its_own_name(sweep):
     assert [setting.name for setting in read_sweep(sweep)] == ["base", "two_layers"]
 
 
-def test_a_run_that_has_not_been_validated_is_left_out(sweep):
+def test_runs_without_a_validation_and_failed_ones_are_left_out_and_named(collect, sweep):
     write_run(sweep / "4", ["experiment=some", "model.field.width=64", "seed=0"], [])
+    write_run(sweep / "5", ["model.field.width=128"], [9.0])
+    (sweep / "5/failed.txt").write_text("the loss is nan at step 7\n")
+    status, printed, errors = collect(sweep)
+    assert status == 0
+    assert errors.splitlines() == [
+        "left out: 4 (experiment=some, model.field.width=64) has no validation",
+        "left out: 5 (model.field.width=128) failed: the loss is nan at step 7",
+    ]
+    assert "64" not in printed
     assert len(read_sweep(sweep)) == 2
 
 

@@ -57,7 +57,7 @@ def interrupt_after(config, steps):
         result = train(config)
     finally:
         FewShotModule.training_step = original
-    assert result.interrupted
+    assert result.stopped_by == signal.SIGINT
     assert result.step == steps
 
 

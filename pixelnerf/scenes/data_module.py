@@ -73,10 +73,16 @@ class TrainBatches(IterableDataset[TrainBatch | UserError]):
                 yield error
 
 
-class ValidationItems(Dataset[ValidationItem]):
-    """The same few tasks at every validation; damaged scenes are found and left out up front."""
+class ValidationItems(Dataset[ValidationItem | None]):
+    """The same few tasks at every validation; damaged scenes are found and left out up front.
 
-    def __init__(self, scenes: Sequence[Scene], config: LoaderConfig, damaged: DamagedScenes) -> None:
+    `share` is this process's rank among those that train together, and their number. Each gets as many items, the last of
+    which can be None, so that all tasks are done once.
+    """
+
+    def __init__(
+        self, scenes: Sequence[Scene], config: LoaderConfig, damaged: DamagedScenes, share: tuple[int, int] = (0, 1)
+    ) -> None:
         self._scenes = scenes
         self._config = config
         self._indices = spread(len(scenes), config.val_scenes)
@@ -86,13 +92,15 @@ class ValidationItems(Dataset[ValidationItem]):
                 with damaged.guard(chosen, position):
                     self._task(index)
                     self._indices.append(index)
+        self._rank, self._processes = share
 
     def __len__(self) -> int:
-        return len(self._indices)
+        return -(-len(self._indices) // self._processes)
 
     @override
-    def __getitem__(self, index: int) -> ValidationItem:
-        return self._task(self._indices[index])
+    def __getitem__(self, index: int) -> ValidationItem | None:
+        position = index * self._processes + self._rank
+        return self._task(self._indices[position]) if position < len(self._indices) else None
 
     def _task(self, index: int) -> ValidationItem:
         scene = self._scenes[index]
@@ -118,7 +126,7 @@ class ValidationItems(Dataset[ValidationItem]):
 class SceneDataModule(pl.LightningDataModule):
     """Feeds a trainer from a dataset.
 
-    A step's batch is the same whether or not the run was resumed. Processes that train together get different batches.
+    A step's batch is the same whether or not the run was resumed. Processes that train together divide it, and validation.
     """
 
     def __init__(self, dataset: SceneDataset, config: LoaderConfig, seed: int) -> None:
@@ -126,12 +134,19 @@ class SceneDataModule(pl.LightningDataModule):
         self._dataset = dataset
         self._config = config
         self._seed = seed
+        # The data lie where all machines see them.
+        self.prepare_data_per_node = False
+
+    @override
+    def prepare_data(self) -> None:
+        """Makes data that are made on first use, in one process while the others wait."""
+        self._dataset.scenes("train")
 
     @override
     def train_dataloader(self) -> DataLoader[TrainBatch | UserError]:
         assert self.trainer is not None, "the data module belongs to a trainer by now"
         groups, damaged = self._dataset.groups("train"), DamagedScenes(self._dataset.on_error)
-        sampler = BatchSampler(groups, self._config.batch, self._seed, self.trainer.global_rank, damaged)
+        sampler = BatchSampler(groups, self._config.batch, self._seed, damaged, self._share())
         return DataLoader(
             TrainBatches(sampler, self.trainer.global_step),
             batch_size=None,
@@ -140,19 +155,25 @@ class SceneDataModule(pl.LightningDataModule):
         )
 
     @override
-    def val_dataloader(self) -> DataLoader[ValidationItem]:
-        items = ValidationItems(self._dataset.scenes("val"), self._config, DamagedScenes(self._dataset.on_error))
+    def val_dataloader(self) -> DataLoader[ValidationItem | None]:
+        damaged = DamagedScenes(self._dataset.on_error)
+        items = ValidationItems(self._dataset.scenes("val"), self._config, damaged, self._share())
         return DataLoader(items, batch_size=None)
 
     @override
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         if isinstance(batch, UserError):
             raise batch
+        if batch is None:
+            return None
         # Lightning's own transfer writes into dataclasses, and ours are frozen.
         return batch.to(device)
 
+    def _share(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
 
 def _leave_stopping_to_the_trainer(worker: int) -> None:
-    """Ctrl-C reaches workers, too, and a worker that dies of it takes the batch being read with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Signals reach workers, too, and a worker that dies of one takes the batch being read with it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)

@@ -1,6 +1,7 @@
 """Training batches: objects, their input photos, and target pixels.
 
-Randomness is a pure function of (seed, step, rank), so a resumed run needs no state to continue with the next batch.
+Randomness is a pure function of (seed, step, position in the batch): a resumed run needs no state to continue with the next
+batch, and processes that train together make their shares of the batch that one process would make.
 """
 
 import math
@@ -68,35 +69,51 @@ class BatchSampler:
         groups: the scenes to draw from.
         config: what a batch holds.
         seed: of the run.
-        rank: of this process among those that train together; each gets different batches.
         damaged: handles scenes with bad files.
+        share: this process's rank among those that train together, and their number; each makes as many scenes of a batch.
+
+    Raises:
+        UserError: there are no scenes, or a batch's cannot be divided among the processes.
     """
 
     def __init__(
-        self, groups: Sequence[SceneGroup], config: BatchConfig, seed: int, rank: int, damaged: DamagedScenes
+        self,
+        groups: Sequence[SceneGroup],
+        config: BatchConfig,
+        seed: int,
+        damaged: DamagedScenes,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         self._groups = [group for group in groups if len(group.scenes)]
         if not self._groups:
             raise UserError("the training split has no scenes: check dataset.root and its split lists")
+        rank, processes = share
+        if config.objects % processes:
+            raise UserError(
+                f"trainer.loader.batch.objects={config.objects} scenes cannot be divided among {processes} processes; "
+                f"make it a multiple (for one scene, with fewer trainer.loader.batch.rays of each), or start fewer"
+            )
+        count = config.objects // processes
+        self._share = range(rank * count, (rank + 1) * count)
         weights = np.array([group.weight for group in self._groups])
         self._shares = np.cumsum(weights / weights.sum())
         self._config = config
         self._seed = seed
-        self._rank = rank
         self._damaged = damaged
 
     def batch(self, step: int) -> TrainBatch:
-        """The batch of a step.
+        """This process's share of the batch of a step.
 
         Raises:
             UserError: a scene has a bad file or too few views.
         """
-        random = np.random.default_rng([self._seed, step, self._rank])
         least, most = self._config.source_views
-        counts = random.integers(least, most + 1, size=self._config.objects).tolist()
-        if not self._config.mixed_view_counts:
-            counts = counts[:1] * len(counts)
-        chosen = [self.choose(random, count, step) for count in counts]
+        drawn = np.random.default_rng([self._seed, step]).integers(least, most + 1, size=self._config.objects).tolist()
+        counts = drawn if self._config.mixed_view_counts else drawn[:1] * len(drawn)
+        chosen = [
+            self.choose(np.random.default_rng([self._seed, step, position]), counts[position], step)
+            for position in self._share
+        ]
         scenes = [choice.scene for choice in chosen]
         photos = stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen])
         if photos.half_sides is not None:

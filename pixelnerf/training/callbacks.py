@@ -1,11 +1,8 @@
-"""What happens around the steps of a run: it stops in time or by signal, and shows and keeps how it goes."""
+"""What is shown and kept of how a run goes: the progress line and the validation curve."""
 
 import csv
 import math
-import signal
-import time
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
@@ -14,73 +11,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from typing_extensions import override
 
 from pixelnerf.tools.files import csv_bytes, write_atomically
+from pixelnerf.training.budget import Budget
 
 CURVE_FILE = "validation.csv"
-
-
-class Budget(pl.Callback):
-    """Counts steps and minutes, across resumes, and stops the trainer between two steps.
-
-    After the first SIGINT or SIGTERM the step is finished, the checkpoint written and `interrupted` set. A second
-    SIGINT stops at once.
-    """
-
-    def __init__(self, max_steps: int, max_minutes: float | None, last_checkpoint: Path) -> None:
-        self.max_steps = max_steps
-        self.max_minutes = max_minutes
-        self.interrupted = False
-        self._last_checkpoint = last_checkpoint
-        self._seconds_before = 0.0
-        self._started: float | None = None
-        self._steps = 0
-        self._handlers: dict[int, Any] = {}
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of training so far."""
-        return self._seconds_before + (time.monotonic() - self._started if self._started is not None else 0.0)
-
-    @property
-    def progress(self) -> float:
-        """The share spent of steps or minutes, whichever is larger; in [0, 1]."""
-        by_time = self.seconds / (60 * self.max_minutes) if self.max_minutes is not None else 0.0
-        return min(max(self._steps / self.max_steps, by_time), 1.0)
-
-    @override
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._steps = trainer.global_step
-        self._started = time.monotonic()
-        self._handlers = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    @override
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any, **kwargs: Any) -> None:
-        self._steps = trainer.global_step
-        if self.interrupted:
-            # After an interrupt, nobody wants to wait for a validation.
-            trainer.limit_val_batches = 0
-        if self.interrupted or self.progress >= 1.0:
-            trainer.should_stop = True
-            trainer.save_checkpoint(self._last_checkpoint)
-
-    @override
-    def on_train_end(self, *args: Any, **kwargs: Any) -> None:
-        while self._handlers:
-            signal.signal(*self._handlers.popitem())
-
-    on_exception = on_train_end
-
-    @override
-    def state_dict(self) -> dict[str, Any]:
-        return {"seconds": self.seconds}
-
-    @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._seconds_before = state_dict["seconds"]
-
-    def _request(self, signal_number: int, frame: FrameType | None) -> None:
-        if self.interrupted and signal_number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.interrupted = True
 
 
 class CurvePoint(NamedTuple):

@@ -1,7 +1,7 @@
 """The whole configuration of a model's or a refiner's training, as `train.py` composes it and checkpoints store it."""
 
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,8 @@ class LoopConfig(Config):
     """Settings of the training loop.
 
     Training ends at `max_steps` or after `max_minutes` of training, whichever comes first; the learning rate decays to
-    match. `precision` is that of products; validation is always in float32.
+    match. `precision` is that of products; validation is always in float32. `devices` is the number of processes to start on
+    this machine, each with a device of its own; `auto` for those that torchrun or SLURM started, else one.
     """
 
     optimizer: OptimizerConfig
@@ -27,7 +28,7 @@ class LoopConfig(Config):
     ema_decay: float = Field(ge=0.0, lt=1.0)
     precision: Precision
     accelerator: str
-    devices: int | str
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"]
     validate_every: int = Field(ge=1)
     checkpoint_every: int = Field(ge=1)
     log_every: int = Field(ge=1)
@@ -55,22 +56,37 @@ LoopConfigType = TypeVar("LoopConfigType", bound=LoopConfig)
 class RunConfig(Config, Generic[LoopConfigType]):
     """Settings common to all runs.
 
-    `name` is the folder under `runs/`; `resume` is a checkpoint to continue, `start_from` one to start a new run from.
+    `name` is the folder under `runs/`. `resume` is a checkpoint to continue; with `auto` it is the last one in the run's
+    own folder, if any, so that the same command starts a run and continues it. `start_from` is one to start a new run
+    from.
     """
 
     name: str
     seed: int = Field(ge=0)
     run_dir: Path
-    resume: Path | None
+    resume: Path | Literal["auto"] | None
     start_from: Path | None
     trainer: LoopConfigType
     logger: LoggerConfig
 
     @model_validator(mode="after")
     def _begins_in_one_way(self) -> "RunConfig[LoopConfigType]":
-        if self.resume is not None and self.start_from is not None:
+        # With `auto`, a run that is continued again and again can have begun with another's weights.
+        if isinstance(self.resume, Path) and self.start_from is not None:
             raise ValueError("resume continues a run and start_from starts a new one: set only one of them")
         return self
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Where the run's latest state is written."""
+        return self.run_dir / "checkpoints" / "last.ckpt"
+
+    @property
+    def resumed(self) -> Path | None:
+        """The checkpoint that the run continues; None for a new run."""
+        if self.resume == "auto":
+            return self.last_checkpoint if self.last_checkpoint.is_file() else None
+        return self.resume
 
 
 class ExperimentConfig(RunConfig[TrainerConfig]):

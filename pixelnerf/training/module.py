@@ -20,6 +20,7 @@ from pixelnerf.scenes.data_module import ValidationItem
 from pixelnerf.scenes.sampler import TrainBatch
 from pixelnerf.training.experiment import ExperimentConfig, RunConfig
 from pixelnerf.training.optimization import build_optimizer, pixel_means, training_loss
+from pixelnerf.training.processes import check_photo_sizes, share_of_noise
 from pixelnerf.types import ImageOutput
 
 
@@ -31,7 +32,7 @@ class RunModule(pl.LightningModule):
     """Common to training models and refiners: the optimiser, the configuration in checkpoints, the check for NaN.
 
     `progress` returns the spent share of the budget, which the learning rate follows. All randomness of a step comes
-    from (seed, step, rank), so a resumed run reproduces an uninterrupted one exactly.
+    from (seed, step), so a resumed run reproduces an uninterrupted one exactly.
     """
 
     def __init__(self, net: nn.Module, config: RunConfig[Any], progress: Callable[[], float]) -> None:
@@ -44,21 +45,25 @@ class RunModule(pl.LightningModule):
     @property
     def step_seed(self) -> int:
         """The seed of this step's random numbers."""
-        # Odd multipliers keep steps, seeds and ranks of one experiment apart; the mask is torch's range of seeds.
-        parts = self.config.seed * 1_000_003 + self.global_step * 7_919 + self.global_rank * 104_729
-        return parts & (2**63 - 1)
+        # Odd multipliers keep steps and seeds of one experiment apart; the mask is torch's range of seeds.
+        return (self.config.seed * 1_000_003 + self.global_step * 7_919) & (2**63 - 1)
+
+    def mean_over_processes(self, values: Tensor) -> Tensor:
+        """The mean over the processes that train together, without a gradient."""
+        return self.trainer.strategy.reduce(values.detach().clone(), reduce_op="mean")
 
     def log_step(self, loss: Tensor, error: Tensor, objects: Sequence[str] = ()) -> None:
-        """Logs a step's loss, and the PSNR of its mean squared `error`.
+        """Logs a step's loss, and the PSNR of its mean squared `error`, as means over processes.
 
         Raises:
-            NonFiniteLossError: the loss is NaN or infinite.
+            NonFiniteLossError: the loss is NaN or infinite, in any process.
         """
-        if not torch.isfinite(loss):
-            of = f", objects {', '.join(objects)}" if objects else ""
-            raise NonFiniteLossError(f"the loss is {loss.item()} at step {self.global_step}{of}")
-        self.log("train/loss", loss.detach())
-        self.log("train/psnr", -10 * torch.log10(error.detach()))
+        mean_loss, mean_error = self.mean_over_processes(torch.stack([loss, error])).unbind()
+        if not torch.isfinite(mean_loss):
+            of = f", objects {', '.join(objects)}" if objects and not torch.isfinite(loss) else ""
+            raise NonFiniteLossError(f"the loss is {mean_loss.item()} at step {self.global_step}{of}")
+        self.log("train/loss", mean_loss)
+        self.log("train/psnr", -10 * torch.log10(mean_error))
 
     @override
     def configure_optimizers(self) -> Any:
@@ -90,30 +95,47 @@ class FewShotModule(RunModule):
 
     net: Net
     config: ExperimentConfig
+    # Number of views validated so far, and sums of their PSNR and opacity.
+    _validated: Float[Tensor, "3"]
 
     @override
     def training_step(self, batch: TrainBatch, batch_index: int) -> Float[Tensor, ""]:
         generator = torch.Generator(self.device).manual_seed(self.step_seed)
+        check_photo_sizes(batch.photos, self.trainer.strategy)
         features = self.net.encode(batch.photos)
         loss_config = self.config.trainer.loss
         train_coarse = loss_config.coarse_weight > 0
-        output = self.net.render(features, batch.rays, batch.background, generator, train_coarse)
-        loss = training_loss(output, batch.colors, batch.coverage, loss_config)
+        with share_of_noise(self.global_rank, self.trainer.world_size):
+            output = self.net.render(features, batch.rays, batch.background, generator, train_coarse)
+        masked_pixels = self.mean_over_processes(batch.coverage.isfinite().sum().float())
+        loss = training_loss(output, batch.colors, batch.coverage, loss_config, masked_pixels)
         error = (pixel_means(output.color.detach(), batch.colors.shape[1]) - batch.colors).square().mean()
         self.log_step(loss, error, batch.names)
-        self.log("train/opacity", output.opacity.detach().mean())
+        self.log("train/opacity", self.mean_over_processes(output.opacity.mean()))
         return loss
 
     @override
-    def validation_step(self, item: ValidationItem, batch_index: int) -> None:
+    def validation_step(self, item: ValidationItem | None, batch_index: int) -> None:
+        if item is None:
+            return
         features = self.net.encode(item.photos)
         for view, image in zip(item.views, item.images, strict=True):
             render = render_image(self.net, features, view)
             value = psnr(truncate_to_8_bits(render.color), image.movedim(0, -1))
-            values = {"val/psnr": value, "val/opacity": render.opacity.mean()}
-            self.log_dict(values, batch_size=1, on_epoch=True, sync_dist=True)
+            self._validated += self._validated.new_tensor([1.0, value, float(render.opacity.mean())])
             if view is item.views[0]:
                 self._shown.append((item.to("cpu"), render.to("cpu")))
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        self._validated = torch.zeros(3, device=self.device)
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        # Lightning's own mean over processes is wrong where they have different numbers of views.
+        count, value, opacity = self.mean_over_processes(self._validated).unbind()
+        self.log_dict({"val/psnr": value / count, "val/opacity": opacity / count})
 
     @override
     def _strip(self, item: ValidationItem, output: ImageOutput) -> tuple[str, UInt8[ndarray, "height width 3"]]:

@@ -40,16 +40,20 @@ def training_loss(
     colors: Float[Tensor, "batch pixel 3"],
     coverage: Float[Tensor, "batch pixel"],
     config: LossConfig,
+    masked_pixels: Float[Tensor, ""] | None = None,
 ) -> Float[Tensor, ""]:
     """Mean over pixels and channels of the second pass's loss plus the weighted first's.
 
     The rays of a pixel are adjacent. `coverage` is the share of each pixel inside the mask, NaN without a mask.
+    `masked_pixels` is how many have one, by default in this batch; where processes train together it is their mean, so
+    that the mean of their losses is the whole batch's.
 
     Raises:
         UserError: opacity is weighted, but no pixel has a mask.
     """
     masked = coverage.isfinite()
-    if config.opacity_weight > 0 and not masked.any():
+    masked_pixels = masked.sum() if masked_pixels is None else masked_pixels
+    if config.opacity_weight > 0 and not masked_pixels > 0:
         raise UserError(
             "trainer.loss.opacity_weight > 0 compares with masks, but these scenes have none: "
             "set trainer.loss.opacity_weight=0"
@@ -63,7 +67,7 @@ def training_loss(
             return loss
         opacity = pixel_means(rendered.opacity, colors.shape[1])
         error = (opacity - coverage.nan_to_num()).square() * masked
-        return loss + config.opacity_weight * error.sum() / masked.sum()
+        return loss + config.opacity_weight * error.sum() / masked_pixels
 
     loss = pass_loss(output)
     if output.coarse is None or config.coarse_weight == 0:

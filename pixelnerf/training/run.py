@@ -1,6 +1,7 @@
 """One training run, from a validated configuration to checkpoints on disk."""
 
 import logging
+import signal
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, We
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from torch import Tensor
 from typing_extensions import override
@@ -27,22 +29,27 @@ from pixelnerf.model.net import build_net
 from pixelnerf.scenes.data_module import SceneDataModule
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.tools.device import uses_bfloat16
-from pixelnerf.tools.files import file_written_whole, refusal_in_a_line
-from pixelnerf.training.callbacks import Budget, ProgressLine, ValidationCurve
+from pixelnerf.tools.files import file_written_whole, refusal_in_a_line, remove_partial
+from pixelnerf.training.budget import Budget, CutShortError
+from pixelnerf.training.callbacks import ProgressLine, ValidationCurve
 from pixelnerf.training.encoding_period import repetition
 from pixelnerf.training.experiment import ExperimentConfig, LoggerConfig, LoopConfig, RunConfig
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
+from pixelnerf.training.processes import cluster_plugins, processes_started
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where a run ended. `best_psnr` is the best validation PSNR in dB, None without a validation."""
+    """Where a run ended, and its best validation PSNR in dB, None without a validation.
+
+    If a signal stopped it, `step` is that of `last.ckpt`; zero if there is none yet.
+    """
 
     run_dir: Path
     step: int
     minutes: float
     best_psnr: float | None
-    interrupted: bool
+    stopped_by: signal.Signals | None
 
 
 def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
@@ -55,11 +62,12 @@ def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
             step, the objects, and a saved checkpoint).
     """
     budget = start_run(config, "model", config.model)
-    if note := repetition(config.model.position, dataset.scenes("train")):
-        rank_zero_only(Console(stderr=True).print)(note, soft_wrap=True, markup=False)
+    if rank_zero_only.rank == 0 and (note := repetition(config.model.position, dataset.scenes("train"))):
+        Console(stderr=True).print(note, soft_wrap=True, markup=False)
     data = SceneDataModule(dataset, config.trainer.loader, config.seed)
-    net = build_net(config.model, load_pretrained=config.resume is None and config.start_from is None)
-    if config.start_from is not None:
+    begins = config.resumed is None
+    net = build_net(config.model, load_pretrained=begins and config.start_from is None)
+    if begins and config.start_from is not None:
         load_start(config.start_from, net, "model", config.model)
     return fit(config, budget, FewShotModule(net, config, lambda: budget.progress), data)
 
@@ -71,18 +79,22 @@ def start_run(config: RunConfig[Any], section: Section, trained: Config) -> Budg
         UserError: the folder cannot be written, or the checkpoint to resume from is missing or of something else.
     """
     checkpoints = config.run_dir / "checkpoints"
-    with refusal_in_a_line(f"into {checkpoints}", "; choose another run_dir"):
-        checkpoints.mkdir(parents=True, exist_ok=True)
-        (checkpoints / ".writable").touch()
-        (checkpoints / ".writable").unlink()
+    if rank_zero_only.rank == 0:
+        with refusal_in_a_line(f"into {checkpoints}", "; choose another run_dir"):
+            checkpoints.mkdir(parents=True, exist_ok=True)
+            (checkpoints / ".writable").touch()
+            (checkpoints / ".writable").unlink()
+            remove_partial(checkpoints)
     torch.manual_seed(config.seed)
     # Advertising, and notes on internals that users cannot act on.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-    if config.resume is not None:
-        check_resumable(config.resume, section, trained)
-    return Budget(config.trainer.max_steps, config.trainer.max_minutes, checkpoints / "last.ckpt")
+    if config.resumed is not None:
+        check_resumable(config.resumed, section, trained)
+    loop = config.trainer
+    return Budget(loop.max_steps, loop.max_minutes, loop.checkpoint_every, config.last_checkpoint)
 
 
 def fit(
@@ -95,10 +107,16 @@ def fit(
     Raises:
         UserError: the loss became NaN; the message has the step and the saved checkpoint.
     """
+    with budget.signals_noted():
+        return _fit(config, budget, module, data)
+
+
+def _fit(
+    config: RunConfig[Any], budget: Budget, module: pl.LightningModule, data: pl.LightningDataModule
+) -> TrainingResult:
     checkpoints = config.run_dir / "checkpoints"
     logger = build_logger(config.logger, config.name, config.run_dir, config.model_dump(mode="json"))
     best = ModelCheckpoint(checkpoints, "best", "val/psnr", mode="max", enable_version_counter=False)
-    every = config.trainer.checkpoint_every
     callbacks: list[pl.Callback] = [
         # The average must be updated before the budget saves it.
         WeightAveraging(avg_fn=moving_average(config.trainer.ema_decay)),
@@ -106,23 +124,25 @@ def fit(
         ProgressLine(budget),
         ValidationCurve(config.run_dir, budget),
         best,
-        ModelCheckpoint(checkpoints, "last", every_n_train_steps=every, enable_version_counter=False),
     ]
     if logger is not None:
         callbacks.append(LearningRateMonitor("step"))
     trainer = _build_trainer(config, callbacks, logger)
     try:
-        trainer.fit(module, data, ckpt_path=config.resume, weights_only=True)
+        trainer.fit(module, data, ckpt_path=config.resumed, weights_only=True)
     except NonFiniteLossError as error:
         path = checkpoints / "nan.ckpt"
         trainer.save_checkpoint(path)
         raise UserError(f"{error}; the state is in {path}; lower trainer.optimizer.learning_rate") from None
+    except (CutShortError, SIGTERMException):
+        assert budget.stopped_by is not None, "only a signal cuts a run short"
     score = float(best.best_model_score) if best.best_model_score is not None else None
     if trainer.is_global_zero:
         log_best_checkpoint(logger, checkpoints / "best.ckpt", config.name, score)
         if logger is not None:
             logger.experiment.finish()
-    return TrainingResult(config.run_dir, trainer.global_step, budget.seconds / 60, score, budget.interrupted)
+    step = trainer.global_step if budget.stopped_by is None else budget.saved_step or 0
+    return TrainingResult(config.run_dir, step, budget.seconds / 60, score, budget.stopped_by)
 
 
 def build_logger(config: LoggerConfig, name: str, run_dir: Path, resolved: dict[str, Any]) -> WandbLogger | None:
@@ -171,11 +191,15 @@ def training_device(config: LoopConfig) -> Literal["cuda", "cpu"]:
 def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: WandbLogger | None) -> pl.Trainer:
     loop: LoopConfig = config.trainer
     device_type = training_device(loop)
+    processes = processes_started(loop.devices)
     half = uses_bfloat16(loop.precision, device_type)
     return pl.Trainer(
         accelerator=loop.accelerator,
-        devices=loop.devices,
-        max_steps=loop.max_steps,
+        devices=processes.on_this_machine,
+        num_nodes=processes.machines,
+        strategy="ddp" if processes.total > 1 else "auto",
+        # The budget stops it.
+        max_steps=-1,
         max_epochs=-1,
         val_check_interval=loop.validate_every,
         check_val_every_n_epoch=None,
@@ -184,7 +208,13 @@ def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger:
         log_every_n_steps=loop.log_every,
         logger=logger if logger is not None else False,
         callbacks=callbacks,
-        plugins=[_AtomicCheckpointIO(), _BFloat16Precision(device_type) if half else Precision()],
+        plugins=[
+            _AtomicCheckpointIO(),
+            _BFloat16Precision(device_type) if half else Precision(),
+            *cluster_plugins(processes, device_type),
+        ],
+        # Each process reads its own share of every batch and validation.
+        use_distributed_sampler=False,
         default_root_dir=config.run_dir,
         enable_progress_bar=False,
         enable_model_summary=False,

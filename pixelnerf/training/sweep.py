@@ -9,7 +9,7 @@ from statistics import mean, stdev
 import yaml
 from matplotlib.figure import Figure
 
-from pixelnerf.errors import UserError
+from pixelnerf.errors import FAILED_FILE, UserError
 from pixelnerf.tools.files import csv_bytes, refusal_in_a_line, write_atomically
 from pixelnerf.training.callbacks import CURVE_FILE, CurvePoint, read_curve
 
@@ -41,21 +41,39 @@ class Setting:
 
 
 def read_sweep(folder: Path) -> list[Setting]:
-    """The settings in a sweep's folder, in the order they were run.
+    """The settings in a sweep's folder, in the order they were run; without what `left_out` names.
 
     Raises:
         UserError: the folder holds no validated run of a sweep.
     """
     curves: dict[tuple[str, ...], list[list[CurvePoint]]] = {}
-    for path in sorted(folder.glob(f"*/{CURVE_FILE}"), key=lambda path: (len(path.parent.name), path.parent.name)):
-        if points := read_curve(path):
-            curves.setdefault(_overrides(path.parent), []).append(points)
+    for run in _runs(folder):
+        points = read_curve(run / CURVE_FILE)
+        if points and not (run / FAILED_FILE).is_file():
+            curves.setdefault(_overrides(run), []).append(points)
     if not curves:
         raise UserError(f"{folder} holds no runs of a sweep (*/{CURVE_FILE}); name the folder that train.py -m wrote")
     shared = set.intersection(*map(set, curves))
     unnamed = "as it is" if len(curves) > 1 else "all runs"
     names = [", ".join(part for part in overrides if part not in shared) or unnamed for overrides in curves]
     return [Setting(name, tuple(found)) for name, found in zip(names, curves.values(), strict=True)]
+
+
+def left_out(folder: Path) -> list[str]:
+    """A line for each run in a sweep's folder that failed, or has not been validated yet: which, and why.
+
+    A run that fails late has validations, but not as many as its neighbours to be averaged with.
+    """
+    lines = []
+    for run in _runs(folder):
+        failed = run / FAILED_FILE
+        if failed.is_file():
+            # Of a mistake, the only line; of a bug, the traceback's last one.
+            reason = failed.read_text("utf-8").strip().splitlines()[-1:]
+            lines.append(f"{run.name} ({', '.join(_overrides(run))}) failed: {''.join(reason)}")
+        elif not read_curve(run / CURVE_FILE):
+            lines.append(f"{run.name} ({', '.join(_overrides(run))}) has no validation")
+    return lines
 
 
 def write_sweep(folder: Path, settings: list[Setting]) -> None:
@@ -98,6 +116,13 @@ def _figure(settings: list[Setting]) -> Figure:
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     return figure
+
+
+def _runs(folder: Path) -> list[Path]:
+    """The folders of a sweep's runs, in the order of their numbers."""
+    found = {path.parent for name in (CURVE_FILE, FAILED_FILE) for path in folder.glob(f"*/{name}")}
+    found |= {path.parent for path in folder.glob("*/.hydra")}
+    return sorted(found, key=lambda run: (len(run.name), run.name))
 
 
 def _overrides(run: Path) -> tuple[str, ...]:

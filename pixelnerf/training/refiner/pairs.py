@@ -155,7 +155,7 @@ def _choose(scene: Scene, config: RefinerExperimentConfig) -> tuple[list[int], l
 def _pairs_folder(config: RefinerExperimentConfig) -> Path:
     if config.pairs.folder is not None:
         return config.pairs.folder
-    resumed = config.resume.parent.parent / "pairs" if config.resume is not None else None
+    resumed = config.resumed.parent.parent / "pairs" if config.resumed is not None else None
     return resumed if resumed is not None and resumed.is_dir() else config.run_dir / "pairs"
 
 

@@ -1,6 +1,6 @@
 """One training run of a refiner, from a configuration to checkpoints on disk.
 
-It is trained on patches, whose batch is a function of (seed, step, rank) alone, and validated on whole views.
+It is trained on patches, whose batch is a function of (seed, step) alone, and validated on whole views.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from typing_extensions import override
 
 from pixelnerf.checkpoints.checkpoint import load_start
+from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import psnr, sharpness
 from pixelnerf.images.pictures import error_picture, side_by_side
 from pixelnerf.refine.config import build_refiner
@@ -25,6 +26,7 @@ from pixelnerf.refine.refiner import Candidates, PatchBatch, Refiner, cut_patche
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.training.experiment import RefinerExperimentConfig
 from pixelnerf.training.module import RunModule
+from pixelnerf.training.processes import processes_started
 from pixelnerf.training.refiner.pairs import Pair, Pairs, make_pairs
 from pixelnerf.training.run import TrainingResult, fit, start_run, training_device
 
@@ -40,9 +42,11 @@ def train_refiner(config: RefinerExperimentConfig, dataset: SceneDataset) -> Tra
     Raises:
         UserError: as `pixelnerf.training.run.train`, or the model's checkpoint does not fit.
     """
+    if processes_started(config.trainer.devices).total > 1:
+        raise UserError("a refiner trains in one process: set trainer.devices=1, and start it once")
     budget = start_run(config, "refiner", config.refiner)
     refiner = build_refiner(config.refiner)
-    if config.start_from is not None:
+    if config.start_from is not None and config.resumed is None:
         load_start(config.start_from, refiner, "refiner", config.refiner)
     pairs = make_pairs(config, dataset, torch.device(training_device(config.trainer)), Console(stderr=True))
     module = RefinerModule(refiner, config, lambda: budget.progress)
@@ -97,7 +101,6 @@ class PatchBatches(IterableDataset[PatchBatch]):
     refiner: Refiner
     patches: int
     seed: int
-    rank: int
     first_step: int
 
     @override
@@ -106,7 +109,7 @@ class PatchBatches(IterableDataset[PatchBatch]):
 
     def batch(self, step: int) -> PatchBatch:
         """The batch of a step: patches of uniformly drawn views, all in one of the eight rotations and mirrorings."""
-        random = np.random.default_rng([self.seed, step, self.rank])
+        random = np.random.default_rng([self.seed, step])
         parts = [self._draw(random) for _ in range(self.patches)]
         quarters, mirror = int(random.integers(4)), bool(random.integers(2))
 
@@ -151,8 +154,8 @@ class PairDataModule(pl.LightningDataModule):
     @override
     def train_dataloader(self) -> DataLoader[PatchBatch]:
         assert self.trainer is not None, "the data module belongs to a trainer by now"
-        rank, step = self.trainer.global_rank, self.trainer.global_step
-        batches = PatchBatches(self._pairs.train, self._refiner, self._patches, self._seed, rank, step)
+        step = self.trainer.global_step
+        batches = PatchBatches(self._pairs.train, self._refiner, self._patches, self._seed, step)
         return DataLoader(batches, batch_size=None)
 
     @override
