@@ -11,23 +11,15 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from PIL import Image, ImageDraw
+from app_requests import render_request
+from drawn_photos import draw_table
+from PIL import Image
 
 import pixelnerf
 from pixelnerf.app.depth import read_map
 from pixelnerf.app.paths import orbit
-from pixelnerf.app.render import RenderRequest, render_photos
+from pixelnerf.app.render import render_photos
 from pixelnerf.errors import UserError
-
-
-def draw_table(side=200):
-    """Something like a red table in the middle of a square photo on white."""
-    image = Image.new("RGB", (side, side), "white")
-    pen = ImageDraw.Draw(image)
-    pen.polygon([(40, 80), (110, 60), (160, 85), (90, 110)], fill=(190, 40, 30))
-    for x, y in ((44, 84), (92, 112), (156, 88)):
-        pen.rectangle([x - 4, y, x + 4, y + 45], fill=(120, 25, 20))
-    return image
 
 
 @pytest.fixture(scope="module")
@@ -38,27 +30,6 @@ def model():
 @pytest.fixture(scope="module")
 def scene(model):
     return model.encode(draw_table())
-
-
-def request(photos, **changes):
-    values = {
-        "photos": tuple(photos),
-        "output": None,
-        "weights": "shapes13_all",
-        "inputs": None,
-        "path": "orbit",
-        "size": 32,
-        "frames": 4,
-        "fps": 8.0,
-        "elevation": 30.0,
-        "field_of_view": None,
-        "matting": "auto",
-        "masks": (),
-        "quality": "baked",
-        "threshold": None,
-        "device": "cpu",
-    }
-    return RenderRequest(**{**values, **changes})
 
 
 def test_the_photo_itself_is_seen_from_its_camera(scene):
@@ -116,7 +87,7 @@ def test_everything_is_written_and_can_be_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     draw_table().save("my photo 1.png")
     said = []
-    output = render_photos(request([Path("my photo 1.png")]), said.append)
+    output = render_photos(render_request([Path("my photo 1.png")]), said.append)
     assert output == Path("my_photo_1")
     assert [frame.shape for frame in imageio.imiter(output / "turntable.mp4")] == [(32, 32, 3)] * 4
     assert imageio.imread(output / "turntable.gif").shape[0] == 4
@@ -134,7 +105,7 @@ def test_everything_is_written_and_can_be_read(tmp_path, monkeypatch):
     frames = json.loads((output / "camera_path.json").read_text("utf-8"))["camera_path"]
     assert len(frames) == 4
     # The same again replaces what is ours, along the path that was written.
-    render_photos(request([Path("my photo 1.png")], path=str(output / "camera_path.json")), said.append)
+    render_photos(render_request([Path("my photo 1.png")], path=str(output / "camera_path.json")), said.append)
 
 
 def test_files_of_others_are_never_overwritten(tmp_path):
@@ -143,10 +114,10 @@ def test_files_of_others_are_never_overwritten(tmp_path):
     output.mkdir()
     (output / "thesis.tex").write_text("years of work")
     with pytest.raises(UserError, match="holds files that this program did not write"):
-        render_photos(request([tmp_path / "photo.png"], output=output), print)
+        render_photos(render_request([tmp_path / "photo.png"], output=output), print)
     assert [path.name for path in output.iterdir()] == ["thesis.tex"]
     with pytest.raises(UserError, match="is a file; choose a folder"):
-        render_photos(request([tmp_path / "photo.png"], output=output / "thesis.tex"), print)
+        render_photos(render_request([tmp_path / "photo.png"], output=output / "thesis.tex"), print)
 
 
 @pytest.mark.parametrize(
@@ -167,17 +138,17 @@ def test_mistakes_are_one_line(tmp_path, changes, message):
     draw_table().save(tmp_path / "photo.png")
     values = {"photos": (tmp_path / "photo.png",), "output": tmp_path / "out", **changes}
     with pytest.raises(UserError, match=message) as caught:
-        render_photos(request(values.pop("photos"), **values), print)
+        render_photos(render_request(values.pop("photos"), **values), print)
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_without_photos_a_text_file_and_photos_without_cameras(tmp_path, model):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no photos in"):
-        render_photos(request([tmp_path / "empty"]), print)
+        render_photos(render_request([tmp_path / "empty"]), print)
     (tmp_path / "photo.jpg").write_text("Dear diary")
     with pytest.raises(UserError, match=r"photo\.jpg"):
-        render_photos(request([tmp_path / "photo.jpg"], output=tmp_path / "out"), print)
+        render_photos(render_request([tmp_path / "photo.jpg"], output=tmp_path / "out"), print)
     with pytest.raises(UserError, match="2 photos without cameras"):
         model.encode([draw_table(), draw_table()])
     with pytest.raises(UserError, match="1 cameras for 2 photos"):

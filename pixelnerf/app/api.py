@@ -91,12 +91,14 @@ class Model:
         if not isinstance(loaded.net, PhotoNet):
             raise UserError(f"weights '{weights}' hold one scene and read no photos; try --weights {DEFAULT_WEIGHTS}")
         self.name = Path(weights).stem
-        self.world = TrainingWorld.of(loaded.config, self.name)
+        try:
+            self.world = TrainingWorld.of(loaded.config, self.name)
+            self.most_photos = max(map(int, loaded.config["trainer"]["loader"]["batch"]["source_views"]))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise UserError(f"weights '{weights}' do not say how they were trained; try {DEFAULT_WEIGHTS}") from None
         check_quality(loaded.net, "baked")
         self.device = find_device(device)
         self.net = loaded.net.to(self.device)
-        batch = loaded.config["trainer"]["loader"]["batch"]
-        self.most_photos: int = max(batch["source_views"])
         self._bfloat16 = uses_bfloat16("auto", self.device.type)
 
     def encode(

@@ -61,9 +61,14 @@ class Capture:
 def find_format(folder: Path) -> str | None:
     """The reader of a folder of posed photos; None if no file in it holds cameras."""
     for reader, names in FORMATS.items():
-        if any((folder / name).exists() for name in names):
+        if any(_holds_something(folder / name) for name in names):
             return reader
     return None
+
+
+def _holds_something(path: Path) -> bool:
+    """Whether a file exists, or a folder that a killed run has not left half-made: hidden files are never data."""
+    return any(file.name[0] != "." for file in path.iterdir()) if path.is_dir() else path.exists()
 
 
 def open_capture(folder: Path) -> Capture:

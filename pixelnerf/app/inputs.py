@@ -1,5 +1,6 @@
 """What the front door's commands are given, photos, captures and videos, to an encoded object."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from pixelnerf.app.capture import Capture, find_format, look_at_point, open_capt
 from pixelnerf.app.cutout import Matting, cut_out
 from pixelnerf.app.frames import VIDEO_SUFFIXES
 from pixelnerf.app.photo_files import read_photo
-from pixelnerf.app.pose import PHOTO_SUFFIXES
+from pixelnerf.app.pose import MODEL, PHOTO_SUFFIXES
 from pixelnerf.app.posing import pose_and_report
+from pixelnerf.app.structure_from_motion import load_pycolmap
 from pixelnerf.errors import UserError
 from pixelnerf.types import Cameras
 
@@ -51,6 +53,11 @@ class InputRequest:
             raise UserError(f"--elevation {self.elevation:g} is not between -90 and 90 degrees")
 
 
+def is_video(path: Path) -> bool:
+    """Whether a file is taken for a video, by its name."""
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
+
+
 def encode_inputs(model: Model, request: InputRequest, say: Say) -> tuple[Scene, Cameras | None]:
     """The encoded object, and the cameras of the photos that the model was given, if they have any.
 
@@ -58,7 +65,7 @@ def encode_inputs(model: Model, request: InputRequest, say: Say) -> tuple[Scene,
         UserError: photos or a folder that cannot be read, or show no object.
     """
     first = request.photos[0]
-    if len(request.photos) == 1 and first.is_file() and first.suffix.lower() not in VIDEO_SUFFIXES:
+    if len(request.photos) == 1 and not first.is_dir() and not is_video(first):
         scene = model.encode(
             first,
             masks=request.masks or None,
@@ -80,9 +87,34 @@ def _capture(request: InputRequest, say: Say) -> Capture:
             raise UserError(f"no photos in {first} (looked for {', '.join(PHOTO_SUFFIXES)})")
         if len(photos) == 1:
             raise UserError(f"one photo in {first}; render it by itself: pixelnerf render {photos[0]}")
+    if (before := _posed_before(request.photos)) is not None:
+        say(f"cameras as recovered before, in {before / MODEL}; delete them, and they are recovered again")
+        return open_capture(before)
     say("no cameras: recovering them by structure from motion (once; as pixelnerf pose does)")
-    posed = pose_and_report(request.photos, "auto", POSED_FRAMES, overwrite=False, say=say)
+    photos = request.photos
+    if len(photos) == 1 and is_video(first) and _holds_frames(first.with_suffix("") / "images"):
+        photos = (first.with_suffix(""),)  # an earlier run was cut short
+    posed = pose_and_report(photos, "auto", POSED_FRAMES, overwrite=False, say=say)
     return open_capture(posed.root)
+
+
+def _posed_before(photos: tuple[Path, ...]) -> Path | None:
+    """The folder with the cameras of these photos, or of this video's frames, if they were recovered before."""
+    if len(photos) == 1 and is_video(photos[0]):
+        root = photos[0].with_suffix("")
+        return root if (root / MODEL).is_dir() and _holds_frames(root / "images") else None
+    root = photos[0].parent
+    if not (root / MODEL).is_dir() or any(path.parent != root for path in photos):
+        return None
+    try:
+        images = load_pycolmap().Reconstruction(root / MODEL).images.values()
+    except ValueError:
+        return None
+    return root if {image.name for image in images} <= {path.name for path in photos} else None
+
+
+def _holds_frames(folder: Path) -> bool:
+    return folder.is_dir() and all(re.fullmatch(r"frame_\d+\.jpg", path.name) for path in folder.iterdir())
 
 
 def _encode_capture(model: Model, request: InputRequest, capture: Capture, say: Say) -> tuple[Scene, Cameras]:

@@ -21,7 +21,7 @@ from pixelnerf.app.structure_from_motion import (
     reconstruct,
 )
 from pixelnerf.errors import UserError
-from pixelnerf.tools.files import file_digest, folder_written_whole, refusal_in_a_line
+from pixelnerf.tools.files import file_digest, folder_written_whole, refusal_in_a_line, remove_partial
 
 if TYPE_CHECKING:
     import pycolmap
@@ -32,6 +32,7 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 MODEL = Path("sparse/0")
 """The model's folder in a capture's."""
+_REPLACED = ".replaced"
 _IMAGES = "images"
 _MOST_EXHAUSTIVE = 100
 """Photos up to which every pair is matched; 4,950 pairs."""
@@ -200,7 +201,13 @@ def _check_photos(capture: _Capture) -> None:
 
 
 def _check_target(target: Path, overwrite: bool) -> None:
-    """Before minutes of work."""
+    """Before minutes of work. What a killed run left goes, and the model that it was about to replace comes back."""
+    old = target.with_name(f"{target.name}{_REPLACED}")
+    with refusal_in_a_line(f"'{target}'"):
+        remove_partial(target.parent)
+        if old.exists() and not target.exists():
+            old.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
     if target.exists() and not overwrite:
         raise UserError(f"'{target}' already holds a model: use it, or replace it with overwrite")
     nearest = next(folder for folder in target.parents if folder.exists())
@@ -210,7 +217,7 @@ def _check_target(target: Path, overwrite: bool) -> None:
 
 def _write(model: "pycolmap.Reconstruction", target: Path) -> None:
     made_parent = not target.parent.exists()
-    old = target.with_name(f"{target.name}.replaced")
+    old = target.with_name(f"{target.name}{_REPLACED}")
     try:
         with refusal_in_a_line(f"'{target}'"), folder_written_whole(target) as partial:
             model.write_binary(str(partial))

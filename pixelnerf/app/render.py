@@ -1,8 +1,9 @@
 """`pixelnerf render`: from photos to a folder of pictures, videos, depth, a mesh and a page."""
 
 import json
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,21 @@ from pixelnerf.app.api import Model, Picture, PictureQuality, Scene
 from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW
 from pixelnerf.app.camera_path import CameraPath, read_camera_path, write_camera_path
 from pixelnerf.app.depth import write_colored_confidence, write_colored_depth, write_map
-from pixelnerf.app.inputs import InputRequest, Say, encode_inputs
+from pixelnerf.app.inputs import InputRequest, Say, encode_inputs, is_video
 from pixelnerf.app.paths import interpolate, orbit, spiral
 from pixelnerf.app.pictures import write_picture
 from pixelnerf.app.video import gif_writer, video_writer
 from pixelnerf.errors import UserError
 from pixelnerf.images.pictures import to_8_bits
-from pixelnerf.tools.files import file_name, refusal_in_a_line, write_atomically
+from pixelnerf.tools.files import file_name, is_partial, refusal_in_a_line, remove_partial, write_atomically
 from pixelnerf.tools.progress import progress_bar
 from pixelnerf.types import Cameras
 
 RECORD = "render.json"
-"""What was assumed and made; its presence says that a folder is ours to write again."""
+"""What was assumed and made. It is the first file of a folder, so that one that was cut short is known to be ours to
+write again, and says whether the last run finished."""
+FOLDERS = ("inputs", "views", "depth", "confidence")
+"""Of numbered pictures."""
 LONGEST_GIF_SIDE = 320
 LARGEST_SIZE = 4096
 
@@ -62,16 +66,14 @@ def render_photos(request: RenderRequest, say: Say) -> Path:
     for warning in scene.warnings:
         say(f"WARNING: {warning}")
     cameras = _path(request, scene, given)
-    with refusal_in_a_line(output):
-        for folder in ("inputs", "views", "depth", "confidence"):
-            (output / folder).mkdir(parents=True, exist_ok=True)
+    _prepare(output, _record(request, model, scene, finished=False), (len(scene.photos), *[len(cameras.poses)] * 3))
     for index, photo in enumerate(scene.photos):
         write_picture(output / "inputs" / f"{index:03}.png", photo.image.movedim(0, -1))
-    _write_record(output, request, model, scene)
     _write_frames(output, request, scene, cameras)
     _write_camera_path(output, cameras, request.fps, say)
     _write_object(output, request, scene, say)
     say(f"- {scene.next_photo()}")
+    _write_record(output, _record(request, model, scene, finished=True))
     say(f"{output}: rendered in {time.perf_counter() - start:.1f} s; open {output / 'object.html'} and turn it")
     return output
 
@@ -87,18 +89,56 @@ def _check(request: RenderRequest) -> None:
 
 
 def _output_folder(request: RenderRequest) -> Path:
-    """A folder that is new, empty, or of an earlier run of this program: nothing of anyone else is overwritten."""
+    """A folder that is new, empty, or of an earlier run of this program: nothing of anyone else is overwritten.
+
+    It is not made yet, so that a photo that cannot be used leaves nothing behind.
+    """
     first = request.photos[0]
-    output = request.output or Path(file_name(first.resolve().stem if first.is_file() else first.resolve().name))
-    if request.output is None and output.resolve() == first.resolve():
+    # A folder of photos is never written to, nor that of a video's frames.
+    sources = {first.resolve(), first.resolve().with_suffix("") if is_video(first) else first.resolve()}
+    output = request.output or Path(file_name(first.resolve().name if first.is_dir() else first.resolve().stem))
+    if request.output is None and output.resolve() in sources:
         output = Path(f"{output}_rendered")
-    if output.is_file():
-        raise UserError(f"{output} is a file; choose a folder: --output FOLDER")
-    if output.is_dir() and any(output.iterdir()) and not (output / RECORD).is_file():
-        raise UserError(f"{output} holds files that this program did not write; choose another folder: --output FOLDER")
+    with refusal_in_a_line(output, "; choose another folder: --output FOLDER"):
+        if output.exists() and not output.is_dir():
+            raise UserError(f"{output} is a file; choose a folder: --output FOLDER")
+        others = output.is_dir() and any(not is_partial(path) for path in output.iterdir()) and not _is_ours(output)
+        if others or output.resolve() in sources:
+            raise UserError(
+                f"{output} holds files that this program did not write; choose another folder: --output FOLDER"
+            )
+        for folder in FOLDERS:
+            if (output / folder).is_symlink() or (output / folder).is_file():
+                raise UserError(f"{output / folder} is not a folder of its own; choose another: --output FOLDER")
+        # Before half a minute of work.
+        tempfile.TemporaryFile(dir=next(place for place in (output, *output.parents) if place.exists())).close()
+    return output
+
+
+def _is_ours(output: Path) -> bool:
+    try:
+        record = json.loads((output / RECORD).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and {"request", "weights"} <= record.keys()
+
+
+def _prepare(output: Path, record: dict[str, Any], counts: Sequence[int]) -> None:
+    """The folder, first of all the record, and in it nothing that is half-written or of a longer path.
+
+    `counts` are the numbers of pictures that the run writes to `FOLDERS`.
+    """
     with refusal_in_a_line(output):
         output.mkdir(parents=True, exist_ok=True)
-    return output
+    _write_record(output, record)
+    with refusal_in_a_line(output):
+        for folder, count in zip(FOLDERS, counts, strict=True):
+            (output / folder).mkdir(exist_ok=True)
+            for path in (output / folder).glob("*.png"):
+                if path.stem.isdecimal() and int(path.stem) >= count:
+                    path.unlink()
+            remove_partial(output / folder)
+        remove_partial(output)
 
 
 def _path(request: RenderRequest, scene: Scene, given: Cameras | None) -> Cameras:
@@ -164,16 +204,18 @@ def _write_frames(output: Path, request: RenderRequest, scene: Scene, cameras: C
 
 
 def _write_object(output: Path, request: RenderRequest, scene: Scene, say: Say) -> None:
-    with refusal_in_a_line(output):
-        mesh = scene.mesh(request.threshold)
-        mesh.export(output / "mesh.glb")
-        scene.points().export(output / "points.ply")
+    """The page first: a threshold without a surface does not cost it."""
+    scene.bake().save_html(output / "object.html", title=output.resolve().name)
+    mesh = scene.mesh(request.threshold)
+    for name, shape in {"mesh.glb": mesh, "points.ply": scene.points()}.items():
+        with refusal_in_a_line(output / name):
+            write_atomically(output / name, shape.export(file_type=name.partition(".")[2]))
     say(f"- mesh: {len(mesh.faces)} triangles, {'watertight' if mesh.is_watertight else 'not watertight'}")
-    scene.bake().save_html(output / "object.html", title=output.name)
 
 
-def _write_record(output: Path, request: RenderRequest, model: Model, scene: Scene) -> None:
-    record: dict[str, Any] = {
+def _record(request: RenderRequest, model: Model, scene: Scene, finished: bool) -> dict[str, Any]:
+    return {
+        "finished": finished,
         "request": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(request).items()},
         "weights": model.name,
         "notes": scene.notes,
@@ -188,7 +230,10 @@ def _write_record(output: Path, request: RenderRequest, model: Model, scene: Sce
             for photo in scene.photos
         ],
     }
-    with refusal_in_a_line(output):
+
+
+def _write_record(output: Path, record: dict[str, Any]) -> None:
+    with refusal_in_a_line(output / RECORD):
         write_atomically(output / RECORD, json.dumps(record, indent=1, default=str).encode())
 
 
@@ -196,4 +241,5 @@ def _write_camera_path(output: Path, cameras: Cameras, fps: float, say: Say) -> 
     try:
         write_camera_path(output / "camera_path.json", CameraPath(cameras, fps))
     except UserError as error:
+        (output / "camera_path.json").unlink(missing_ok=True)  # of an earlier run
         say(f"- no camera_path.json: {error}")

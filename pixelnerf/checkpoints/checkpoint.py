@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from pixelnerf.checkpoints.migration import migrated
+from pixelnerf.checkpoints.limits import built_to_fit, check_archive, check_weights, checked_config
 from pixelnerf.checkpoints.shared_weights import read_shared
 from pixelnerf.config import Config, parse_config
 from pixelnerf.errors import UserError
@@ -61,8 +61,8 @@ def load_checkpoint(path: Path) -> LoadedModel:
         UserError: the file is missing, damaged, not one of ours, or its weights do not fit its configuration.
     """
     config, state, step = _read(Path(path), "model")
-    net = build_net(parse_config(ModelConfig, config["model"], f"{path}: model"), load_pretrained=False)
-    _fill(path, net, state)
+    own = parse_config(ModelConfig, config["model"], f"{path}: model")
+    net = built_to_fit(path, lambda: build_net(own, load_pretrained=False), config["model"], state)
     return LoadedModel(net.eval(), config, step)
 
 
@@ -74,8 +74,7 @@ def load_refiner(path: Path) -> LoadedRefiner:
     """
     config, state, _ = _read(Path(path), "refiner")
     own = parse_config(_RefinerSection, {"refiner": config["refiner"]}, f"{path}").refiner
-    refiner = build_refiner(own)
-    _fill(path, refiner, state)
+    refiner = built_to_fit(path, lambda: build_refiner(own), config["refiner"], state)
     return LoadedRefiner(refiner.eval(), own, config)
 
 
@@ -110,6 +109,7 @@ def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> No
         theirs["backbone"] = encoder.backbone
         added |= {name: tensor for name, tensor in initial.items() if name.startswith("encoder.backbone.")}
     _check_same(path, config, section, ours, "start", but_for=SAMPLING, additions=ADDITIONS)
+    check_weights(path, state)
     _fill(path, net, added | state)
 
 
@@ -142,6 +142,8 @@ def _check_section(path: Path, config: dict[str, Any], section: Section) -> None
     if section not in config:
         other = "refiner" if section == "model" else "model"
         raise UserError(f"{path} holds no {section}" + (f" but a {other}" if other in config else ""))
+    if not isinstance(config[section], dict):
+        raise UserError(f"{path} is not a checkpoint of this program: its {section} is no configuration")
 
 
 def _fill(path: Path, net: nn.Module, state: dict[str, Tensor]) -> None:
@@ -153,18 +155,18 @@ def _fill(path: Path, net: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def _read_lightning(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:
+    check_archive(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files raise many types, untrusted ones pickle.UnpicklingError
         raise UserError(f"{path} is not a readable checkpoint ({type(error).__name__})") from None
     if not isinstance(checkpoint, dict) or not {"config", "state_dict"} <= checkpoint.keys():
         raise UserError(f"{path} is not a checkpoint of this program: it has no config and state_dict")
-    state = {
-        name.removeprefix(NET_PREFIX): tensor
-        for name, tensor in checkpoint["state_dict"].items()
-        if name.startswith(NET_PREFIX)
-    }
-    return migrated(checkpoint["config"]), state, int(checkpoint.get("global_step", 0))
+    weights, step = checkpoint["state_dict"], checkpoint.get("global_step", 0)
+    if not isinstance(weights, dict) or not all(isinstance(name, str) for name in weights) or not isinstance(step, int):
+        raise UserError(f"{path} is not a checkpoint of this program: its state_dict has no named weights")
+    state = {name.removeprefix(NET_PREFIX): tensor for name, tensor in weights.items() if name.startswith(NET_PREFIX)}
+    return checked_config(path, checkpoint["config"]), state, step
 
 
 def _first_difference(theirs: Any, ours: Any, key_path: str, but_for: Set[str], additions: Set[str]) -> str | None:

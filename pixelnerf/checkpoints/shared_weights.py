@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from pixelnerf.checkpoints.migration import migrated
+from pixelnerf.checkpoints.limits import checked_config
 from pixelnerf.errors import UserError
 from pixelnerf.tools.files import file_written_whole, refusal_in_a_line
 
@@ -53,7 +53,11 @@ def read_shared(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], int]:
         raise UserError(f"{path} has no configuration inside, so it is not a checkpoint of this program")
     if metadata.get("sha256") != _digest(state, metadata["config"]):
         raise UserError(f"{path} is damaged: its content does not match its hash; download it again")
-    return migrated(json.loads(metadata["config"])), state, int(metadata.get("step", 0))
+    try:
+        config, step = json.loads(metadata["config"]), int(metadata.get("step", 0))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not a checkpoint of this program: {str(error)[:80]}") from None
+    return checked_config(path, config), state, step
 
 
 def _without_places(value: Any) -> Any:

@@ -5,6 +5,7 @@ skipped, a brick of cells at a time, and a ray ends when its light does.
 """
 
 import math
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, no_type_check
 
@@ -69,10 +70,19 @@ def march_on_cpu(
 
 def _compiled(function: Any) -> Any:
     """By numba, kept on disk where there is a folder that can be written to; some seconds at the first call if not."""
+    plain = numba.njit(nogil=True, fastmath=True)(function)
     try:
-        return numba.njit(nogil=True, fastmath=True, cache=True)(function)
+        kept = numba.njit(nogil=True, fastmath=True, cache=True)(function)
     except RuntimeError:
-        return numba.njit(nogil=True, fastmath=True)(function)
+        return plain
+
+    def call(*arguments: Any) -> Any:
+        try:
+            return kept(*arguments)
+        except (OSError, EOFError, pickle.UnpicklingError):  # a full disk, or a kept file that is damaged
+            return plain(*arguments)
+
+    return call
 
 
 @_compiled

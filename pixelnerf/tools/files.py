@@ -28,7 +28,7 @@ def refusal_in_a_line(place: object, way_out: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot write {place}: {error.strerror}{way_out}") from None
+        raise UserError(f"cannot write {place}: {error.strerror or error}{way_out}") from None
 
 
 @contextmanager
@@ -68,10 +68,15 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
         raise
 
 
+def is_partial(path: Path) -> bool:
+    """Whether a killed run left this file or folder half-written."""
+    return path.name.startswith(_PARTIAL)
+
+
 def remove_partial(folder: Path, deep: bool = False) -> None:
     """Deletes half-written files of a killed run in a folder; if `deep`, also in the folders in it."""
     for leftover in (folder.rglob if deep else folder.glob)(f"{_PARTIAL}*"):
-        if leftover.is_dir():
+        if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover)
         else:
             leftover.unlink()
