@@ -1,5 +1,6 @@
 """From a mesh file with its materials, textures and colours to a surface for the ray caster."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import trimesh
 import trimesh.visual
+import trimesh.visual.material
 from jaxtyping import Float, Int
 from numpy import ndarray
 from PIL import Image
@@ -61,6 +63,11 @@ def painted_surface(
     return build_surface(np.asarray(mesh.vertices[mesh.faces]), paint)
 
 
+# Options in front of a texture's file name (`map_Kd -s 1 1 1 tex.png`), and those values that change nothing.
+_OPTION = re.compile(r"-(\w+)((?:\s+[-+]?\d*\.?\d+(?=\s))+)\s+")
+_NEUTRAL = {"s": 1.0, "o": 0.0, "t": 0.0}
+
+
 class _NeighbourResolver(Resolver):
     """Opens what a mesh file names, if it lies in the mesh's folder or that folder's parent (as ShapeNet's do)."""
 
@@ -69,7 +76,12 @@ class _NeighbourResolver(Resolver):
         self.missing: list[str] = []
 
     def get(self, key: str) -> bytes:
-        relative = key.strip().replace("\\", "/")
+        for option, values in _OPTION.findall(key):
+            if any(value != _NEUTRAL.get(option, value) for value in map(float, values.split())):
+                raise UserError(
+                    f"texture '{key}' of a mesh in '{self._folder}' is moved or scaled: bake that into the mesh"
+                )
+        relative = _OPTION.sub("", key).strip().replace("\\", "/")
         path = (self._folder / relative).resolve()
         if not path.is_relative_to(self._folder.parent) or not path.is_file():
             self.missing.append(relative)
@@ -105,6 +117,8 @@ def _paint(mesh: Trimesh) -> Paint:
 def _material_paint(mesh: Trimesh, visual: Any) -> Paint:
     """Diffuse (or base) colour, times the vertex colours and the texture where there are any."""
     material = visual.material
+    if _is_filler(material):
+        return Paint.plain(np.tile(_UNPAINTED, (len(mesh.faces), 1)))
     factor = getattr(material, "baseColorFactor", getattr(material, "diffuse", None))
     image = getattr(material, "baseColorTexture", getattr(material, "image", None))
     base = np.ones(3) if factor is None else np.asarray(factor)[:3] / 255.0
@@ -119,6 +133,12 @@ def _material_paint(mesh: Trimesh, visual: Any) -> Paint:
         return paint
     uvs = np.nan_to_num(np.asarray(visual.uv)[mesh.faces, :2])
     return Paint(paint.colors, uvs, np.zeros(len(uvs), dtype=int), (_texels(image),))
+
+
+def _is_filler(material: Any) -> bool:
+    """Whether trimesh made a material up, for texture coordinates without one."""
+    filler, image = trimesh.visual.material.empty_material(), getattr(material, "image", None)
+    return getattr(material, "name", None) is None and image is not None and image == filler.image
 
 
 def _texels(image: Image.Image) -> Float[ndarray, "height width 3"]:

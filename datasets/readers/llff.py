@@ -154,7 +154,7 @@ def _images(folder: Path, name: str, path: Path, count: int, model: ColmapModel 
             by_key = {photo_key(image.name): image for image in images}
             keys = [photo_key(PurePosixPath(one.replace("\\", "/")).name) for one in names]
             if all(key in by_key for key in keys):
-                if extra := sorted(by_key.keys() - keys):
+                if extra := [image.name for key, image in by_key.items() if key not in keys]:
                     note(f"no rows for the photos {', '.join(extra)}, which are left out", path)
                 return [by_key[key] for key in keys]
     if len(images) != count:
