@@ -1,5 +1,7 @@
 """Evaluates a checkpoint under a protocol: `python eval_fewshot.py checkpoint=PATH protocol=shapes13_unseen`.
 
+With `renders=FOLDER` instead it scores pictures that any method rendered.
+
 What is slow to import waits until the configuration is composed, so that `--help` and a typo are answered at once.
 """
 
@@ -21,15 +23,17 @@ def main(composed: dict[str, Any]) -> None:
     from datasets.registry import build_dataset, parse_dataset
     from pixelnerf.checkpoints.checkpoint import load_checkpoint
     from pixelnerf.config import parse_config
+    from pixelnerf.evaluation.config import EvaluationConfig
     from pixelnerf.evaluation.published import alterations
     from pixelnerf.evaluation.report import results_table
-    from pixelnerf.evaluation.run import EvaluationConfig, evaluate
+    from pixelnerf.evaluation.run import evaluate
 
     dataset = parse_dataset(composed["dataset"])
     config = parse_config(EvaluationConfig, {**composed, "dataset": dataset}, "")
     altered = alterations(composed, _untouched(HydraConfig.get().runtime.choices["protocol"]))
     opened = build_dataset(dataset)
-    result = evaluate(load_checkpoint(config.checkpoint), config, opened, altered, Console(stderr=True))
+    model = None if config.checkpoint is None else load_checkpoint(config.checkpoint)
+    result = evaluate(model, config, opened, altered, Console(stderr=True))
     console = Console()
     if result.results is None:
         console.print(result.waiting, markup=False)

@@ -9,7 +9,8 @@ from datasets.registry import build_dataset, parse_dataset
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.config import Config, parse_config
 from pixelnerf.evaluation import run as evaluation_run
-from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult
+from pixelnerf.evaluation.config import EvaluationConfig
+from pixelnerf.evaluation.run import EvaluationResult
 from pixelnerf.training import run as training_run
 from pixelnerf.training.experiment import ExperimentConfig, RefinerExperimentConfig
 from pixelnerf.training.refiner import pairs as refiner_pairs

@@ -13,11 +13,14 @@ from datasets.readers.nmr import NmrConfig, NmrDataset
 from datasets.registry import build_dataset
 from pixelnerf.checkpoints.checkpoint import LoadedModel
 from pixelnerf.config import parse_config
+from pixelnerf.evaluation.config import EvaluationConfig
+from pixelnerf.evaluation.evaluator import Evaluator, ModelMethod
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.results import Row
-from pixelnerf.evaluation.run import EvaluationConfig, EvaluationResult, evaluate
+from pixelnerf.evaluation.run import EvaluationResult, evaluate
 from pixelnerf.geometry.cameras import project, world_to_camera
 from pixelnerf.model.net import Net
+from pixelnerf.scenes.rendering import RenderOptions
 from pixelnerf.scenes.scene import Scene
 from pixelnerf.types import RenderOutput, SceneFeatures
 
@@ -108,6 +111,12 @@ def protocol(**changes: Any) -> ProtocolConfig:
     return parse_config(ProtocolConfig, protocol_values(**changes), "protocol")
 
 
+def evaluator(net: Net, **changes: Any) -> Evaluator:
+    """Of a net under the protocol with these changes."""
+    config = protocol(**changes)
+    return Evaluator(ModelMethod(net, RenderOptions(torch.device("cpu"), 100), config.input_downscale), config)
+
+
 def run_fake(
     net: Net, root: Path, output: Path, checkpoint: Path, on_error: str = "raise", **changes: Any
 ) -> EvaluationResult:
@@ -121,11 +130,13 @@ def run_fake(
     )
 
 
-def run_values(net: Net, **values: Any) -> EvaluationResult:
+def run_values(net: Net | None, **values: Any) -> EvaluationResult:
     """The same of an evaluation's configuration."""
     config = parse_whole(
         EvaluationConfig,
         {
+            "checkpoint": None,
+            "renders": None,
             "device": "cpu",
             "rays_per_chunk": 100,
             "quality": "exact",
@@ -136,7 +147,7 @@ def run_values(net: Net, **values: Any) -> EvaluationResult:
             **values,
         },
     )
-    model = LoadedModel(net, {"dataset": values["dataset"]}, 7)
+    model = None if net is None else LoadedModel(net, {"dataset": values["dataset"]}, 7)
     return evaluate(model, config, build_dataset(config.dataset), (), Console(quiet=True))
 
 

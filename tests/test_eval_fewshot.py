@@ -69,6 +69,7 @@ def test_an_evaluation_writes_its_results(program, tmp_path, checkpoint, root):
         "resolved_protocol.json",
         "metrics.json",
         "per_object.csv",
+        "pictures",
         "renders",
         "report.html",
         "scenes",
@@ -108,6 +109,9 @@ def test_bfloat16_is_near_float32_and_noted(program, tmp_path):
     ("change", "message"),
     [
         ("checkpoint=none.ckpt", "no such checkpoint: none.ckpt"),
+        ("checkpoint=null", "set either checkpoint=PATH of a model or renders=FOLDER of pictures; neither is set"),
+        ("renders=nowhere", "set either checkpoint=PATH of a model or renders=FOLDER of pictures; both are set"),
+        ("shard=17/16", "config key 'shard' = '17/16': must be NUMBER/COUNT"),
         ("refiners=none.ckpt", "no such checkpoint: none.ckpt"),
         ("refiners=[none.ckpt,other.ckpt]", "no such checkpoint: none.ckpt"),
         ("protocol=shapenet_31", "unknown protocol 'shapenet_31'; did you mean 'shapenet_13'?"),

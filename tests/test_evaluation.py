@@ -8,6 +8,7 @@ from ball_scene import write_nmr
 from evaluation_builders import (
     constant_net,
     dataset_values,
+    evaluator,
     open_dataset,
     oracle_net,
     protocol,
@@ -19,18 +20,16 @@ from evaluation_builders import (
 from rich.console import Console
 
 from pixelnerf.errors import UserError
-from pixelnerf.evaluation import run
+from pixelnerf.evaluation import run, subject
 from pixelnerf.evaluation.evaluator import Evaluator, scene_pictures, shown_target
 from pixelnerf.evaluation.protocol import resolve
 from pixelnerf.evaluation.report import results_table
-from pixelnerf.evaluation.run import default_output, training_categories
+from pixelnerf.evaluation.run import default_output
+from pixelnerf.evaluation.subject import training_categories
 from pixelnerf.images.metrics import PSNR_CEILING, psnr
 from pixelnerf.scenes import rendering
 from pixelnerf.scenes.photos import scene_photos
-from pixelnerf.scenes.rendering import RenderOptions
 from pixelnerf.scenes.scene import DamagedScenes
-
-CPU = torch.device("cpu")
 
 
 def first_item(nmr_root, **changes):
@@ -43,7 +42,7 @@ def measured(evaluation):
 
 def test_a_constant_picture_has_the_psnr_of_its_truncated_value(nmr_root):
     item = first_item(nmr_root)
-    found = measured(Evaluator(constant_net(0.7), protocol(), RenderOptions(CPU, 100)).evaluate(item))
+    found = measured(evaluator(constant_net(0.7)).evaluate(item))
     for count in (1, 2):
         truths = item.scene.images(item.targets[count])
         # 0.7 * 255 = 178.5 is cut to 178.
@@ -54,7 +53,7 @@ def test_a_constant_picture_has_the_psnr_of_its_truncated_value(nmr_root):
 
 def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(nmr_root):
     item = first_item(nmr_root)
-    found = measured(Evaluator(oracle_net(item.scene), protocol(), RenderOptions(CPU, 100)).evaluate(item))
+    found = measured(evaluator(oracle_net(item.scene)).evaluate(item))
     for count in (1, 2):
         model = found[count, "model"].scores
         assert model.psnr == PSNR_CEILING
@@ -66,7 +65,7 @@ def test_a_perfect_model_reaches_the_ceiling_and_baselines_do_not(nmr_root):
 
 def test_photos_are_encoded_once_for_each_number_of_views(nmr_root):
     net = constant_net(0.5)
-    Evaluator(net, protocol(), RenderOptions(CPU, 64)).evaluate(first_item(nmr_root))
+    evaluator(net).evaluate(first_item(nmr_root))
     assert net.encoded == [1, 2]
 
 
@@ -79,11 +78,11 @@ def test_copying_the_input_is_perfect_for_the_input(nmr_root):
 
 def test_downscaled_truths_are_box_means_and_renders_fit_them(nmr_root):
     item = first_item(nmr_root, downscales=[2])
-    evaluator = Evaluator(constant_net(0.5), protocol(downscales=[2]), RenderOptions(CPU, 100))
+    method = evaluator(constant_net(0.5), downscales=[2]).method
     full = item.scene.images(item.targets[1])
     means = torch.nn.functional.avg_pool2d(full, 2).movedim(1, -1)
     torch.testing.assert_close(scene_pictures(item.scene, item.targets[1], 2), means)
-    render = evaluator.render(item.scene, item.inputs[1], item.targets[1][:1], 0.5)[0].output
+    render = method.render(item.scene, item.inputs[1], item.targets[1][:1], 0.5)[0].output
     assert render.color.shape == means[0].shape == (8, 8, 3)
 
 
@@ -97,7 +96,7 @@ def test_photos_are_given_shrunk(nmr_root):
 
     net = Net(constant_net(0.5).colors)
     item = first_item(nmr_root, input_downscale=2)
-    evaluation = Evaluator(net, protocol(input_downscale=2), RenderOptions(CPU, 100)).evaluate(item)
+    evaluation = evaluator(net, input_downscale=2).evaluate(item)
     (view,) = item.inputs[1]
     means = torch.nn.functional.avg_pool2d(item.scene.images([view]), 2)
     torch.testing.assert_close(given[0].images[0], means)
@@ -133,7 +132,7 @@ def test_several_sizes_stand_beside_their_mean(nmr_root, checkpoint, tmp_path):
 
 def test_without_8_bits_the_value_is_kept(nmr_root):
     item = first_item(nmr_root)
-    found = measured(Evaluator(constant_net(0.7), protocol(eight_bits=False), RenderOptions(CPU, 100)).evaluate(item))
+    found = measured(evaluator(constant_net(0.7), eight_bits=False).evaluate(item))
     truths = item.scene.images(item.targets[1])
     expected = sum(psnr(torch.full_like(truth, 0.7), truth) for truth in truths) / len(truths)
     assert found[1, "model"].scores.psnr == pytest.approx(expected, abs=1e-5)
@@ -211,7 +210,7 @@ def test_stored_results_are_used_only_where_nothing_that_decides_them_changed(
         assert encodings() == 0
     assert encodings(precision="bfloat16") == everything
     assert encodings() == everything
-    for changed, name, value in ((run.torch, "__version__", "0.0"), (run, "RENDERER_VERSION", -1)):
+    for changed, name, value in ((run.torch, "__version__", "0.0"), (subject, "RENDERER_VERSION", -1)):
         with monkeypatch.context() as patch:
             patch.setattr(changed, name, value)
             assert encodings() == everything

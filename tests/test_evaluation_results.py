@@ -28,7 +28,15 @@ def object_result(category, value, group="seen", lpips=None, size="8x8"):
 
 def results_of(objects, **changes):
     return Results(
-        **{"protocol": "p", "checkpoint": "c", "refiners": {}, "notes": {}, "rows": mean_rows(objects), **changes}
+        **{
+            "protocol": "p",
+            "checkpoint": "c",
+            "renders": None,
+            "refiners": {},
+            "notes": {},
+            "rows": mean_rows(objects),
+            **changes,
+        }
     )
 
 
@@ -76,7 +84,7 @@ MEANS = {"psnr", "ssim", "lpips", "sharpness", "seconds", "objects"}
 def test_metrics_json_follows_its_schema(nmr_root, checkpoint, tmp_path):
     run_fake(constant_net(0.9), nmr_root, tmp_path / "out", checkpoint)
     metrics = json.loads((tmp_path / "out/metrics.json").read_text(), parse_constant=pytest.fail)
-    assert metrics.keys() == {"protocol", "checkpoint", "refiners", "notes", "rows", "published"}
+    assert metrics.keys() == {"protocol", "checkpoint", "renders", "refiners", "notes", "rows", "published"}
     assert metrics["protocol"] == "tiny"
     assert metrics["checkpoint"] == str(checkpoint)
     assert metrics["published"] == []
@@ -125,7 +133,8 @@ def test_the_report_is_one_file(nmr_root, checkpoint, tmp_path):
     assert f"{row(result, 'unseen', 1).means.psnr:.2f}" in html
     for rank in ("best", "worst"):
         assert html.count(f"<h4>{rank}:") == 2
-    assert len(list((tmp_path / "renders").rglob("*_prediction.png"))) == 4 * 2
+    # Every target from 1 and from 2 photos.
+    assert len(list((tmp_path / "renders").rglob("*.png"))) == 4 * 2 * 4
 
 
 def test_names_are_escaped_in_the_report(tmp_path):

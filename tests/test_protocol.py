@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from datasets.readers.blender import BlenderConfig, BlenderDataset
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
+from pixelnerf.evaluation.config import EvaluationConfig
 from pixelnerf.evaluation.protocol import ProtocolConfig, resolve
-from pixelnerf.evaluation.run import EvaluationConfig
 from pixelnerf.scenes.scene import DamagedScenes
 
 GROUP = {"splits": ["test"], "categories": ["chair"], "objects_per_category": None}

@@ -12,10 +12,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from rich.console import Console
 
+from pixelnerf.evaluation.config import EvaluationConfig
 from pixelnerf.evaluation.published import alterations, comparable_rows, digest_note, protocol_digest, published_tables
 from pixelnerf.evaluation.report import results_table
 from pixelnerf.evaluation.results import Means, Row, Scores, mean_scores
-from pixelnerf.evaluation.run import EvaluationConfig
 
 INPUT_COUNTS = {"fixed": lambda inputs: inputs.views, "view_list": lambda inputs: inputs.offsets, "none": lambda _: {0}}
 

@@ -17,12 +17,14 @@ SIDE, GAP, COLUMNS = 128, 8, 2
 
 def row(results: Path, item: dict) -> np.ndarray:
     """One object's pictures side by side."""
-    folder = results / "renders/unseen" / item["category"] / item["scene"].replace("/", "_") / item["size"]
+    scene = Path(item["scene"], item["size"])
+    folder, renders = results / "pictures" / scene, results / "renders" / scene
     (truth,) = folder.glob("target*_truth.png")
     target = truth.stem.removesuffix("_truth")
+    view = target.removeprefix("target")
     (photo,) = item["inputs"]["1"]
-    names = (f"input{photo:03}", f"1view_{target}_prediction", f"3view_{target}_prediction", truth.stem)
-    files = [folder / f"{name}.png" for name in (*names, f"3view_{target}_depth")]
+    predictions = [renders / f"from_{count}" / f"{view}.png" for count in (1, 3)]
+    files = [folder / f"input{photo:03}.png", *predictions, truth, folder / f"3view_{target}_depth.png"]
     pictures = [Image.open(file).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX) for file in files]
     padded = [np.pad(picture, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for picture in pictures]
     return np.concatenate(padded, axis=1)

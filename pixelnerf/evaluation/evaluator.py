@@ -1,9 +1,10 @@
-"""Renders the targets of a scene and measures them: the model's, enhanced ones, and the baselines'."""
+"""Pictures of a scene's targets and their scores: a model's or from elsewhere, enhanced ones, and the baselines'."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -22,70 +23,107 @@ from pixelnerf.types import ImageOutput
 
 
 @dataclass(frozen=True)
-class ShownView:
-    """One target beside its truth, from `views` photos; `enhanced` are other pictures of it by their method."""
+class Made:
+    """Pictures of all targets of an item from one number of photos: the method's own first, then others beside it.
 
-    views: int
-    target: int
-    photos: Images
-    truth: Float[Tensor, "height width 3"]
-    output: ImageOutput
-    enhanced: dict[str, Float[Tensor, "height width 3"]]
+    `outputs` are what a model rendered them with, in the same order as the targets; None for pictures from elsewhere.
+    """
+
+    pictures: Sequence[Pictures]
+    outputs: Sequence[ImageOutput] | None = None
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """An item's scores, and for each number of photos the target that a report shows."""
-
-    measurements: tuple[Measurement, ...]
-    shown: tuple[ShownView, ...]
+Method: TypeAlias = Callable[[Item, int], Made]
+"""What is evaluated: from an item and one of its numbers of input photos to pictures of its targets."""
 
 
 @dataclass(frozen=True)
-class Evaluator:
-    """Measures a net scene by scene; nothing is kept between scenes."""
+class ModelMethod:
+    """Renders an item's targets by a net, and enhances them; nothing is kept between items."""
 
     net: Net
-    protocol: ProtocolConfig
     options: RenderOptions
-    lpips: Lpips | None = None
+    input_downscale: int
     enhancers: Sequence[Enhancer] = ()
 
     def __post_init__(self) -> None:
         self.net.to(self.options.device).eval()
 
-    def evaluate(self, item: Item) -> Evaluation:
-        """Renders and measures all targets of a scene for each number of photos."""
-        scene, poses = item.scene, item.scene.cameras().poses
-        subject = (item.group, scene.category, scene.name, item.size)
-        measurements, shown = [], []
-        for count, inputs in item.inputs.items():
-            targets = item.targets[count]
-            truths = scene_pictures(scene, targets, item.downscale)
-            photos = self._given_photos(scene, inputs, truths)
-            views = self.render(scene, inputs, targets, 1 / item.downscale)
-            renders = Renders(item, targets, views, partial(self.render, scene, inputs, targets))
-            made = [Pictures("model", "model", methods.colors(views), methods.mean_seconds(views))]
-            made += [enhancer.enhance(renders) for enhancer in self.enhancers]
-            if self.protocol.eight_bits:
-                made = [replace(one, images=truncate_to_8_bits(one.images)) for one in made]
-            copies = methods.baselines(photos, poses[list(inputs)], poses[list(targets)], scene.background)
-            measurements += [
-                Measurement(*subject, count, len(targets), one.method, one.kind, self._measure(one, truths))
-                for one in (*made, *copies)
-            ]
-            position = targets.index(shown_target(item, count))
-            enhanced = {one.method: one.images[position] for one in made[1:]}
-            output = views[position].output
-            shown.append(ShownView(count, targets[position], photos, truths[position], output, enhanced))
-        return Evaluation(tuple(measurements), tuple(shown))
+    def __call__(self, item: Item, count: int) -> Made:
+        """The pictures of an item's targets, from `count` photos."""
+        inputs, targets = item.inputs[count], item.targets[count]
+        views = self.render(item.scene, inputs, targets, 1 / item.downscale)
+        renders = Renders(item, targets, views, partial(self.render, item.scene, inputs, targets))
+        own = Pictures("model", "model", methods.colors(views), methods.mean_seconds(views))
+        others = (enhancer.enhance(renders) for enhancer in self.enhancers)
+        return Made([own, *others], [view.output for view in views])
 
     def render(
         self, scene: Scene, inputs: Sequence[int], targets: Sequence[int], scale: float = 1.0
     ) -> list[TimedRender]:
         """The targets as the model renders them at `scale` times the photos' size, from the input views."""
-        downscale = self.protocol.input_downscale
-        return list(render_views(self.net, scene, inputs, targets, downscale, scale, self.options))
+        return list(render_views(self.net, scene, inputs, targets, self.input_downscale, scale, self.options))
+
+
+@dataclass(frozen=True)
+class ShownView:
+    """One target beside its truth, from `views` photos; `enhanced` are other pictures of it by their method.
+
+    `output` has what a model knows besides the colour; None for pictures from elsewhere.
+    """
+
+    views: int
+    target: int
+    photos: Images
+    truth: Float[Tensor, "height width 3"]
+    color: Float[Tensor, "height width 3"]
+    output: ImageOutput | None
+    enhanced: dict[str, Float[Tensor, "height width 3"]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """An item's scores; what a model rendered by the number of photos; and for each the target that a report shows."""
+
+    measurements: tuple[Measurement, ...]
+    renders: dict[int, Images]
+    shown: tuple[ShownView, ...]
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Measures a method scene by scene."""
+
+    method: Method
+    protocol: ProtocolConfig
+    lpips: Lpips | None = None
+
+    def evaluate(self, item: Item) -> Evaluation:
+        """Measures pictures of all targets of a scene for each number of photos."""
+        scene, poses = item.scene, item.scene.cameras().poses
+        subject = (item.group, scene.category, scene.name, item.size)
+        measurements, renders, shown = [], {}, []
+        for count, inputs in item.inputs.items():
+            targets = item.targets[count]
+            truths = scene_pictures(scene, targets, item.downscale)
+            photos = self._given_photos(scene, inputs, truths)
+            made = self.method(item, count)
+            pictures = list(made.pictures)
+            if made.outputs is not None:
+                renders[count] = pictures[0].images
+            if self.protocol.eight_bits:
+                pictures = [replace(one, images=truncate_to_8_bits(one.images)) for one in pictures]
+            copies = methods.baselines(photos, poses[list(inputs)], poses[list(targets)], scene.background)
+            measurements += [
+                Measurement(*subject, count, len(targets), one.method, one.kind, self._measure(one, truths))
+                for one in (*pictures, *copies)
+            ]
+            position = targets.index(shown_target(item, count))
+            colors = [one.images[position] for one in pictures]
+            enhanced = {one.method: color for one, color in zip(pictures[1:], colors[1:], strict=True)}
+            output = None if made.outputs is None else made.outputs[position]
+            shown.append(ShownView(count, targets[position], photos, truths[position], colors[0], output, enhanced))
+        return Evaluation(tuple(measurements), renders, tuple(shown))
 
     def _given_photos(self, scene: Scene, inputs: Sequence[int], truths: Images) -> Images:
         """The photos as the model gets them, brought to the size of the truths; larger by repeating their pixels."""

@@ -19,6 +19,7 @@ Kind = Literal["model", "refined", "baseline", "published"]
 
 _TITLES = {
     "model": "this model",
+    "renders": "these renders",
     "bicubic": "its low-resolution render, bicubic",
     "nearest_view": "nearest input view, copied",
     "background": "background only",
@@ -116,7 +117,8 @@ class Results:
 
     Attributes:
         protocol: its name.
-        checkpoint: the model's file.
+        checkpoint: the model's file; None for renders.
+        renders: the folder of pictures that were scored; None for a model.
         refiners: the files of refiners by their method.
         notes: why a value is None (by the metric's name), and what else a reader must know.
         rows: by group in the protocol's order, then number of photos, then method with the model first.
@@ -124,7 +126,8 @@ class Results:
     """
 
     protocol: str
-    checkpoint: str
+    checkpoint: str | None
+    renders: str | None
     refiners: dict[str, str]
     notes: dict[str, str]
     rows: tuple[Row, ...]

@@ -2,71 +2,31 @@
 
 import os
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
-from pydantic import Field, field_validator
 from rich.console import Console
 
-from pixelnerf.checkpoints.checkpoint import LoadedModel, check_world, load_refiner
-from pixelnerf.config import AnyConfig, Config
+from pixelnerf.checkpoints.checkpoint import LoadedModel, check_world
 from pixelnerf.errors import UserError
+from pixelnerf.evaluation.config import EvaluationConfig
 from pixelnerf.evaluation.evaluator import Evaluator
-from pixelnerf.evaluation.methods import Bicubic, Enhancer, Refinement
 from pixelnerf.evaluation.protocol import ProtocolConfig, ResolvedProtocol, resolve
 from pixelnerf.evaluation.published import HOW_READ, comparable_rows, digest_note, protocol_digest, without
+from pixelnerf.evaluation.renders import check_layout
 from pixelnerf.evaluation.report import report_html
 from pixelnerf.evaluation.results import ObjectResult, Results, mean_rows, per_object_csv
-from pixelnerf.evaluation.shard import OptionalShard, Shard, device_of_process, shard_of_process
-from pixelnerf.evaluation.store import Damaged, ResultStore
+from pixelnerf.evaluation.shard import Shard, device_of_process, shard_of_process
+from pixelnerf.evaluation.store import Damaged, ResultStore, write_resolved
+from pixelnerf.evaluation.subject import check_choice, model_subject, saved_subject
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
-from pixelnerf.model.image import RENDERER_VERSION
-from pixelnerf.model.occupied import Quality, check_quality
-from pixelnerf.scenes.rendering import RenderOptions
+from pixelnerf.model.occupied import check_quality
 from pixelnerf.scenes.scene import DamagedScenes, SceneDataset
-from pixelnerf.tools.device import Precision, find_device, uses_bfloat16
-from pixelnerf.tools.files import file_digest
+from pixelnerf.tools.device import find_device
 from pixelnerf.tools.progress import progress_bar
-
-
-class EvaluationConfig(Config):
-    """What `eval_fewshot.py` composes.
-
-    Attributes:
-        checkpoint: a `.ckpt` of a training run, or a shared `.safetensors`.
-        dataset: a reader's configuration.
-        output: the folder of the results; None for `evaluation/<protocol>` in the training run's own folder.
-        device: a torch device, or "auto" for a GPU where there is one.
-        rays_per_chunk: rays that are rendered at once, which bounds the memory that is used; None for what is fast.
-        refiners: their checkpoints, whose results stand beside the model's; one path or several.
-        bicubic: also enlarge the model's render at 1 over this size, bicubically.
-        shard: "3/16" for the third of 16 parts that share one output folder; None for the rank that SLURM or torchrun
-            gives this process, and without one for all scenes.
-        quality: "exact", or "high" and "fast", which skip empty space and are noted in the results.
-        precision: of products; bfloat16 is noted in the results, too, and "auto" is that where it is faster.
-    """
-
-    checkpoint: Path
-    output: Path | None
-    protocol: ProtocolConfig
-    dataset: AnyConfig
-    device: str
-    rays_per_chunk: int | None = Field(ge=1)
-    quality: Quality
-    precision: Precision
-    refiners: tuple[Path, ...]
-    bicubic: int | None = Field(ge=2)
-    shard: OptionalShard
-
-    @field_validator("refiners", mode="before")
-    @classmethod
-    def _one_is_several(cls, value: Any) -> Any:
-        return () if value is None else [value] if isinstance(value, str | Path) else value
 
 
 @dataclass(frozen=True)
@@ -79,49 +39,55 @@ class EvaluationResult:
 
 
 def evaluate(
-    model: LoadedModel, config: EvaluationConfig, dataset: SceneDataset, altered: tuple[str, ...], console: Console
+    model: LoadedModel | None,
+    config: EvaluationConfig,
+    dataset: SceneDataset,
+    altered: tuple[str, ...],
+    console: Console,
 ) -> EvaluationResult:
-    """Runs a protocol: `metrics.json`, `per_object.csv`, `report.html`, `renders/` and `resolved_protocol.json`.
+    """Runs a protocol: `metrics.json`, `per_object.csv`, `report.html`, pictures and `resolved_protocol.json`.
 
-    `model` is what `config.checkpoint` holds, and `dataset` what `config.dataset` describes. `altered` are changes made
+    `model` is what `config.checkpoint` holds, None for `config.renders`, and `dataset` what `config.dataset` describes. `altered` are changes made
     to the named protocol or its dataset, which the results note. After an interruption the next call continues with the
     remaining scenes. Shards measure their own scenes; the one that finishes last writes the results of all.
 
     Raises:
-        UserError: an unfit model or refiner, missing data, a protocol that does not fit the data, an unwritable folder.
+        UserError: an unfit model, refiner or folder of renders, missing data, a protocol that does not fit them, an
+            unwritable folder.
         KeyboardInterrupt: with a message that says how many scenes are done.
     """
     start = time.monotonic()
+    check_choice(config)
     shard = config.shard or shard_of_process(os.environ)
     device, protocol = find_device(device_of_process(config.device)), config.protocol
-    check_quality(model.net, config.quality)
     dataset_values = config.dataset.model_dump(mode="json")
-    check_world(config.checkpoint, model, dataset_values)
-    options = RenderOptions(device, config.rays_per_chunk, config.quality, uses_bfloat16(config.precision, device.type))
+    if model is not None and config.checkpoint is not None:
+        check_quality(model.net, config.quality)
+        check_world(config.checkpoint, model, dataset_values)
+    output = _output(config)
+    if config.renders is not None:
+        _check_apart(config.renders, output)
     damaged = DamagedScenes(dataset.on_error)
     resolved = resolve(protocol, dataset, damaged)
     messages = list(damaged.messages.values())
-    enhancers = _enhancers(config, model, dataset, device)
-    for item in resolved.items:
-        for enhancer in enhancers:
-            enhancer.check(item)
+    check_layout(resolved)
+    write_resolved(output, resolved)
+    if config.renders is not None:
+        subject = saved_subject(config.renders, resolved)
+    else:
+        assert model is not None, "a checkpoint was loaded"
+        assert config.checkpoint is not None, "there is one of the two"
+        subject = model_subject(model, config.checkpoint, config, dataset, resolved, device)
     lpips = None if lpips_problem() else Lpips(device)
     decisive = {
-        "checkpoint": file_digest(config.checkpoint),
+        **subject.decisive,
         "dataset": without(dataset_values, HOW_READ),
-        "renderer": RENDERER_VERSION,
         "torch": torch.__version__,
         "device": device.type,
-        "quality": options.quality,
-        "bfloat16": options.bfloat16,
-        "refiners": [file_digest(path) for path in config.refiners],
-        "bicubic": config.bicubic,
         "lpips": lpips is not None,
     }
-    output = config.output or default_output(config.checkpoint, protocol.name)
     store = ResultStore(output, resolved, decisive)
-    evaluator = Evaluator(model.net, protocol, options, lpips, enhancers)
-    _measure(evaluator, resolved, damaged, store, shard, console)
+    _measure(Evaluator(subject.method, protocol, lpips), resolved, damaged, store, shard, console)
     stored = [store.load(index) for index in range(len(resolved.items))]
     if None in stored:
         return EvaluationResult(output, None, _waiting(store, stored, shard))
@@ -129,25 +95,19 @@ def evaluate(
     objects = [one for one in stored if isinstance(one, ObjectResult)]
     if not objects:
         raise UserError(f"all {len(stored)} scenes are damaged; the last one: {messages[-1]}")
-    if options.quality != "exact":
-        altered = (*altered, f"quality={options.quality}")
-    if options.bfloat16:
-        altered = (*altered, "precision=bfloat16")
     rows, digest = mean_rows(objects), protocol_digest(protocol, config.dataset)
-    comparable = options.quality == "exact" and not options.bfloat16 and not messages
-    refinements = [one for one in enhancers if isinstance(one, Refinement)]
+    comparable = not subject.altered and not messages
     results = Results(
         protocol=protocol.name,
-        checkpoint=str(config.checkpoint),
-        refiners={one.refiner.own.name: str(path) for one, path in zip(refinements, config.refiners, strict=True)},
-        notes=_notes(protocol, digest, altered, model, resolved, messages),
+        checkpoint=None if config.checkpoint is None else str(config.checkpoint),
+        renders=None if config.renders is None else str(config.renders),
+        refiners=subject.refiners,
+        notes=_notes(protocol, digest, (*altered, *subject.altered), subject.trained, resolved, messages),
         rows=rows,
         published=comparable_rows(protocol.name, digest, rows) if comparable else (),
     )
     facts = {
-        "model": str(model.config.get("model", {}).get("name", "")),
-        "checkpoint": f"{config.checkpoint} (step {model.step})",
-        **{f"{name} refiner": path for name, path in results.refiners.items()},
+        **subject.facts,
         "scenes": str(len({(one.group, one.object) for result in objects for one in result.measurements})),
         "resolved protocol": resolved.digest(),
         "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
@@ -167,11 +127,21 @@ def default_output(checkpoint: Path, protocol: str) -> Path:
     return run / "evaluation" / protocol
 
 
-def training_categories(config: Mapping[str, Any]) -> set[str]:
-    """The categories that a checkpoint's training drew from; empty where its dataset has none."""
-    dataset = config.get("dataset") or {}
-    parts = dataset["parts"].values() if "parts" in dataset else [dataset]
-    return {name for part in parts for name in part.get("train_categories") or part.get("categories") or ()}
+def _output(config: EvaluationConfig) -> Path:
+    if config.output is not None:
+        return config.output
+    if config.renders is not None:
+        folder = config.renders.absolute()
+        return folder.with_name(f"{folder.name}_evaluation") / config.protocol.name
+    assert config.checkpoint is not None, "there is one of the two"
+    return default_output(config.checkpoint, config.protocol.name)
+
+
+def _check_apart(renders: Path, output: Path) -> None:
+    """Raises a UserError if results would be written among the renders, or over those of the model that made them."""
+    folder, results = renders.resolve(), output.resolve()
+    if folder.is_relative_to(results) or results.is_relative_to(folder):
+        raise UserError(f"results in '{output}' would mix with renders in '{renders}'; choose another output=PATH")
 
 
 def _measure(
@@ -216,33 +186,14 @@ def _waiting(store: ResultStore, stored: Sequence[object], shard: Shard) -> str:
     )
 
 
-def _enhancers(
-    config: EvaluationConfig, model: LoadedModel, dataset: SceneDataset, device: torch.device
-) -> list[Enhancer]:
-    refiners = [load_refiner(path) for path in config.refiners]
-    for name, count in Counter(refiner.own.name for refiner in refiners).items():
-        if count > 1:
-            raise UserError(f"two refiners of the kind '{name}' cannot stand in one table; give one")
-    # The training split need not be there unless a refiner looks at it.
-    needed = any(refiner.refiner.needs_reference for refiner in refiners)
-    photographed = {scene.name: scene for scene in dataset.scenes("train")} if needed else {}
-    enhancers: list[Enhancer] = [Refinement(refiner, model.net, device, photographed) for refiner in refiners]
-    if config.bicubic:
-        # A checkpoint that came from elsewhere has no section of training.
-        batch = ((model.config.get("trainer") or {}).get("loader") or {}).get("batch") or {}
-        enhancers.append(Bicubic(config.bicubic, int(batch.get("supersample", 1))))
-    return enhancers
-
-
 def _notes(
     protocol: ProtocolConfig,
     digest: str,
     altered: Sequence[str],
-    model: LoadedModel,
+    trained: set[str],
     resolved: ResolvedProtocol,
     damaged: Sequence[str],
 ) -> dict[str, str]:
-    trained = training_categories(model.config)
     unseen, seen = (
         set(protocol.groups[name].categories or ()) if name in protocol.groups else set() for name in ("unseen", "seen")
     )

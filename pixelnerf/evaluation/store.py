@@ -14,40 +14,48 @@ from pydantic import TypeAdapter, ValidationError
 
 from pixelnerf.evaluation.evaluator import Evaluation
 from pixelnerf.evaluation.protocol import Item, ResolvedProtocol
+from pixelnerf.evaluation.renders import render_file, scene_folder
 from pixelnerf.evaluation.results import ObjectResult, Strip, method_title
 from pixelnerf.images.pictures import depth_picture, error_picture, to_8_bits
 from pixelnerf.tools.files import file_name, plain_digest, refusal_in_a_line, remove_partial, write_atomically
 
-PICTURES = ("renders",)
-"""The folders of pictures."""
+# Raise it when pictures change: stored results are then measured again.
+VERSION = 2
+RENDERS, PICTURES = "renders", "pictures"
+"""Folders: every picture that a model rendered, and what a report shows."""
 
 
 def _save_pictures(output: Path, item: Item, evaluation: Evaluation) -> ObjectResult:
-    """Writes the pictures of an item to `<output>/renders/<group>/<category>/<scene>/<size>/`."""
-    scene = item.scene
-    folder = Path("renders", item.group, file_name(scene.category or "scenes"), file_name(scene.name), item.size)
-    (output / folder).mkdir(parents=True, exist_ok=True)
+    """Writes an item's renders, and the report's pictures of it to `<output>/pictures/<scene>/<size>/`."""
+    scene, folder = item.scene, PICTURES / scene_folder(item)
 
-    def save(name: str, image: np.ndarray) -> str:
-        path = folder / f"{name}.png"
+    def save(path: Path, image: np.ndarray) -> str:
+        (output / path).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output / path, iio.imwrite("<bytes>", to_8_bits(image), extension=".png"))
         return path.as_posix()
 
+    renders = {
+        (count, view): save(RENDERS / render_file(item, count, view), image.numpy())
+        for count, images in evaluation.renders.items()
+        for view, image in zip(item.targets[count], images, strict=True)
+    }
     strips = []
     for shown in evaluation.shown:
-        color, truth = shown.output.color.numpy(), shown.truth.numpy()
-        distance, opacity = shown.output.distance.numpy(), shown.output.opacity.numpy()
+        color, truth = shown.color.numpy(), shown.truth.numpy()
         target = f"target{shown.target:03d}"
         render = f"{shown.views}view_{target}"
-        pictures = {
-            "prediction": save(f"{render}_prediction", color),
-            **{method_title(name): save(f"{render}_{name}", image.numpy()) for name, image in shown.enhanced.items()},
-            "truth": save(f"{target}_truth", truth),
-            "depth": save(f"{render}_depth", depth_picture(distance, opacity, (scene.near, scene.far))),
-            "error": save(f"{render}_error", error_picture(color, truth)),
-        }
+        prediction = renders.get((shown.views, shown.target))
+        pictures = {"prediction": prediction or save(folder / f"{render}_prediction.png", color)}
+        for name, image in shown.enhanced.items():
+            pictures[method_title(name)] = save(folder / f"{render}_{name}.png", image.numpy())
+        pictures["truth"] = save(folder / f"{target}_truth.png", truth)
+        if shown.output is not None:
+            distance, opacity = shown.output.distance.numpy(), shown.output.opacity.numpy()
+            depth = depth_picture(distance, opacity, (scene.near, scene.far))
+            pictures["depth"] = save(folder / f"{render}_depth.png", depth)
+        pictures["error"] = save(folder / f"{render}_error.png", error_picture(color, truth))
         photos = zip(item.inputs[shown.views], shown.photos, strict=True)
-        inputs = tuple(save(f"input{view:03d}", photo.numpy()) for view, photo in photos)
+        inputs = tuple(save(folder / f"input{view:03d}.png", photo.numpy()) for view, photo in photos)
         strips.append(Strip(shown.views, inputs, pictures))
     return ObjectResult(evaluation.measurements, tuple(strips))
 
@@ -63,8 +71,25 @@ class Damaged:
 _CONTENTS = TypeAdapter(tuple[str, ObjectResult | Damaged])
 
 
+def output_refusal(output: Path) -> AbstractContextManager[None]:
+    """Makes the system's refusal to write into the output folder a UserError."""
+    return refusal_in_a_line(f"into output folder '{output}'", "; choose another with output=PATH")
+
+
+def write_resolved(output: Path, resolved: ResolvedProtocol) -> None:
+    """Writes `<output>/resolved_protocol.json`: every scene, input and target.
+
+    Raises:
+        UserError: the output folder cannot be written.
+    """
+    plain = {"sha256": resolved.digest(), **resolved.to_plain()}
+    with output_refusal(output):
+        output.mkdir(parents=True, exist_ok=True)
+        write_atomically(output / "resolved_protocol.json", json.dumps(plain, indent=1).encode())
+
+
 class ResultStore:
-    """`<output>/resolved_protocol.json`, and a JSON file an item under `<output>/scenes/`, written whole or not at all.
+    """A JSON file an item under `<output>/scenes/`, written whole or not at all.
 
     A stored result is used again only under its own key: a digest of the resolved protocol and of `decisive`, plain
     values that decide the numbers, too. Several processes can store results of different items in one folder.
@@ -76,14 +101,12 @@ class ResultStore:
     def __init__(self, output: Path, resolved: ResolvedProtocol, decisive: dict[str, Any]) -> None:
         self._output = output
         self._folder = output / "scenes"
-        self._key = plain_digest({"protocol": resolved.digest(), **decisive})
+        self._key = plain_digest({"protocol": resolved.digest(), "store": VERSION, **decisive})
         self._names = [f"{index:05d}_{file_name(item.scene.name)}.json" for index, item in enumerate(resolved.items)]
         self._stamps: dict[str, int] = {}
         self._done: set[str] = set()
-        plain = {"sha256": resolved.digest(), **resolved.to_plain()}
-        with self._refusal():
+        with output_refusal(output):
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(output / "resolved_protocol.json", json.dumps(plain, indent=1).encode())
 
     def load(self, index: int) -> ObjectResult | Damaged | None:
         """The stored result of an item; None if there is none that was made under this key."""
@@ -95,7 +118,7 @@ class ResultStore:
         Raises:
             UserError: the disk refuses; what was stored before is kept.
         """
-        with self._refusal():
+        with output_refusal(self._output):
             # Pictures first: a stored result says that they are there.
             result = found if isinstance(found, Damaged) else _save_pictures(self._output, item, found)
             write_atomically(self._folder / self._names[index], _CONTENTS.dump_json((self._key, result)))
@@ -125,8 +148,8 @@ class ResultStore:
         Raises:
             UserError: the disk refuses.
         """
-        with self._refusal():
-            for folder in (self._folder, *(self._output / name for name in PICTURES)):
+        with output_refusal(self._output):
+            for folder in (self._folder, *(self._output / name for name in (RENDERS, PICTURES))):
                 remove_partial(folder, deep=True)
             if alone:
                 remove_partial(self._output)
@@ -140,6 +163,3 @@ class ResultStore:
             # Absent, or not one of our files: it is measured anew and replaced.
             return None
         return result if key == self._key else None
-
-    def _refusal(self) -> AbstractContextManager[None]:
-        return refusal_in_a_line(f"into output folder '{self._output}'", "; choose another with output=PATH")

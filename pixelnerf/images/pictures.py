@@ -14,6 +14,11 @@ def to_8_bits(image: Float[ndarray, "*shape"]) -> UInt8[ndarray, "*shape"]:
     return (np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
 
 
+def from_8_bits(image: UInt8[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
+    """0..255 to [0, 1] in float32."""
+    return image.astype(np.float32) / np.float32(255)
+
+
 def color_map(values: Float[ndarray, "height width"]) -> Float[ndarray, "height width 3"]:
     """Values in [0, 1] as viridis colours in [0, 1]; outside values are clipped."""
     return colormaps["viridis"](np.clip(np.nan_to_num(values), 0.0, 1.0))[..., :3].astype(np.float32)
