@@ -138,7 +138,7 @@ def _material_paint(mesh: Trimesh, visual: Any) -> Paint:
 def _is_filler(material: Any) -> bool:
     """Whether trimesh made a material up, for texture coordinates without one."""
     filler, image = trimesh.visual.material.empty_material(), getattr(material, "image", None)
-    return getattr(material, "name", None) is None and image is not None and image == filler.image
+    return image is not None and image == filler.image and np.array_equal(material.diffuse, filler.diffuse)
 
 
 def _texels(image: Image.Image) -> Float[ndarray, "height width 3"]:

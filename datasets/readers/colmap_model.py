@@ -120,9 +120,10 @@ def count_images(folder: Path) -> int:
 
 def _camera(number: int, model: str, width: int, height: int, values: list[float], folder: Path) -> "pycolmap.Camera":
     with reading(f"camera {number} of the COLMAP model", folder):
+        count = _parameters(model)
         camera = _pycolmap().Camera(model=model, width=width, height=height, params=values)
         # The library does not look: it would read past the end of too few.
-        if len(values) != _parameters(model) or not camera.focal_length_idxs():
+        if len(values) != count or not camera.focal_length_idxs():
             raise ValueError(f"{model} with {len(values)} parameters is no camera that can be straightened")
     return camera
 
@@ -236,6 +237,8 @@ def _binary_points(content: memoryview) -> Iterator[tuple]:
     while start < len(content):
         number, *position, _, _, _, _, track = struct.unpack_from("<Q3d3BdQ", content, start)
         start += struct.calcsize("<Q3d3BdQ") + 8 * track
+        if start > len(content):
+            raise ValueError("the last point's track is cut")
         yield number, position
 
 
