@@ -33,9 +33,7 @@ class Evidence(TensorRecord):
 
 
 @torch.no_grad()
-def gather_evidence(
-    volume: BakedVolume, cameras: Cameras, images: Float[Tensor, "view 3 height width"]
-) -> Evidence:
+def gather_evidence(volume: BakedVolume, cameras: Cameras, images: Float[Tensor, "view 3 height width"]) -> Evidence:
     """What photos say about each cell.
 
     Args:
