@@ -62,9 +62,12 @@ def main(composed: dict[str, Any]) -> None:
             bar.advance()
     console = Console()
     console.print(_table(measured))
-    fitted = _fitted(np.concatenate([view.terms for view in measured]), np.concatenate([v.error for v in measured]))
+    fitted = _fitted(
+        np.concatenate([view.terms for view in measured]), np.concatenate([view.error for view in measured])
+    )
     names = ("CERTAINTY", "SPREAD", "UNSEEN", "DISAGREEMENT", "EDGE")
-    console.print("fitted to these: " + ", ".join(f"{name} {value:.3g}" for name, value in zip(names, fitted)))
+    found = ", ".join(f"{name} {value:.3g}" for name, value in zip(names, fitted, strict=True))
+    console.print(f"fitted to these: {found}")
 
 
 def _measure(model: Model, item: Item) -> Iterator[MeasuredView]:

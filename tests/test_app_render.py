@@ -94,6 +94,11 @@ def test_everything_is_written_and_can_be_read(tmp_path, monkeypatch):
     assert sorted(path.name for path in (output / "views").iterdir()) == [f"{index:03}.png" for index in range(4)]
     depth = read_map(output / "depth/000.png")
     assert 1.5 < np.nanmedian(depth) < 3.5
+    confidence = read_map(output / "confidence/000.png")
+    assert confidence.shape == (32, 32)
+    assert confidence[0].min() == confidence.max()
+    assert confidence.max() > confidence.min() + 0.1
+    assert sum("would help most" in line for line in said) == 1
     mesh = trimesh.load(output / "mesh.glb", force="mesh")
     assert mesh.is_watertight
     assert 0.3 < mesh.extents.max() < 1.3

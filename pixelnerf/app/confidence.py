@@ -34,7 +34,16 @@ AZIMUTHS, CLIMBS = range(-135, 181, 45), (0, 30, -30)
 """Cameras that are compared for the next photo, in degrees from the first photo's; the first of equals is chosen."""
 ELEVATIONS = (0.0, 80.0)
 CANDIDATE_SIZE = 32
-_SIDES = ("the front", "the front right", "the right", "the back right", "behind", "the back left", "the left")
+_SIDES = (
+    "the front",
+    "the front right",
+    "the right",
+    "the back right",
+    "the back",
+    "the back left",
+    "the left",
+    "the front left",
+)
 
 
 @dataclass(frozen=True)
@@ -69,14 +78,12 @@ class NextPhoto:
     usual: float
 
     def __str__(self) -> str:
-        sides = (*_SIDES, "the front left")
-        side = sides[round(self.azimuth % 360 / 45) % 8]
-        height = "" if self.climb == 0 else ", from higher up" if self.climb > 0 else ", from lower down"
-        start = "from " if side != "behind" else ""
-        higher = "the first photo's elevation" if self.climb == 0 else f"elevation {self.climb:+g} degrees"
+        side = _SIDES[round(self.azimuth % 360 / 45) % 8]
+        height = "" if self.climb == 0 else ", higher up" if self.climb > 0 else ", lower down"
+        climb = f"{self.climb:+g}" if self.climb else "0"
         return (
-            f"a photo {start}{side}{height} (azimuth {self.azimuth:g} degrees, {higher}) would help most: "
-            f"confidence there is {self.confidence:.2f}, all around {self.usual:.2f}"
+            f"a photo from {side}{height} (azimuth {self.azimuth:g} degrees, elevation {climb} degrees from the first "
+            f"photo) would help most: confidence {self.confidence:.2f} there, {self.usual:.2f} all around"
         )
 
 
