@@ -43,14 +43,19 @@ class TrainingWorld:
 
         Raises:
             UserError: they are not of objects like those of shapes13.
+            KeyError, TypeError, ValueError: near or far is missing or no length.
         """
-        dataset = config.get("dataset", {})
+        dataset = config.get("dataset") or {}
         if dataset.get("name") not in ("shapes13", "nmr"):
             raise UserError(
                 f"weights '{name}' were trained on dataset={dataset.get('name')}, and photos are rendered by weights "
                 "of single objects (shapes13, nmr); try --weights shapes13_all"
             )
-        return cls(dataset["near"], dataset["far"], dataset.get("half_depth"), dataset.get("half_side"))
+        lengths = [dataset["near"], dataset["far"], dataset.get("half_depth"), dataset.get("half_side")]
+        near, far, half_depth, half_side = (None if length is None else float(length) for length in lengths)
+        if near is None or far is None or not 0 < near < far < math.inf:
+            raise ValueError(f"near={near} and far={far}")
+        return cls(near, far, half_depth, half_side)
 
     @property
     def cube(self) -> float | None:
