@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+import math
 import re
 
 import pytest
+from ball_scene import write_nmr
 from evaluation_builders import constant_net, row, run_fake
+from PIL import Image
 from rich.console import Console
 
 from pixelnerf.evaluation.report import report_html, results_table
@@ -81,10 +84,32 @@ def test_the_tables_average_is_there_where_lpips_is():
 MEANS = {"psnr", "ssim", "lpips", "sharpness", "seconds", "objects"}
 
 
+def test_blank_objects_are_listed_and_the_means_are_also_without_them(checkpoint, tmp_path):
+    """An object that the photos do not show, as SRN's white car, beside one that they do."""
+    root = write_nmr(tmp_path / "nmr", objects_per_split=2, views=6, size=16)
+    for photo in (root / "02691156/test1/image").glob("*.png"):
+        Image.new("RGB", (16, 16), "white").save(photo)
+    result = run_fake(constant_net(0.9), root, tmp_path / "out", checkpoint)
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    grey = -10 * math.log10((1 - 229 / 255) ** 2)  # 0.9 in 8 bits
+    (blank,) = metrics["blank"]
+    assert (blank["group"], blank["category"], blank["object"]) == ("seen", "airplane", "02691156/test1")
+    assert blank["psnr"] == {"1": pytest.approx(grey, abs=1e-4), "2": pytest.approx(grey, abs=1e-4)}
+    both, other = row(result, "seen", 1).means, row(result, "seen", 1).without_blank
+    assert (both.objects, other.objects) == (2, 1)
+    assert both.psnr == pytest.approx((other.psnr + grey) / 2, abs=1e-4)
+    assert row(result, "unseen", 1).without_blank is None
+    note = result.results.notes["blank"]
+    assert note.startswith("only background in every target: 02691156/test1 (")
+    assert f"seen, 1 photo: PSNR {other.psnr:.2f}" in note
+    assert "unseen" not in note
+    assert "only background in every target" in (tmp_path / "out/report.html").read_text()
+
+
 def test_metrics_json_follows_its_schema(nmr_root, checkpoint, tmp_path):
     run_fake(constant_net(0.9), nmr_root, tmp_path / "out", checkpoint)
     metrics = json.loads((tmp_path / "out/metrics.json").read_text(), parse_constant=pytest.fail)
-    assert metrics.keys() == {"protocol", "checkpoint", "renders", "refiners", "notes", "rows", "published"}
+    assert metrics.keys() == {"protocol", "checkpoint", "renders", "refiners", "notes", "rows", "published", "blank"}
     assert metrics["protocol"] == "tiny"
     assert metrics["checkpoint"] == str(checkpoint)
     assert metrics["published"] == []
@@ -93,7 +118,17 @@ def test_metrics_json_follows_its_schema(nmr_root, checkpoint, tmp_path):
         (group, views, *method) for group in ("seen", "unseen") for views in (1, 2) for method in methods
     ]
     for plain in metrics["rows"]:
-        assert plain.keys() == {"group", "views", "method", "kind", "source", "means", "categories", "sizes"}
+        assert plain.keys() == {
+            "group",
+            "views",
+            "method",
+            "kind",
+            "source",
+            "means",
+            "categories",
+            "sizes",
+            "without_blank",
+        }
         assert plain["categories"].keys() == {"airplane" if plain["group"] == "seen" else "chair"}
         for means in (plain["means"], *plain["categories"].values()):
             assert means.keys() == MEANS

@@ -94,11 +94,22 @@ class ObjectResult:
         return found[min(found) if views is None else views]
 
 
+@dataclass(frozen=True)
+class BlankObject:
+    """An object whose every target shows the background only; the model's `psnr` in dB by the number of photos."""
+
+    group: str
+    category: str
+    object: str
+    psnr: dict[int, float]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """A method's means over a group of objects, from `views` photos; the same by category, and by size if several.
 
-    `source` is where a published row stands.
+    `without_blank` are the means less blank objects; None if there are none, or no others. `source` is where a
+    published row stands.
     """
 
     group: str
@@ -109,6 +120,7 @@ class Row:
     means: Means
     categories: dict[str, Means] = field(default_factory=dict)
     sizes: dict[str, Means] = field(default_factory=dict)
+    without_blank: Means | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +135,7 @@ class Results:
         notes: why a value is None (by the metric's name), and what else a reader must know.
         rows: by group in the protocol's order, then number of photos, then method with the model first.
         published: papers' rows that are comparable with these.
+        blank: objects whose every target shows the background only.
     """
 
     protocol: str
@@ -132,6 +145,7 @@ class Results:
     notes: dict[str, str]
     rows: tuple[Row, ...]
     published: tuple[Row, ...] = ()
+    blank: tuple[BlankObject, ...] = ()
 
     def groups(self) -> list[str]:
         """Names of the groups of objects."""
@@ -151,9 +165,10 @@ class Results:
     def to_json(self) -> str:
         """The contents of `metrics.json`: this class's attributes by name.
 
-        `rows` and `published` are lists of `{group, views, method, kind, source, means, categories, sizes}`, where
-        `means` is `{psnr, ssim, lpips, sharpness, seconds, objects}`, and `categories` and `sizes` ("64x64") map names
-        to such means. `kind` is model, refined, baseline or published; null was not measured.
+        `rows` and `published` are lists of `{group, views, method, kind, source, means, categories, sizes,
+        without_blank}`, where `means` and `without_blank` (or null) are `{psnr, ssim, lpips, sharpness, seconds,
+        objects}`, and `categories` and `sizes` ("64x64") map names to such means. `blank` is a list of `{group,
+        category, object, psnr}`. `kind` is model, refined, baseline or published; null was not measured.
         """
         return json.dumps(asdict(self), indent=2, allow_nan=False)
 
@@ -175,8 +190,9 @@ def mean_scores(scores: Sequence[Scores], objects: int) -> Means:
     return Means(**means, objects=objects)
 
 
-def mean_rows(results: Sequence[ObjectResult]) -> tuple[Row, ...]:
+def mean_rows(results: Sequence[ObjectResult], blank: Sequence[BlankObject] = ()) -> tuple[Row, ...]:
     """The means of all groups, numbers of photos and methods, in the order of `Results.rows`."""
+    left_out = {(one.group, one.object) for one in blank}
     measurements = [one for result in results for one in result.measurements]
     groups = list(dict.fromkeys(one.group for one in measurements))
     measurements.sort(key=lambda one: (groups.index(one.group), one.views))
@@ -185,7 +201,9 @@ def mean_rows(results: Sequence[ObjectResult]) -> tuple[Row, ...]:
         sizes = {name: _mean(part) for name, part in _by(members, "size").items()}
         categories = {name: _mean(part) for name, part in _by(members, "category").items() if name}
         row = Row(group=group, views=views, method=method, kind=kind, means=_mean(members), categories=categories)
-        rows.append(replace(row, sizes=sizes) if len(sizes) > 1 else row)
+        others = [one for one in members if (one.group, one.object) not in left_out]
+        without = _mean(others) if 0 < len(others) < len(members) else None
+        rows.append(replace(row, sizes=sizes if len(sizes) > 1 else {}, without_blank=without))
     return tuple(rows)
 
 

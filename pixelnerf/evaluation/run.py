@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pixelnerf.checkpoints.checkpoint import LoadedModel, check_world
 from pixelnerf.errors import UserError
+from pixelnerf.evaluation.blank import blank_note, blank_objects
 from pixelnerf.evaluation.config import EvaluationConfig
 from pixelnerf.evaluation.evaluator import Evaluator
 from pixelnerf.evaluation.protocol import ProtocolConfig, ResolvedProtocol, resolve
@@ -47,9 +48,10 @@ def evaluate(
 ) -> EvaluationResult:
     """Runs a protocol: `metrics.json`, `per_object.csv`, `report.html`, pictures and `resolved_protocol.json`.
 
-    `model` is what `config.checkpoint` holds, None for `config.renders`, and `dataset` what `config.dataset` describes. `altered` are changes made
-    to the named protocol or its dataset, which the results note. After an interruption the next call continues with the
-    remaining scenes. Shards measure their own scenes; the one that finishes last writes the results of all.
+    `model` is what `config.checkpoint` holds, None for `config.renders`, and `dataset` what `config.dataset` describes.
+    `altered` are changes made to the named protocol or its dataset, which the results note. After an interruption the
+    next call continues with the remaining scenes. Shards measure their own scenes; the one that finishes last writes the
+    results of all.
 
     Raises:
         UserError: an unfit model, refiner or folder of renders, missing data, a protocol that does not fit them, an
@@ -95,15 +97,18 @@ def evaluate(
     objects = [one for one in stored if isinstance(one, ObjectResult)]
     if not objects:
         raise UserError(f"all {len(stored)} scenes are damaged; the last one: {messages[-1]}")
-    rows, digest = mean_rows(objects), protocol_digest(protocol, config.dataset)
+    blank = blank_objects(objects)
+    rows, digest = mean_rows(objects, blank), protocol_digest(protocol, config.dataset)
     comparable = not subject.altered and not messages
     results = Results(
         protocol=protocol.name,
         checkpoint=None if config.checkpoint is None else str(config.checkpoint),
         renders=None if config.renders is None else str(config.renders),
         refiners=subject.refiners,
-        notes=_notes(protocol, digest, (*altered, *subject.altered), subject.trained, resolved, messages),
+        notes=_notes(protocol, digest, (*altered, *subject.altered), subject.trained, resolved, messages)
+        | blank_note(blank, rows),
         rows=rows,
+        blank=blank,
         published=comparable_rows(protocol.name, digest, rows) if comparable else (),
     )
     facts = {
