@@ -16,8 +16,11 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """A terminal's Ctrl-C, what schedulers send before they kill, and what SLURM can send some time before its limit."""
 
 
-class CutShortError(Exception):
-    """A signal stopped the run where its state cannot be saved; the last checkpoint is from just before."""
+class CutShortError(BaseException):
+    """A signal stopped the run where its state cannot be saved; the last checkpoint is from just before.
+
+    Like KeyboardInterrupt, it passes through what handles all errors.
+    """
 
 
 class Budget(pl.Callback):
