@@ -1,5 +1,6 @@
 """W&B's log of a run, which can fail without costing the run anything else."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ class RunLogger(WandbLogger):
     """
 
     def __init__(self, config: LoggerConfig, name: str, run_dir: Path, resolved: dict[str, Any]) -> None:
+        # Copies of what is logged stay with the run, and not in the home folder.
+        os.environ["WANDB_DATA_DIR"] = str(run_dir / "wandb")
         super().__init__(
             name=f"{name}/{run_dir.name}",
             save_dir=run_dir,

@@ -129,14 +129,15 @@ def _fit(
     if logger is not None:
         callbacks.append(LearningRateMonitor("step"))
     trainer = _build_trainer(config, callbacks, logger)
-    finished = False
+    finished, score = False, None
     try:
         _run_loop(trainer, module, data, config, budget)
         finished = budget.stopped_by is None
-    finally:
         score = float(best.best_model_score) if best.best_model_score is not None else None
         if logger is not None and trainer.is_global_zero:
             logger.log_best_checkpoint(checkpoints / "best.ckpt", score)
+    finally:
+        if logger is not None and trainer.is_global_zero:
             logger.close(finished)
     step = trainer.global_step if budget.stopped_by is None else budget.saved_step or 0
     return TrainingResult(config.run_dir, step, budget.seconds / 60, score, budget.stopped_by)
