@@ -42,16 +42,20 @@ LAUNCHERS = ("joblib", "submitit_local", "submitit_slurm")
 def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) -> NoReturn:
     """Runs a task on the composed `<config_folder>/<config_name>.yaml`, relative to the task's file, then exits.
 
-    With `-m` the task runs once per point of the sweep. One that fails leaves its reason in `FAILED_FILE`, and the others
-    are run all the same.
+    With `-m` the task runs once per point of the sweep. One that fails leaves its reason in `FAILED_FILE`, and the
+    others are run all the same.
     """
     # Hydra re-raises instead of printing its own report, and no library unpickles a file from outside.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     sys.argv += _overrides_of_later_processes(sys.argv[1:])
 
+    began = False
+
     @functools.wraps(task)
     def guarded(config: DictConfig) -> None:
+        nonlocal began
+        began = True
         # Late, because it imports torch, which takes seconds.
         from pixelnerf.tools.process import prepare_process
 
@@ -66,6 +70,11 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
     try:
         with _mistakes_in_a_line():
             hydra.main(version_base=None, config_path=config_folder, config_name=config_name)(guarded)()
+    except OSError as error:
+        if began or error.filename is None:
+            raise
+        # Hydra's own files come first.
+        _stop(f"cannot write {error.filename}: {error.strerror}; choose another hydra.run.dir", USER_ERROR)
     except PointFailedError as failure:
         _stop(str(failure), failure.status)
     except HydraException as error:

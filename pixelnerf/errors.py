@@ -26,8 +26,8 @@ class PointFailedError(Exception):
 class StoppedBySignal(KeyboardInterrupt):
     """A signal stopped the work, which is saved: the message says how to continue.
 
-    Entry points exit with 128 plus the signal's number, as a shell reports it: 130 for Ctrl-C's SIGINT, 143 for SIGTERM,
-    138 for SIGUSR1.
+    Entry points exit with 128 plus the signal's number, as a shell reports it: 130 for Ctrl-C's SIGINT, 143 for
+    SIGTERM, 138 for SIGUSR1.
     """
 
     def __init__(self, message: str, number: int) -> None:

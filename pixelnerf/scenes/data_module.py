@@ -76,8 +76,8 @@ class TrainBatches(IterableDataset[TrainBatch | UserError]):
 class ValidationItems(Dataset[ValidationItem | None]):
     """The same few tasks at every validation; damaged scenes are found and left out up front.
 
-    `share` is this process's rank among those that train together, and their number. Each gets as many items, the last of
-    which can be None, so that all tasks are done once.
+    `share` is this process's rank among those that train together, and their number. Each gets as many items, the last
+    of which can be None, so that all tasks are done once.
     """
 
     def __init__(
@@ -126,7 +126,8 @@ class ValidationItems(Dataset[ValidationItem | None]):
 class SceneDataModule(pl.LightningDataModule):
     """Feeds a trainer from a dataset.
 
-    A step's batch is the same whether or not the run was resumed. Processes that train together divide it, and validation.
+    A step's batch is the same whether or not the run was resumed. Processes that train together divide it, and the
+    validation.
     """
 
     def __init__(self, dataset: SceneDataset, config: LoaderConfig, seed: int) -> None:

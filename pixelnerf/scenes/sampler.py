@@ -1,7 +1,7 @@
 """Training batches: objects, their input photos, and target pixels.
 
-Randomness is a pure function of (seed, step, position in the batch): a resumed run needs no state to continue with the next
-batch, and processes that train together make their shares of the batch that one process would make.
+Randomness is a pure function of (seed, step, position in the batch): a resumed run needs no state to continue with the
+next batch, and processes that train together make their shares of the batch that one process would make.
 """
 
 import math
@@ -70,7 +70,8 @@ class BatchSampler:
         config: what a batch holds.
         seed: of the run.
         damaged: handles scenes with bad files.
-        share: this process's rank among those that train together, and their number; each makes as many scenes of a batch.
+        share: this process's rank among those that train together, and their number; all make equally many scenes of a
+            batch.
 
     Raises:
         UserError: there are no scenes, or a batch's cannot be divided among the processes.

@@ -1,9 +1,13 @@
-"""Settings of the whole process that make the model faster on the CPU."""
+"""Settings of the whole process: speed on the CPU, and folders for the caches of libraries."""
 
+import atexit
 import ctypes
 import functools
 import os
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 import torch
 
@@ -14,15 +18,33 @@ USERS_CHOICE = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_")
 """glibc's environment variables for the same."""
 
 
+CACHES = ("MPLCONFIGDIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR")
+"""Matplotlib's and W&B's environment variables for folders that are in the home folder by default."""
+
+
 def prepare_process() -> None:
     """What our programs call at the start, before any thread runs: threads inherit the first setting.
 
     Denormals are flushed to zero, since on some processors a product with one is a hundred times slower (on an AMD EPYC
     it is not); densities and the second moments of Adam produce them. Memory of freed tensors is kept (see
-    `keep_freed_memory`).
+    `keep_freed_memory`). Libraries get folders that can be written (see `place_caches`).
     """
+    place_caches()
     torch.set_flush_denormal(True)
     keep_freed_memory()
+
+
+def place_caches() -> None:
+    """Gives libraries a temporary folder for their caches where the home folder cannot be written.
+
+    Clusters mount it read-only, or a container has none. Matplotlib and W&B would print warnings of their own.
+    """
+    if os.access(Path("~").expanduser(), os.W_OK) or all(name in os.environ for name in CACHES):
+        return
+    folder = tempfile.mkdtemp(prefix="pixelnerf-caches-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in CACHES:
+        os.environ.setdefault(name, folder)
 
 
 @functools.cache

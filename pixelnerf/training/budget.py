@@ -16,8 +16,11 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """A terminal's Ctrl-C, what schedulers send before they kill, and what SLURM can send some time before its limit."""
 
 
-class CutShortError(Exception):
-    """A signal stopped the run where its state cannot be saved; the last checkpoint is from just before."""
+class CutShortError(BaseException):
+    """A signal stopped the run where its state cannot be saved; the last checkpoint is from just before.
+
+    Like KeyboardInterrupt, it passes through what handles all errors.
+    """
 
 
 class Budget(pl.Callback):
@@ -67,6 +70,8 @@ class Budget(pl.Callback):
         # Again, because Lightning has put its own handlers before ours: they leave in the middle of a step.
         self._note_signals()
         self._steps, self._counted_seconds = trainer.global_step, self._seconds_before
+        if self._last_checkpoint.is_file():
+            self.saved_step = self._steps
         self._started = time.monotonic()
         if self._validation_due:
             validation = trainer.fit_loop.epoch_loop.val_loop
@@ -109,6 +114,9 @@ class Budget(pl.Callback):
 
     def _agree(self, trainer: pl.Trainer) -> None:
         """Processes that train together go by the first one's clock, and all stop if one has got a signal."""
+        if trainer.world_size == 1:
+            self._counted_seconds = self.seconds
+            return
         own = (self.stopped_by or 0, self.seconds if trainer.is_global_zero else 0.0)
         values = torch.tensor(own, dtype=torch.float64).to(trainer.strategy.root_device)
         stop, self._counted_seconds = trainer.strategy.reduce(values, reduce_op="max").tolist()

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typing_extensions import override
 
-from pixelnerf.tools.files import csv_bytes, write_atomically
+from pixelnerf.tools.files import csv_bytes, refusal_in_a_line, write_atomically
 from pixelnerf.training.budget import Budget
 
 CURVE_FILE = "validation.csv"
@@ -40,7 +40,8 @@ class ValidationCurve(pl.Callback):
         earlier = [point for point in read_curve(self._path) if point.step < trainer.global_step]
         points = [*earlier, CurvePoint(trainer.global_step, self._budget.seconds / 60, float(value))]
         rows = [(point.step, f"{point.minutes:.3f}", f"{point.psnr:.4f}") for point in points]
-        write_atomically(self._path, csv_bytes(CurvePoint._fields, rows))
+        with refusal_in_a_line(str(self._path), "; make room, and continue with resume=PATH"):
+            write_atomically(self._path, csv_bytes(CurvePoint._fields, rows))
 
 
 def read_curve(path: Path) -> list[CurvePoint]:

@@ -17,8 +17,8 @@ class LoopConfig(Config):
     """Settings of the training loop.
 
     Training ends at `max_steps` or after `max_minutes` of training, whichever comes first; the learning rate decays to
-    match. `precision` is that of products; validation is always in float32. `devices` is the number of processes to start on
-    this machine, each with a device of its own; `auto` for those that torchrun or SLURM started, else one.
+    match. `precision` is that of products; validation is always in float32. `devices` is the number of processes to
+    start on this machine, each with a device of its own; `auto` for those that torchrun or SLURM started, else one.
     """
 
     optimizer: OptimizerConfig
@@ -56,9 +56,9 @@ LoopConfigType = TypeVar("LoopConfigType", bound=LoopConfig)
 class RunConfig(Config, Generic[LoopConfigType]):
     """Settings common to all runs.
 
-    `name` is the folder under `runs/`. `resume` is a checkpoint to continue; with `auto` it is the last one in the run's
-    own folder, if any, so that the same command starts a run and continues it. `start_from` is one to start a new run
-    from.
+    `name` is the folder under `runs/`. `resume` is a checkpoint to continue; with `auto` it is the last one in the
+    run's own folder, if any, so that the same command starts a run and continues it. `start_from` is one to start a new
+    run from.
     """
 
     name: str

@@ -48,7 +48,7 @@ def processes_started(devices: int | Literal["auto"]) -> Processes:
         return Processes(1 if devices == "auto" else devices, 1)
     if devices not in ("auto", launched.on_this_machine):
         raise UserError(
-            f"trainer.devices={devices}, but {launched.on_this_machine} processes were started on this machine; "
+            f"trainer.devices={devices}, but the launcher started {launched.on_this_machine} on this machine; "
             "leave it at trainer.devices=auto"
         )
     return launched

@@ -11,10 +11,8 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
-import wandb
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, WeightAveraging
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -33,7 +31,8 @@ from pixelnerf.tools.files import file_written_whole, refusal_in_a_line, remove_
 from pixelnerf.training.budget import Budget, CutShortError
 from pixelnerf.training.callbacks import ProgressLine, ValidationCurve
 from pixelnerf.training.encoding_period import repetition
-from pixelnerf.training.experiment import ExperimentConfig, LoggerConfig, LoopConfig, RunConfig
+from pixelnerf.training.experiment import ExperimentConfig, LoopConfig, RunConfig
+from pixelnerf.training.logger import RunLogger
 from pixelnerf.training.module import FewShotModule, NonFiniteLossError
 from pixelnerf.training.processes import cluster_plugins, processes_started
 
@@ -115,7 +114,9 @@ def _fit(
     config: RunConfig[Any], budget: Budget, module: pl.LightningModule, data: pl.LightningDataModule
 ) -> TrainingResult:
     checkpoints = config.run_dir / "checkpoints"
-    logger = build_logger(config.logger, config.name, config.run_dir, config.model_dump(mode="json"))
+    mode = config.logger.mode
+    resolved = config.model_dump(mode="json")
+    logger = RunLogger(config.logger, config.name, config.run_dir, resolved) if mode != "disabled" else None
     best = ModelCheckpoint(checkpoints, "best", "val/psnr", mode="max", enable_version_counter=False)
     callbacks: list[pl.Callback] = [
         # The average must be updated before the budget saves it.
@@ -128,49 +129,35 @@ def _fit(
     if logger is not None:
         callbacks.append(LearningRateMonitor("step"))
     trainer = _build_trainer(config, callbacks, logger)
+    finished, score = False, None
     try:
-        trainer.fit(module, data, ckpt_path=config.resumed, weights_only=True)
-    except NonFiniteLossError as error:
-        path = checkpoints / "nan.ckpt"
-        trainer.save_checkpoint(path)
-        raise UserError(f"{error}; the state is in {path}; lower trainer.optimizer.learning_rate") from None
-    except (CutShortError, SIGTERMException):
-        assert budget.stopped_by is not None, "only a signal cuts a run short"
-    score = float(best.best_model_score) if best.best_model_score is not None else None
-    if trainer.is_global_zero:
-        log_best_checkpoint(logger, checkpoints / "best.ckpt", config.name, score)
-        if logger is not None:
-            logger.experiment.finish()
+        _run_loop(trainer, module, data, config, budget)
+        finished = budget.stopped_by is None
+        score = float(best.best_model_score) if best.best_model_score is not None else None
+        if logger is not None and trainer.is_global_zero:
+            logger.log_best_checkpoint(checkpoints / "best.ckpt", score)
+    finally:
+        if logger is not None and trainer.is_global_zero:
+            logger.close(finished)
     step = trainer.global_step if budget.stopped_by is None else budget.saved_step or 0
     return TrainingResult(config.run_dir, step, budget.seconds / 60, score, budget.stopped_by)
 
 
-def build_logger(config: LoggerConfig, name: str, run_dir: Path, resolved: dict[str, Any]) -> WandbLogger | None:
-    """The W&B logger with the resolved configuration, or None when disabled."""
-    if config.mode == "disabled":
-        return None
-    logger = WandbLogger(
-        name=f"{name}/{run_dir.name}",
-        save_dir=run_dir,
-        project=config.project,
-        group=config.group,
-        offline=config.mode == "offline",
-        # Our progress lines are enough; W&B would wrap the terminal's output.
-        settings=wandb.Settings(console="off", silent=True),
-    )
-    # Lightning always passes this, and W&B warns that it has no effect.
-    logger._wandb_init.pop("anonymous", None)
-    logger.log_hyperparams(resolved)
-    return logger
-
-
-def log_best_checkpoint(logger: WandbLogger | None, path: Path, name: str, score: float | None) -> None:
-    """Adds the best checkpoint to the run as an artifact (with an offline run's files until synchronised)."""
-    if logger is None or not path.is_file():
-        return
-    artifact = wandb.Artifact(f"{name}-model".replace("/", "-"), type="model", metadata={"val/psnr": score})
-    artifact.add_file(str(path))
-    logger.experiment.log_artifact(artifact)
+def _run_loop(
+    trainer: pl.Trainer,
+    module: pl.LightningModule,
+    data: pl.LightningDataModule,
+    config: RunConfig[Any],
+    budget: Budget,
+) -> None:
+    try:
+        trainer.fit(module, data, ckpt_path=config.resumed, weights_only=True)
+    except NonFiniteLossError as error:
+        path = config.run_dir / "checkpoints" / "nan.ckpt"
+        trainer.save_checkpoint(path)
+        raise UserError(f"{error}; the state is in {path}; lower trainer.optimizer.learning_rate") from None
+    except (CutShortError, SIGTERMException):
+        assert budget.stopped_by is not None, "only a signal cuts a run short"
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
@@ -188,7 +175,7 @@ def training_device(config: LoopConfig) -> Literal["cuda", "cpu"]:
     return "cuda" if config.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available() else "cpu"
 
 
-def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: WandbLogger | None) -> pl.Trainer:
+def _build_trainer(config: RunConfig[Any], callbacks: list[pl.Callback], logger: RunLogger | None) -> pl.Trainer:
     loop: LoopConfig = config.trainer
     device_type = training_device(loop)
     processes = processes_started(loop.devices)
@@ -241,11 +228,13 @@ class _BFloat16Precision(MixedPrecision):
 
 
 class _AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints appear whole or not at all, so a crash never leaves half a file."""
+    """Checkpoints appear whole or not at all, so neither a crash nor a full disk leaves half a file."""
 
     @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        # Into an open file: given a path, torch would put the temporary name into the archive.
-        with file_written_whole(Path(path)) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+        place, way_out = f"the checkpoint {path}", "; the one before is whole: make room, and continue with resume=PATH"
+        with refusal_in_a_line(place, way_out):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            # Into an open file: given a path, torch would put the temporary name into the archive.
+            with file_written_whole(Path(path)) as temporary, temporary.open("wb") as file:
+                torch.save(checkpoint, file)

@@ -1,0 +1,145 @@
+"""A run that is killed, or that its surroundings fail, keeps what it has done."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from training_runs import REPOSITORY, TINY, assert_equal
+
+from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.training.callbacks import read_curve
+from pixelnerf.training.experiment import LoggerConfig
+from pixelnerf.training.logger import RunLogger
+
+PATIENCE = 300
+OPTIONS = ("trainer.max_steps=8", "trainer.validate_every=4", "trainer.checkpoint_every=2", "resume=auto")
+
+
+def start(run_dir, nmr_root, *overrides, **environment):
+    data = ("dataset=nmr", f"dataset.root={nmr_root}", "dataset.categories=[airplane,chair]")
+    return subprocess.Popen(
+        [sys.executable, "train.py", *data, *TINY, f"hydra.run.dir={run_dir}", *overrides],
+        cwd=REPOSITORY,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process):
+    _, errors = process.communicate(timeout=PATIENCE)
+    return process.returncode, errors
+
+
+def test_a_run_killed_twice_ends_in_the_weights_of_an_unbroken_one(tmp_path, nmr_root):
+    """Once while a checkpoint is written, once in a validation; `scripts/kill_training.py` does it at any moments."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    unbroken = start(whole, nmr_root, *OPTIONS)
+
+    def writing():
+        return any((broken / "checkpoints").glob(".partial-*"))
+
+    def validating():
+        last = broken / "checkpoints/last.ckpt"
+        return last.is_file() and not (broken / "validation.csv").exists() and load_checkpoint(last).step == 4
+
+    for moment in (writing, validating):
+        process = start(broken, nmr_root, *OPTIONS)
+        deadline = time.monotonic() + PATIENCE
+        while not moment() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for process in (unbroken, start(broken, nmr_root, *OPTIONS)):
+        status, errors = finish(process)
+        assert status == 0, errors
+    for name in ("last.ckpt", "best.ckpt"):
+        states = [torch.load(run / "checkpoints" / name, weights_only=True) for run in (whole, broken)]
+        for key in ("state_dict", "current_model_state", "optimizer_states", "global_step"):
+            assert_equal(states[0][key], states[1][key], f"{name} {key}")
+    curves = [[(point.step, point.psnr) for point in read_curve(run / "validation.csv")] for run in (whole, broken)]
+    assert curves[0] == curves[1]
+    assert {path.name for path in (broken / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 12 MB: room for one or two checkpoints, but not for a third beside them."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs root, to mount a file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_the_last_checkpoint_is_whole(small_disk, nmr_root):
+    process = start(small_disk / "run", nmr_root, *OPTIONS, "trainer.max_steps=100000", "trainer.checkpoint_every=1")
+    last = small_disk / "run/checkpoints/last.ckpt"
+    deadline = time.monotonic() + PATIENCE
+    while not last.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (small_disk / "other").write_bytes(bytes(shutil.disk_usage(small_disk).free - 2**16))
+    status, errors = finish(process)
+    assert status == 2, errors
+    *_, line = errors.strip().splitlines()
+    assert "cannot write" in line
+    assert "No space left on device" in line
+    assert "Traceback" not in errors
+    assert load_checkpoint(last).step >= 1
+    assert not list((small_disk / "run/checkpoints").glob(".partial-*"))
+
+
+def test_a_home_folder_that_cannot_be_written_changes_nothing(tmp_path, nmr_root):
+    status, errors = finish(start(tmp_path, nmr_root, *OPTIONS, "logger.mode=offline", HOME="/dev/null/home"))
+    assert status == 0, errors
+    assert all(line.startswith("step ") for line in errors.strip().splitlines() if line.strip()), errors
+    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, nmr_root):
+    (tmp_path / "file").touch()
+    status, errors = finish(start(tmp_path / "file/run", nmr_root, *OPTIONS))
+    assert status == 2
+    (line,) = errors.strip().splitlines()
+    assert "cannot write" in line
+    assert "hydra.run.dir" in line
+
+
+def wandb_services():
+    """Processes of W&B's service that this process has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        if "wandb" in name and int(rest.split()[1]) == os.getpid():
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds W&B's service in /proc")
+def test_a_log_whose_service_dies_ends_in_one_line(tmp_path, capsys):
+    before = wandb_services()
+    config = LoggerConfig(mode="offline", project="test", group=None, panels=0)
+    logger = RunLogger(config, "some", tmp_path, {"seed": 0})
+    logger.log_metrics({"train/loss": 1.0}, 1)
+    services = set(wandb_services()) - set(before) or set(before)
+    assert services
+    for service in services:
+        os.kill(service, signal.SIGKILL)
+    time.sleep(0.5)
+    for step in range(2, 50):
+        logger.log_metrics({"train/loss": 1.0}, step)
+    logger.close(succeeded=True)
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("W&B stopped logging (")
