@@ -129,7 +129,6 @@ def folder_with(root: Path, marker: str, depth: int = 3) -> str:
     for _ in range(depth):
         level = [folder for parent in level for folder in visible(parent) if folder.is_dir()]
         if holding := [folder for folder in level if (folder / marker).exists()]:
-            return (
-                f"set dataset.root={holding[0].parent if len(holding) > 1 and level[0].parent != root else holding[0]}"
-            )
+            several = len(holding) > 1 and holding[0].parent != root
+            return f"set dataset.root={holding[0].parent if several else holding[0]}"
     return "set dataset.root=PATH"
