@@ -248,6 +248,11 @@ def test_no_viser_is_one_line(model, scene, tmp_path, monkeypatch):
         Viewer(model, scene, "a table", tmp_path, "127.0.0.1", 8080)
 
 
+def drawn(volume, camera):
+    image = frame(volume, camera)
+    return Picture(image.color, image.opacity, image.median_distance, camera)
+
+
 @pytest.mark.parametrize("factor", [3, 8])
 def test_points_miss_what_cones_see(factor):
     """Against the mean over the pixels' area of a large picture, and against its single rays."""
@@ -255,9 +260,7 @@ def test_points_miss_what_cones_see(factor):
     small, large = ring_camera(100, 20, size=24), ring_camera(100, 20, size=24 * factor)
     fine = frame(volume, ring_camera(100, 20, size=24 * 9)).color
 
-    def draw(camera):
-        return Picture.of(frame(volume, camera), camera)
-
+    draw = partial(drawn, volume)
     points = render_points(draw, volume, small)
     assert torch.allclose(points.color, fine[4::9, 4::9], atol=1e-4)
     truth = averaged(frame(volume, large).color, factor)
@@ -267,9 +270,7 @@ def test_points_miss_what_cones_see(factor):
 def test_both_halves_show_the_middle():
     volume, camera = ball_with_thin_parts(), ring_camera(100, 20)
 
-    def draw(camera):
-        return Picture.of(frame(volume, camera), camera)
-
+    draw = partial(drawn, volume)
     image = compare_zoomed_out(
         draw, volume, camera.poses, math.radians(30), (128, 64), 4, lambda picture: picture.color.numpy()
     )
