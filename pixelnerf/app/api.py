@@ -61,7 +61,7 @@ class Picture:
 
     @cached_property
     def confidence(self) -> Float[Tensor, "height width"]:
-        """How probable it is that a pixel's colour is right, in [0, 1]; see `pixelnerf.app.confidence`.
+        """How far each pixel's colour can be trusted, in [0, 1]; see `pixelnerf.app.confidence`.
 
         Rendered from the baked volume at the first use.
 

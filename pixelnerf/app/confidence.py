@@ -1,7 +1,7 @@
 """How far each pixel of a rendered view can be trusted, and which further photo would help most.
 
-Confidence is the estimated probability that a pixel's colour is within 0.1 of the truth (mean absolute difference of
-the channels, each in [0, 1]). It is logistic in what makes a ray doubtful, each term 0 for an empty ray:
+Confidence is meant as the probability that a pixel's colour is within 0.1 of the truth (mean absolute difference of the
+channels, each in [0, 1]). It is logistic in what makes a ray doubtful, each term 0 for an empty ray:
 
     confidence = 1 / (1 + exp(-CERTAINTY + SPREAD s + UNSEEN u + DISAGREEMENT d + EDGE 4 a (1 - a)))
 
@@ -10,7 +10,7 @@ the channels, each in [0, 1]). It is logistic in what makes a ray doubtful, each
   volume's (`pixelnerf.model.evidence`);
 - 4 a (1 - a): how undecided the opacity is.
 
-The constants are fitted by `scripts/measure_confidence.py`.
+The constants are chosen by hand. `scripts/measure_confidence.py` fits them, and measures what they are worth.
 """
 
 import math
@@ -26,7 +26,7 @@ from pixelnerf.model.evidence import Evidence
 from pixelnerf.types import Cameras, View
 
 CLOSE = 0.1
-"""A pixel is right if its colour is within this of the truth."""
+"""A pixel is right if its colour is within this of the truth; what the constants are fitted to."""
 CERTAINTY, SPREAD, UNSEEN, DISAGREEMENT, EDGE = 3.0, 5.0, 2.0, 5.0, 1.0
 """Log odds of an empty ray, and what is taken away per unit of each term."""
 
