@@ -1,14 +1,10 @@
-"""Times training and rendering against the original's way: `python scripts/benchmark.py checkpoint=PATH`.
+"""Times every quality, baking, and the original's way to compute: `python scripts/benchmark.py`.
 
-Prints the ratios and writes `bench.json` and `bench.png`.
+Prints a table and writes `bench.json` and `bench.png`.
 """
 
 import json
-import os
 from typing import Any
-
-# Else torch's profiler reports to stderr when it starts and stops.
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 from rich.console import Console
 

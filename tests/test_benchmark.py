@@ -9,9 +9,9 @@ import pytest
 import torch
 from ball_scene import write_nmr
 from builders import FAR, NEAR, first_rays, published_net, random_photos, ring_cameras, small_net
-from evaluation_builders import open_dataset
 
-from pixelnerf.benchmark.workload import Nets, fast_views, flops, photos_of, render_views, training_step
+from pixelnerf.benchmark.report import losses
+from pixelnerf.benchmark.workload import RAYS_PER_CHUNK, Way, compare
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.original import OriginalRenderer
@@ -26,7 +26,6 @@ SMALL = (
     "field.injection_blocks=1",
     "renderer.coarse_samples=8",
 )
-KEYS = ("train_step_ratio", "view_ratio", "turntable_ratio", "psnr_drop", "fps_64")
 
 
 def some_rays(count=40):
@@ -82,38 +81,30 @@ def test_the_originals_way_reads_no_photos_at_full_resolution(repository, change
         OriginalRenderer(net)
 
 
-def test_an_untrained_net_costs_what_a_trained_one_would(repository, original, nmr_root):
-    trained, untrained = (small_net(repository, seed=seed) for seed in (0, 1))
-    scene = open_dataset(nmr_root).scenes("test")[0]
-    photos, cameras = photos_of([scene], 1, torch.device("cpu")), scene.cameras()[:2]
-    expected, own = (
-        flops(lambda net=net: render_views(net, photos, scene, cameras, "fast")) for net in (trained, untrained)
-    )
-    nets = Nets(untrained, trained, OriginalRenderer(original))
-    assert flops(fast_views(nets, photos, scene, cameras)) == expected != own
-
-
 def test_a_training_step_repeats_and_reaches_every_weight(repository):
-    net = small_net(repository)
-    photos = random_photos(ring_cameras(1))
+    net, photos, gradients = small_net(repository), random_photos(ring_cameras(1)), []
+    rays = some_rays().map_tensors(lambda values: values[:1])
     before = {name: value.clone() for name, value in net.named_parameters()}
-    gradients = []
-
-    def render(generator):
-        return net.render(net.encode(photos), some_rays(), WHITE, generator)
-
     net.fields[0].color.weight.register_hook(gradients.append)
-    step = training_step(net, render)
-    step()
-    step()
+    for _ in range(2):
+        Way(net, net.encode, net.render).training_step(photos, rays, torch.autocast("cpu", enabled=False))
     assert torch.equal(*gradients)
     assert gradients[0].abs().max() > 0
     assert all(torch.equal(value, before[name]) for name, value in net.named_parameters())
 
 
+def test_both_ways_render_the_same_view(original):
+    renderer, photos, rays = OriginalRenderer(original), random_photos(ring_cameras(1)), some_rays(RAYS_PER_CHUNK + 9)
+    single = rays.map_tensors(lambda values: values[:1])
+    ways = (Way(original, original.encode, original.render), Way(original, renderer.encode, renderer.render))
+    ours, theirs = (way.view(photos, single, torch.autocast("cpu", enabled=False)) for way in ways)
+    assert ours.shape == (RAYS_PER_CHUNK + 9, 3)
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+
+
 @pytest.fixture
 def benchmark(monkeypatch, capsys, repository, tmp_path):
-    root = write_nmr(tmp_path / "nmr", objects_per_split=1, views=4, size=16)
+    root = write_nmr(tmp_path / "nmr", objects_per_split=1, views=6, size=16)
 
     def run(*changes):
         arguments = [
@@ -123,8 +114,9 @@ def benchmark(monkeypatch, capsys, repository, tmp_path):
             "dataset=nmr",
             f"dataset.root={root}",
             "dataset.categories=[airplane,chair]",
-            *("scenes=1", "side=8", "objects=1", "rays=8", "frames=2", "original_rays=8", "repeats=1"),
-            *("pixels=[8,16]", "views=[1,2]", "samples=[8]"),
+            *("scenes=1", "cells=[8,12]", "pixels=[8,16]"),
+            *("objects=1", "rays=8", "view_rays=8", "repeats=1"),
+            f"checkpoint={repository / 'weights/shapes13.safetensors'}",
             f"output={tmp_path / 'out'}",
             *changes,
         ]
@@ -136,23 +128,35 @@ def benchmark(monkeypatch, capsys, repository, tmp_path):
     return run
 
 
-@pytest.mark.parametrize(
-    ("checkpoint", "note"),
-    [("null", "weights are random"), ("weights/shapes13.safetensors", "the timed net is untrained")],
-)
-def test_the_benchmark_writes_its_figures(benchmark, repository, tmp_path, checkpoint, note):
-    status, printed = benchmark(f"checkpoint={checkpoint if checkpoint == 'null' else repository / checkpoint}")
+def test_the_benchmark_writes_its_figures(benchmark, tmp_path):
+    status, printed = benchmark()
     assert status == 0, printed.err
     results = json.loads((tmp_path / "out/bench.json").read_text())
-    assert all(isinstance(results[key], float) for key in KEYS)
-    step = results["training_step"]
-    assert step["original_flops"] > step["flops"] > 0
-    assert step["peak_bytes"] > 0
-    assert list(results["memory_bytes"]) == list(results["sweeps"]["fast"]["pixels"]) == ["8", "16"]
-    assert results["profile"]["original"]["mlp"] > 0
-    assert note in printed.out
-    assert "training step" in printed.out
+    for count in ("1", "3"):
+        for row in results["qualities"][count].values():
+            assert all(row[f"{step}_seconds"] > 0 for step in ("encode", "view", "frame"))
+            assert [len(objects) for objects in row["psnr"].values()] == [1, 1, 1]
+        assert list(results["cells"][count]) == ["8", "12"]
+    for name in ("training_step", "view"):
+        measured = results[name]["float32"]
+        assert measured["original"]["flops"] > measured["ours"]["flops"] > 0
+        assert measured["ours"]["seconds"] > 0
+    assert list(results["frames_per_second"]["2"]) == ["8", "16"]
+    for line in ("training_step, float32", "exact", "12 cells", "threads=2"):
+        assert line in printed.out
     assert (tmp_path / "out/bench.png").stat().st_size > 1000
+
+
+def test_losses_are_those_of_each_object_at_each_size():
+    assert losses({1: [20.0, 30.0], 2: [25.0, 35.0]}, {1: [21.0, 29.0], 2: [25.0, 35.5]}) == [1.0, -1.0, 0.0, 0.5]
+
+
+def test_what_is_compared_takes_turns():
+    turns = []
+    works = {name: lambda mine=name: turns.append(mine) for name in ("ours", "original")}
+    results = compare(works, 2)
+    assert turns[2:] == ["ours", "original"] * 2
+    assert results["ours"].keys() >= {"flops", "seconds"}
 
 
 @pytest.mark.parametrize(
@@ -160,15 +164,13 @@ def test_the_benchmark_writes_its_figures(benchmark, repository, tmp_path, check
     [
         ("scenes=9", "wants 9 scenes"),
         ("checkpoint=missing.ckpt", "no such checkpoint"),
-        ("model.field.direction=input", "quality=exact"),
+        ("original.lookup.mode=integrated", "lookup.mode=point"),
         ("pixels=[0]", "pixels"),
         ("device=abacus", "device=abacus"),
-        ("model.renderer.density_unit=world checkpoint={weights}", "set model.renderer.density_unit to it"),
     ],
 )
-def test_a_mistake_is_one_line(benchmark, repository, change, expected):
-    changes = change.format(weights=repository / "weights/shapes13.safetensors")
-    status, printed = benchmark(*changes.split())
+def test_a_mistake_is_one_line(benchmark, change, expected):
+    status, printed = benchmark(change)
     assert status == 2
     (line,) = printed.err.strip().splitlines()[-1:]
     assert expected in line

@@ -1,68 +1,74 @@
-"""What the benchmark found, as tables and as one figure."""
+"""What the benchmark found, as a table and as a figure."""
 
 import io
+from statistics import fmean
 from typing import Any
 
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Column, Table
 
-MEBI = 1024**2
+WAYS = ("original", "ours")
 
 
 def print_results(results: dict[str, Any], console: Console) -> None:
-    """Prints the ratios, the times behind them, and where the time goes."""
-    if not results["trained_weights"]:
-        console.print("note: weights are random, so space is nowhere empty: give checkpoint=PATH for rendering figures")
-    if results["borrowed_empty_space"]:
-        console.print("note: the timed net is untrained; it skips what the trained one finds empty, at its own cost")
-    training, views = results["training_step"], results["views"]
-    original_view = views["original_view_seconds"]
-    compared = [
-        (f"training step, {training['rays']} rays", training["original_seconds"], training["seconds"]),
-        ("one view, fast", original_view, views["view_seconds"]),
-        (f"a frame of {views['frames']}, fast", original_view, views["frame_seconds"]),
-    ]
-    memory, work = ([training[f"original_{key}"], training[key]] for key in ("peak_bytes", "flops"))
-    rows = [[name, f"{old:.3f} s", f"{new:.3f} s", f"{old / new:.1f}x"] for name, old, new in compared]
-    rows.append(["training step, memory", *(f"{value / MEBI:.0f} MiB" for value in memory)])
-    rows.append(["training step, GFLOP", *(f"{value / 1e9:.0f}" for value in work)])
-    title = f"{results['model']} against the original, {results['device']}"
-    _print_table(console, title, ("original", "ours", "ratio"), rows)
-    parts = list(results["profile"].values())
-    rows = [
-        [name, *(f"{part[name]:.3f} s {part[name] / sum(part.values()):4.0%}" for part in parts)] for name in parts[0]
-    ]
-    _print_table(console, "where the time goes, rendering", tuple(results["profile"]), rows)
-    console.print("PSNR: " + ", ".join(f"{name} {value:.2f} dB" for name, value in results["psnr"].items()))
-    console.print(f"the trained net at 64x64, fast: {results['fps_64']:.1f} frames a second")
+    """Prints a table, what the original's way takes, and frames a second.
+
+    The table has seconds, PSNR by size, and how much the object loses in dB that loses most against `exact`.
+    """
+    qualities = results["qualities"]
+    names = ("encode", "grid", "view", "frame", "dB 1/1", "1/2", "1/4")
+    columns = [Column(name, justify="right") for name in (*names, "worst")]
+    title = f"{results['checkpoint']}, {results['precision']}, {results['device']}, {results['threads']} threads"
+    table = Table("photos", "quality", *columns, title=title, title_justify="left")
+    for count, rows in qualities.items():
+        exact = rows["exact"]["psnr"]
+        cells = {f"{cells} cells": row for cells, row in results["cells"][count].items()}
+        for name, row in (rows | cells).items():
+            times = [f"{row[f'{step}_seconds']:.4f}" for step in names[:4]]
+            means = [f"{fmean(values):.2f}" for values in row["psnr"].values()]
+            table.add_row(str(count), name, *times, *means, f"{max(losses(row['psnr'], exact)):.2f}")
+        table.add_section()
+    console.print(table)
+    for name in ("training_step", "view"):
+        for precision, found in results[name].items():
+            (old, ours), (old_flops, flops) = ([found[way][key] for way in WAYS] for key in ("seconds", "flops"))
+            console.print(f"{name}, {precision}: {old:.3f} s to {ours:.3f} s ({old / ours:.1f}x; ", end="")
+            console.print(f"{old_flops / 1e9:.0f} to {flops / 1e9:.0f} GFLOP, {old_flops / flops:.1f}x)")
+    for threads, sides in results["frames_per_second"].items():
+        rates = ", ".join(f"{rate:.3g} at {side}x{side}" for side, rate in sides.items())
+        console.print(f"baked frames a second, threads={threads}: {rates}")
+
+
+def losses(psnr: dict[int, list[float]], exact: dict[int, list[float]]) -> list[float]:
+    """How many dB each object loses against exact rendering, at all sizes."""
+    pairs = [zip(exact[scale], values, strict=True) for scale, values in psnr.items()]
+    return [there - here for pair in pairs for there, here in pair]
 
 
 def figure_png(results: dict[str, Any]) -> bytes:
-    """Seconds and memory of a view against pixels, photos and samples."""
-    figure = Figure(figsize=(12, 3.2), layout="constrained")
-    *panels, memory_panel = figure.subplots(1, 4)
-    labels = {"pixels": "pixels across", "views": "photos", "samples": "coarse samples of exact"}
-    for axes, (kind, label) in zip(panels, labels.items(), strict=True):
-        for quality, sweeps in results["sweeps"].items():
-            axes.plot(sweeps[kind].keys(), sweeps[kind].values(), marker=".", label=quality)
-            axes.set_xticks(list(sweeps[kind]))
-        axes.set(xlabel=label, ylabel="seconds a view", yscale="log")
-    memory = {side: used / MEBI for side, used in results["memory_bytes"].items()}
-    memory_panel.plot(memory.keys(), memory.values(), marker=".", label="fast")
-    memory_panel.set(xlabel="pixels across", ylabel="peak memory / MiB", ylim=(0, 1.1 * max(memory.values())))
-    for axes in (panels[0], memory_panel):
-        axes.set_xscale("log", base=2)
-    for axes in (*panels, memory_panel):
+    """Cells of baked objects against PSNR and seconds of baking, and baked frames a second against pixels."""
+    figure = Figure(figsize=(11, 3.2), layout="constrained")
+    loss_panel, seconds_panel, rate_panel = figure.subplots(1, 3)
+    for index, (count, rows) in enumerate(results["cells"].items()):
+        exact, style = results["qualities"][count]["exact"], {"color": f"C{index}", "marker": "."}
+        label = f"{count} photo{'s' if count > 1 else ''}"
+        for line, reduce, name in (("-", fmean, label), (":", max, f"{label}, worst object")):
+            lost = [-reduce(losses({1: row["psnr"][1]}, exact["psnr"])) for row in rows.values()]
+            loss_panel.plot(rows.keys(), lost, linestyle=line, label=name, **style)
+        seconds_panel.plot(rows.keys(), [row["grid_seconds"] for row in rows.values()], label=label, **style)
+        seconds_panel.axhline(
+            2 * exact["view_seconds"], color=style["color"], linestyle=":", label=f"two exact views, {label}"
+        )
+    for threads, sides in results["frames_per_second"].items():
+        rate_panel.plot(sides.keys(), sides.values(), marker=".", label=f"threads: {threads}")
+    loss_panel.axhline(0, color="gray", linewidth=0.8)
+    loss_panel.set(xlabel="cells", ylabel="PSNR against exact / dB")
+    seconds_panel.set(xlabel="cells", ylabel="baking / s", yscale="log")
+    rate_panel.set(xlabel="pixels across", ylabel="baked frames a second", xscale="log", yscale="log")
+    for axes in (loss_panel, seconds_panel, rate_panel):
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="x-small")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()
-
-
-def _print_table(console: Console, title: str, columns: tuple[str, ...], rows: list[list[str]]) -> None:
-    table = Table("", *(Column(name, justify="right") for name in columns), title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)

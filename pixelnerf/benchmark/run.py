@@ -1,76 +1,78 @@
 """The benchmark itself: what is measured, and in what order."""
 
-from collections.abc import Callable
-from operator import attrgetter
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import ceil
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 
 from pixelnerf.benchmark import workload
-from pixelnerf.benchmark.workload import Nets, Work, fast_views, resized
+from pixelnerf.benchmark.workload import Way
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import psnr
-from pixelnerf.model.cells import check_cells
+from pixelnerf.model.baked import render_baked
+from pixelnerf.model.baking import bake
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.image import render_image
-from pixelnerf.model.net import Net, build_net
-from pixelnerf.model.occupied import Quality, shared_grid
+from pixelnerf.model.net import PhotoNet, build_net
+from pixelnerf.model.occupied import BAKED_CELLS, Quality, check_quality, shared_grid
 from pixelnerf.model.original import OriginalRenderer
-from pixelnerf.scenes.scene import Scene, SceneDataset, Split
-from pixelnerf.tools.device import find_device
+from pixelnerf.scenes.photos import stack_photos
+from pixelnerf.scenes.scene import Scene, SceneDataset
+from pixelnerf.tools.device import Precision, fast_bfloat16, find_device, uses_bfloat16
 from pixelnerf.tools.spacing import spread
-from pixelnerf.types import Cameras, Photos
+from pixelnerf.types import Photos, SceneFeatures, View
 
 Results = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
-QUALITIES: tuple[Quality, ...] = ("exact", "high", "fast")
+# Builds the grid that views of an encoded scene share.
+Prepare = Callable[[SceneFeatures, Sequence[View]], Any]
+
+# Numbers of input photos, and of a turntable's frames, which share one encoding and one grid.
+VIEWS, FRAMES = (1, 3), 40
+# Views of each scene that are compared with its photos, and by what whole numbers all are downscaled.
+TARGETS, DOWNSCALES = 3, (1, 2, 4)
+THREADS = (1, 2)
 
 
 class BenchmarkConfig(Config):
     """What `scripts/benchmark.py` composes.
 
     Attributes:
-        model: the net that is timed.
-        original: the net that is timed the original's way; its cost does not depend on its weights.
-        checkpoint: trained weights of any size: their empty space is what `model` skips. None means random weights,
-            whose space is nowhere empty, so that the rendering figures mean little.
-        split: of the dataset.
-        scenes: how many are rendered.
-        side: pixels across a rendered view.
+        model: the net whose training step and exact view are timed; their cost does not depend on its weights.
+        original: the same of the net that is timed the original's way.
+        checkpoint: trained weights of any size, rendered in every quality.
+        precision: of the trained net's products; the untrained nets are timed in every one that is fast here.
+        scenes: how many of the test split are rendered.
+        cells: along the longest side of a baked object, for the curve of cells against PSNR.
+        pixels: sides of baked frames.
         objects: in a training step.
         rays: per object in a training step.
-        train_coarse: whether our training step has a loss on the first pass too, as the original's always has.
-        frames: in a turntable.
-        original_rays: the original renders this many rays of a view, and its time is scaled to the whole view.
-        repeats: of every measurement; the median counts.
-        pixels: sides of the views in the sweep over size.
-        views: numbers of photos in the sweep over photos.
-        samples: coarse samples in the sweep over samples.
+        view_rays: of a view, rendered by `model` and `original`; every ray costs the same.
+        repeats: of the comparison with the original; the median counts.
         output: the folder of `bench.json` and `bench.png`.
         device: a torch device, or "auto" for a GPU where there is one.
     """
 
     model: ModelConfig
     original: ModelConfig
-    checkpoint: Path | None
-    split: Split
+    checkpoint: Path
+    precision: Precision
     scenes: Count
-    side: Count
+    cells: Counts
+    pixels: Counts
     objects: Count
     rays: Count
-    train_coarse: bool
-    frames: Count
-    original_rays: Count
+    view_rays: Count
     repeats: Count
-    pixels: Counts
-    views: Counts
-    samples: Counts
     output: Path
     device: str
 
@@ -79,35 +81,22 @@ def run_benchmark(config: BenchmarkConfig, dataset: SceneDataset, report: Callab
     """Measures everything and returns what `bench.json` holds. `report` is told what is measured next.
 
     Raises:
-        UserError: an unfit checkpoint, model or original, missing data, or too few scenes.
+        UserError: an unfit checkpoint or original, missing data, or too few scenes or photos.
     """
     benchmark = _Benchmark(config, dataset)
-    results: Results = {}
-    # Memory first, since a process on the CPU hardly gives any back.
+    device, results = benchmark.device, Results()
+    half = uses_bfloat16(config.precision, device.type)
     for key, measure, name in (
-        ("memory_bytes", benchmark.memory, "memory"),
-        ("psnr", benchmark.pictures, "pictures in each quality"),
-        ("training_step", benchmark.training, "training step"),
-        ("views", benchmark.views, "one view and a turntable"),
-        ("profile", benchmark.profile, "where the time goes"),
-        ("fps_64", benchmark.frames_per_second, "frames a second of the trained net"),
-        ("sweeps", benchmark.sweeps, "cost against pixels, photos and samples"),
+        ("frames_per_second", benchmark.frames_per_second, "baked frames a second"),
+        ("qualities", benchmark.qualities, "seconds and pictures of every quality"),
+        ("cells", benchmark.cells, "cells of baked objects against PSNR"),
     ):
         report(name)
-        results[key] = measure()
-    training, views = results["training_step"], results["views"]
-    device = benchmark.device
-    return results | {
-        "train_step_ratio": training["original_seconds"] / training["seconds"],
-        "view_ratio": views["original_view_seconds"] / views["view_seconds"],
-        "turntable_ratio": views["original_view_seconds"] / views["frame_seconds"],
-        "psnr_drop": results["psnr"]["exact"] - results["psnr"]["fast"],
-        "model": config.model.name,
-        "trained_weights": config.checkpoint is not None,
-        "borrowed_empty_space": benchmark.nets.timed is not benchmark.nets.trained,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "threads": torch.get_num_threads(),
-    }
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
+            results[key] = measure()
+    report("training step and exact view, ours and the original's way")
+    facts = {"checkpoint": config.checkpoint.name, "device": str(device), "threads": torch.get_num_threads()}
+    return results | benchmark.original() | facts | {"precision": "bfloat16" if half else "float32"}
 
 
 class _Benchmark:
@@ -115,147 +104,101 @@ class _Benchmark:
 
     def __init__(self, config: BenchmarkConfig, dataset: SceneDataset) -> None:
         self.config, self.device = config, find_device(config.device)
-        found, wanted = dataset.scenes(config.split), max(config.objects, config.scenes)
+        found, wanted = dataset.scenes("test"), max(config.objects, config.scenes)
         if len(found) < wanted:
-            raise UserError(f"the benchmark wants {wanted} scenes, but split '{config.split}' has {len(found)}")
+            raise UserError(f"the benchmark wants {wanted} scenes, but the test split has {len(found)}")
         scenes = [found[index] for index in spread(len(found), wanted)]
-        self.trained_on, self.shown, self.scene = scenes[: config.objects], scenes[: config.scenes], scenes[0]
-        self.nets = _nets(config, self.device)
-
-    def photos(self, *scenes: Scene, views: int = 1) -> Photos:
-        return workload.photos_of(scenes, views, self.device)
-
-    def turntable(self, scene: Scene, frames: int = 1) -> Cameras:
-        """A scene's own views, repeated until there are enough frames."""
-        cameras = scene.cameras()
-        chosen = cameras[torch.arange(frames) % len(cameras.sizes)]
-        return resized(chosen, self.config.side).to(self.device)
-
-    def memory(self) -> dict[int, int]:
-        """Peak bytes of a view in `fast`, by its side."""
-        photos, camera = self.photos(self.scene), self.turntable(self.scene)
-        return {
-            side: workload.peak_memory(fast_views(self.nets, photos, self.scene, resized(camera, side)), self.device)
-            for side in sorted(self.config.pixels)
+        self.trained_on, self.shown = scenes[: config.objects], scenes[: config.scenes]
+        if (fewest := min(scene.num_views for scene in scenes)) < max(VIEWS) + TARGETS:
+            raise UserError(f"a scene has {fewest} photos, but the benchmark wants {max(VIEWS) + TARGETS}")
+        net = load_checkpoint(config.checkpoint).net.to(self.device)
+        check_quality(net, "baked", in_ndc=any(scene.ndc is not None for scene in scenes))
+        self.net = cast(PhotoNet, net)
+        torch.manual_seed(0)
+        models = (config.model, config.original)
+        net, original = (build_net(model, load_pretrained=False).eval().to(self.device) for model in models)
+        renderer = OriginalRenderer(original)
+        self.ways = {
+            "ours": Way(net, net.encode, net.render),
+            "original": Way(original, renderer.encode, renderer.render),
         }
 
-    def pictures(self) -> dict[str, float]:
-        """The trained net's mean PSNR in dB, by quality."""
+    def photos(self, *scenes: Scene, count: int = 1) -> Photos:
+        """Evenly spread views of scenes, as one batch."""
+        chosen = [spread(scene.num_views, count) for scene in scenes]
+        images = [list(scene.images(views)) for scene, views in zip(scenes, chosen, strict=True)]
+        return stack_photos(scenes, chosen, images).to(self.device)
 
-        def score(scene: Scene, quality: Quality) -> float:
-            view = scene.num_views // 2
-            camera = scene.cameras()[view : view + 1].to(self.device)
-            (render,) = workload.render_views(self.nets.trained, self.photos(scene), scene, camera, quality)
-            return psnr(render.color.cpu(), scene.images([view])[0].movedim(0, -1))
+    def turntable(self, scene: Scene, side: int | None = None) -> list[View]:
+        """A scene's own views, repeated until there are enough frames; as large as its photos, or resized."""
+        cameras = scene.cameras()[torch.arange(FRAMES) % scene.num_views]
+        scale = 1.0 if side is None else side / cameras.sizes.max().item()
+        return [scene.view_of(camera) for camera in cameras.scaled(scale).to(self.device)]
 
-        return {quality: fmean(score(scene, quality) for scene in self.shown) for quality in QUALITIES}
+    def frames_per_second(self) -> dict[int, dict[int, float]]:
+        """Of an object baked from one photo, by number of threads and side."""
+        scene = self.shown[0]
+        volume = bake(self.net, self.net.encode(self.photos(scene)), self.turntable(scene), BAKED_CELLS)
 
-    def training(self) -> Results:
-        config, net, original = self.config, self.nets.timed, self.nets.original
-        photos, rays = self.photos(*self.trained_on), workload.rays_of(self.trained_on, config.rays, self.device)
-        background = torch.ones(config.objects, 3, device=self.device)
-        ours = workload.training_step(
-            net, lambda generator: net.render(net.encode(photos), rays, background, generator, config.train_coarse)
-        )
-        theirs = workload.training_step(
-            original.net, lambda generator: original.render(original.encode(photos), rays, background, generator)
-        )
-        works = {"": ours, "original_": theirs}
-        results: Results = {"rays": config.objects * config.rays}
-        for prefix, time in workload.median_seconds(works, config.repeats).items():
-            results[f"{prefix}seconds"] = time
-            results[f"{prefix}flops"] = workload.flops(works[prefix])
-            results[f"{prefix}peak_bytes"] = workload.peak_memory(works[prefix], self.device)
+        def rate(side: int, threads: int) -> float:
+            views = self.turntable(scene, side)[:: ceil(FRAMES / 4)]
+            return len(views) / workload.seconds(lambda: [render_baked(volume, view) for view in views], threads)
+
+        return {threads: {side: rate(side, threads) for side in self.config.pixels} for threads in THREADS}
+
+    def qualities(self) -> Results:
+        """What is `measured`, by number of photos and quality."""
+        prepare = {name: partial(shared_grid, self.net, quality=name) for name in get_args(Quality)}
+        return {count: {name: self.measured(count, name, prepare[name]) for name in prepare} for count in VIEWS}
+
+    def cells(self) -> Results:
+        """What is `measured`, by number of photos and cells."""
+        prepare = {cells: partial(bake, self.net, cells=cells) for cells in self.config.cells}
+        return {count: {cells: self.measured(count, "baked", prepare[cells]) for cells in prepare} for count in VIEWS}
+
+    def measured(self, count: int, quality: Quality, prepare: Prepare) -> Results:
+        """Seconds in the mean of the scenes, and every scene's PSNR in dB by downscale."""
+        times = []
+        for scene in self.shown:
+            photos, views = self.photos(scene, count=count), self.turntable(scene)
+            features = self.net.encode(photos)
+            grid = prepare(features, views)
+            render = partial(render_image, self.net, features, views[0], quality=quality, grid=grid)
+            works = (partial(self.net.encode, photos), partial(prepare, features, views), render)
+            times.append([workload.seconds(work) for work in works])
+        encode, shared, view = map(fmean, zip(*times, strict=True))
+        return {
+            "encode_seconds": encode,
+            "grid_seconds": shared,
+            "view_seconds": view,
+            "frame_seconds": (encode + shared) / FRAMES + view,
+            "psnr": {downscale: self.scores(count, quality, prepare, downscale) for downscale in DOWNSCALES},
+        }
+
+    def scores(self, count: int, quality: Quality, prepare: Prepare, downscale: int) -> list[float]:
+        """Each scene's mean PSNR in dB over targets that are not input photos, all downscaled."""
+        means = []
+        for scene in self.shown:
+            features = self.net.encode(self.photos(scene, count=count))
+            others = sorted(set(range(scene.num_views)) - set(spread(scene.num_views, count)))
+            targets = [others[index] for index in spread(len(others), TARGETS)]
+            truths = F.avg_pool2d(scene.images(targets), downscale).movedim(1, -1)
+            views = [scene.view_of(camera) for camera in scene.cameras()[targets].scaled(1 / downscale).to(self.device)]
+            grid = prepare(features, views)
+            renders = [render_image(self.net, features, view, quality=quality, grid=grid).color.cpu() for view in views]
+            means.append(fmean(map(psnr, renders, truths)))
+        return means
+
+    def original(self) -> Results:
+        """Of a training step and an exact view, by precision, ours and the original's: see `workload.compare`."""
+        config, device = self.config, self.device
+        batch = (self.photos(*self.trained_on), workload.rays_of(self.trained_on, config.rays, device))
+        single = (self.photos(self.shown[0]), workload.rays_of(self.shown[:1], config.view_rays, device))
+        results: Results = {"training_step": {}, "view": {}}
+        for name in ("float32", *(["bfloat16"] if fast_bfloat16(device.type) else [])):
+            products = torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16")
+            steps = {key: partial(way.training_step, *batch, products) for key, way in self.ways.items()}
+            views = {key: partial(way.view, *single, products) for key, way in self.ways.items()}
+            results["training_step"][name] = workload.compare(steps, config.repeats)
+            results["view"][name] = workload.compare(views, config.repeats)
         return results
-
-    def views(self) -> Results:
-        config, scene = self.config, self.scene
-        pixels = int(self.turntable(scene).sizes[0].prod())
-        count = min(config.original_rays, pixels)
-        photos, rays = self.photos(scene), workload.rays_of([scene], count, self.device)
-
-        def ours(frames: int) -> Work:
-            works = [fast_views(self.nets, self.photos(one), one, self.turntable(one, frames)) for one in self.shown]
-            return lambda: [work() for work in works]
-
-        works = {
-            "original": lambda: workload.render_original(self.nets.original, photos, rays),
-            "view": ours(1),
-            "turntable": ours(config.frames),
-        }
-        times = workload.median_seconds(works, config.repeats)
-        return {
-            "frames": config.frames,
-            # Encoding is a hundredth of the original's time, and is scaled along with its rays where these are few.
-            "original_view_seconds": times["original"] * pixels / count,
-            "view_seconds": times["view"] / config.scenes,
-            "frame_seconds": times["turntable"] / (config.scenes * config.frames),
-        }
-
-    @torch.inference_mode()
-    def profile(self) -> Results:
-        """Seconds by part: of the original's rays, of a view, and of a frame, whose features and grid are given."""
-        nets, scene = self.nets, self.scene
-        photos, cameras = self.photos(scene), self.turntable(scene)
-        rays = workload.rays_of([scene], self.config.original_rays, self.device)
-        view, features = scene.view_of(cameras[0]), nets.timed.encode(photos)
-        grid = shared_grid(nets.trained, nets.trained.encode(photos), [view], "fast")
-        works = {
-            "original": lambda: workload.render_original(nets.original, photos, rays),
-            "one view": fast_views(nets, photos, scene, cameras),
-            "a frame": lambda: render_image(nets.timed, features, view, quality="fast", grid=grid),
-        }
-        return {name: workload.seconds_by_part(work, self.device) for name, work in works.items()}
-
-    def frames_per_second(self) -> float:
-        """Of the trained net at its own size, 64 pixels across, in `fast`; encoding and grid are shared."""
-        scene, frames = self.scene, self.config.frames
-        photos, cameras = self.photos(scene), resized(self.turntable(scene, frames), 64)
-        work = {"turntable": lambda: workload.render_views(self.nets.trained, photos, scene, cameras, "fast")}
-        return frames / workload.median_seconds(work, self.config.repeats)["turntable"]
-
-    def sweeps(self) -> Results:
-        """Seconds of one view by the trained net at its own size: by quality, what is varied, and its value."""
-        config, scene, net = self.config, self.scene, self.nets.trained
-        camera = self.turntable(scene)
-        variants = {
-            "pixels": {side: (net, 1, resized(camera, side)) for side in sorted(config.pixels)},
-            "views": {count: (net, count, camera) for count in config.views if count < scene.num_views},
-            "samples": {count: (_with_coarse_samples(net, count), 1, camera) for count in config.samples},
-        }
-
-        def measure(net: Net, views: int, camera: Cameras, quality: Quality) -> float:
-            photos = self.photos(scene, views=views)
-            return workload.seconds(lambda: workload.render_views(net, photos, scene, camera, quality))
-
-        return {
-            quality: {
-                kind: {value: measure(*variant, quality) for value, variant in points.items()}
-                for kind, points in variants.items()
-            }
-            for quality in ("fast", "exact")
-        }
-
-
-def _nets(config: BenchmarkConfig, device: torch.device) -> Nets:
-    torch.manual_seed(0)
-    models = (config.original, config.model)
-    original, timed = (build_net(model, load_pretrained=False).eval().to(device) for model in models)
-    trained = timed if config.checkpoint is None else load_checkpoint(config.checkpoint).net.to(device)
-    if trained.config == timed.config:
-        timed = trained
-    for net in (timed, trained):
-        check_cells(net, "fast")
-    for key in ("field.density_activation", "renderer.density_unit", "renderer.normalize_directions"):
-        theirs, ours = (attrgetter(key)(net.config) for net in (trained, timed))
-        if theirs != ours:
-            raise UserError(f"checkpoint={config.checkpoint} has {key}={theirs}: set model.{key} to it, not to {ours}")
-    return Nets(timed, trained, OriginalRenderer(original))
-
-
-def _with_coarse_samples(net: Net, count: int) -> Net:
-    """The same weights with another number of coarse samples."""
-    renderer = net.config.renderer.model_copy(update={"coarse_samples": count})
-    other = build_net(net.config.model_copy(update={"renderer": renderer}), load_pretrained=False).eval()
-    other.load_state_dict(net.state_dict())
-    return other.to(next(net.parameters()).device)
