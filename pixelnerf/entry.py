@@ -70,6 +70,9 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
     try:
         with _mistakes_in_a_line():
             hydra.main(version_base=None, config_path=config_folder, config_name=config_name)(guarded)()
+    except HydraException as error:  # some of them are OSErrors, too
+        folder = (Path(inspect.getfile(task)).resolve().parent / config_folder).resolve()
+        _stop(describe_composition_error(error, sys.argv[1:], folder, config_name), USER_ERROR)
     except OSError as error:
         if began or error.filename is None:
             raise
@@ -77,9 +80,6 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
         _stop(f"cannot write {error.filename}: {error.strerror}; choose another hydra.run.dir", USER_ERROR)
     except PointFailedError as failure:
         _stop(str(failure), failure.status)
-    except HydraException as error:
-        folder = (Path(inspect.getfile(task)).resolve().parent / config_folder).resolve()
-        _stop(describe_composition_error(error, sys.argv[1:], folder, config_name), USER_ERROR)
     sys.exit(0)
 
 

@@ -1,11 +1,11 @@
 """What `pixelnerf COMMAND` does beside rendering: the programs of the repository's root and of scripts/.
 
-Each module has `run()`, which reads `sys.argv`.
+Each module has `run()`, which reads `sys.argv`, and is a program of its own (`python -m`).
 """
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from runpy import run_module
 from typing import NoReturn
 
 COMMANDS = {
@@ -20,5 +20,6 @@ COMMANDS = {
 def run_program(command: str, arguments: Sequence[str]) -> NoReturn:
     """Runs one of `COMMANDS` with its own arguments, then exits."""
     sys.argv = [f"pixelnerf {command}", *arguments]
-    import_module(f"pixelnerf.app.programs.{command}").run()
+    # As with `python -m`, which is how Lightning starts further processes of a program.
+    run_module(f"pixelnerf.app.programs.{command}", run_name="__main__", alter_sys=True)
     raise AssertionError(f"{command} exits by itself")

@@ -54,3 +54,7 @@ def _untouched(protocol: str) -> dict[str, Any]:
 def run() -> NoReturn:
     """The program."""
     run_entry(main, CONFIG, str(config_folder()))
+
+
+if __name__ == "__main__":
+    run()

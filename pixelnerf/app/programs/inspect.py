@@ -43,3 +43,7 @@ def _table(title: str, rows: list[Row]) -> Table:
 def run() -> NoReturn:
     """The program."""
     run_entry(main, "inspect_dataset", str(config_folder()))
+
+
+if __name__ == "__main__":
+    run()

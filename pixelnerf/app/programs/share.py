@@ -27,3 +27,7 @@ def main() -> None:
 def run() -> NoReturn:
     """The program."""
     run_plain(main)
+
+
+if __name__ == "__main__":
+    run()
