@@ -87,16 +87,16 @@ def test_a_training_step_repeats_and_reaches_every_weight(repository):
     before = {name: value.clone() for name, value in net.named_parameters()}
     net.fields[0].color.weight.register_hook(gradients.append)
     for _ in range(2):
-        Way(net, net.encode, net.render).training_step(photos, rays, torch.autocast("cpu", enabled=False))
+        Way(net, net).training_step(photos, rays, torch.autocast("cpu", enabled=False))
     assert torch.equal(*gradients)
     assert gradients[0].abs().max() > 0
     assert all(torch.equal(value, before[name]) for name, value in net.named_parameters())
 
 
 def test_both_ways_render_the_same_view(original):
-    renderer, photos, rays = OriginalRenderer(original), random_photos(ring_cameras(1)), some_rays(RAYS_PER_CHUNK + 9)
+    photos, rays = random_photos(ring_cameras(1)), some_rays(RAYS_PER_CHUNK + 9)
     single = rays.map_tensors(lambda values: values[:1])
-    ways = (Way(original, original.encode, original.render), Way(original, renderer.encode, renderer.render))
+    ways = (Way(original, original), Way(original, OriginalRenderer(original)))
     ours, theirs = (way.view(photos, single, torch.autocast("cpu", enabled=False)) for way in ways)
     assert ours.shape == (RAYS_PER_CHUNK + 9, 3)
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
@@ -104,7 +104,7 @@ def test_both_ways_render_the_same_view(original):
 
 @pytest.fixture
 def benchmark(monkeypatch, capsys, repository, tmp_path):
-    root = write_nmr(tmp_path / "nmr", objects_per_split=1, views=6, size=16)
+    root = write_nmr(tmp_path / "nmr", objects_per_split=2, views=6, size=16)
 
     def run(*changes):
         arguments = [
@@ -115,7 +115,7 @@ def benchmark(monkeypatch, capsys, repository, tmp_path):
             f"dataset.root={root}",
             "dataset.categories=[airplane,chair]",
             *("scenes=1", "cells=[8,12]", "pixels=[8,16]"),
-            *("objects=1", "rays=8", "view_rays=8", "repeats=1"),
+            *("repeats=1"),
             f"checkpoint={repository / 'weights/shapes13.safetensors'}",
             f"output={tmp_path / 'out'}",
             *changes,

@@ -8,14 +8,9 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Column, Table
 
-WAYS = ("original", "ours")
-
 
 def print_results(results: dict[str, Any], console: Console) -> None:
-    """Prints a table, what the original's way takes, and frames a second.
-
-    The table has seconds, PSNR by size, and how much the object loses in dB that loses most against `exact`.
-    """
+    """Prints seconds, PSNR, what the worst object loses against `exact` at any size, ratios, and frames a second."""
     qualities = results["qualities"]
     names = ("encode", "grid", "view", "frame", "dB 1/1", "1/2", "1/4")
     columns = [Column(name, justify="right") for name in (*names, "worst")]
@@ -32,9 +27,11 @@ def print_results(results: dict[str, Any], console: Console) -> None:
     console.print(table)
     for name in ("training_step", "view"):
         for precision, found in results[name].items():
-            (old, ours), (old_flops, flops) = ([found[way][key] for way in WAYS] for key in ("seconds", "flops"))
-            console.print(f"{name}, {precision}: {old:.3f} s to {ours:.3f} s ({old / ours:.1f}x; ", end="")
-            console.print(f"{old_flops / 1e9:.0f} to {flops / 1e9:.0f} GFLOP, {old_flops / flops:.1f}x)")
+            old, new = found["original"], found["ours"]
+            times, flops = (f"{old[key] / new[key]:.1f}x" for key in ("seconds", "flops"))
+            console.print(
+                f"{name}, {precision}: {old['seconds']:.3f} s to {new['seconds']:.3f} s, {times}; FLOPs {flops}"
+            )
     for threads, sides in results["frames_per_second"].items():
         rates = ", ".join(f"{rate:.3g} at {side}x{side}" for side, rate in sides.items())
         console.print(f"baked frames a second, threads={threads}: {rates}")
@@ -42,8 +39,7 @@ def print_results(results: dict[str, Any], console: Console) -> None:
 
 def losses(psnr: dict[int, list[float]], exact: dict[int, list[float]]) -> list[float]:
     """How many dB each object loses against exact rendering, at all sizes."""
-    pairs = [zip(exact[scale], values, strict=True) for scale, values in psnr.items()]
-    return [there - here for pair in pairs for there, here in pair]
+    return [there - here for scale in psnr for there, here in zip(exact[scale], psnr[scale], strict=True)]
 
 
 def figure_png(results: dict[str, Any]) -> bytes:
@@ -69,6 +65,5 @@ def figure_png(results: dict[str, Any]) -> bytes:
     for axes in (loss_panel, seconds_panel, rate_panel):
         axes.grid(alpha=0.3)
         axes.legend(fontsize="x-small")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    figure.savefig(buffer := io.BytesIO(), format="png", dpi=120)
     return buffer.getvalue()

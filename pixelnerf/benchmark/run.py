@@ -36,11 +36,12 @@ Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 # Builds the grid that views of an encoded scene share.
 Prepare = Callable[[SceneFeatures, Sequence[View]], Any]
 
-# Numbers of input photos, and of a turntable's frames, which share one encoding and one grid.
-VIEWS, FRAMES = (1, 3), 40
+# Numbers of input photos, and of threads; a turntable's frames, which share one encoding and one grid.
+VIEWS, THREADS, FRAMES = (1, 3), (1, 2), 40
 # Views of each scene that are compared with its photos, and by what whole numbers all are downscaled.
 TARGETS, DOWNSCALES = 3, (1, 2, 4)
-THREADS = (1, 2)
+# pixelNeRF's training step has 4 objects and 128 rays of each; of a view as many rays, each of which costs the same.
+OBJECTS, RAYS = 4, 128
 
 
 class BenchmarkConfig(Config):
@@ -49,14 +50,11 @@ class BenchmarkConfig(Config):
     Attributes:
         model: the net whose training step and exact view are timed; their cost does not depend on its weights.
         original: the same of the net that is timed the original's way.
-        checkpoint: trained weights of any size, rendered in every quality.
-        precision: of the trained net's products; the untrained nets are timed in every one that is fast here.
+        checkpoint: trained weights, rendered in every quality.
+        precision: of the trained net's products; the other two are timed in every one that is fast here.
         scenes: how many of the test split are rendered.
         cells: along the longest side of a baked object, for the curve of cells against PSNR.
         pixels: sides of baked frames.
-        objects: in a training step.
-        rays: per object in a training step.
-        view_rays: of a view, rendered by `model` and `original`; every ray costs the same.
         repeats: of the comparison with the original; the median counts.
         output: the folder of `bench.json` and `bench.png`.
         device: a torch device, or "auto" for a GPU where there is one.
@@ -69,9 +67,6 @@ class BenchmarkConfig(Config):
     scenes: Count
     cells: Counts
     pixels: Counts
-    objects: Count
-    rays: Count
-    view_rays: Count
     repeats: Count
     output: Path
     device: str
@@ -86,14 +81,10 @@ def run_benchmark(config: BenchmarkConfig, dataset: SceneDataset, report: Callab
     benchmark = _Benchmark(config, dataset)
     device, results = benchmark.device, Results()
     half = uses_bfloat16(config.precision, device.type)
-    for key, measure, name in (
-        ("frames_per_second", benchmark.frames_per_second, "baked frames a second"),
-        ("qualities", benchmark.qualities, "seconds and pictures of every quality"),
-        ("cells", benchmark.cells, "cells of baked objects against PSNR"),
-    ):
-        report(name)
+    for measure in (benchmark.frames_per_second, benchmark.qualities, benchmark.cells):
+        report(measure.__name__.replace("_", " "))
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-            results[key] = measure()
+            results[measure.__name__] = measure()
     report("training step and exact view, ours and the original's way")
     facts = {"checkpoint": config.checkpoint.name, "device": str(device), "threads": torch.get_num_threads()}
     return results | benchmark.original() | facts | {"precision": "bfloat16" if half else "float32"}
@@ -104,24 +95,19 @@ class _Benchmark:
 
     def __init__(self, config: BenchmarkConfig, dataset: SceneDataset) -> None:
         self.config, self.device = config, find_device(config.device)
-        found, wanted = dataset.scenes("test"), max(config.objects, config.scenes)
+        found, wanted = dataset.scenes("test"), max(OBJECTS, config.scenes)
         if len(found) < wanted:
             raise UserError(f"the benchmark wants {wanted} scenes, but the test split has {len(found)}")
-        scenes = [found[index] for index in spread(len(found), wanted)]
-        self.trained_on, self.shown = scenes[: config.objects], scenes[: config.scenes]
-        if (fewest := min(scene.num_views for scene in scenes)) < max(VIEWS) + TARGETS:
+        self.trained_on, self.shown = ([found[i] for i in spread(len(found), n)] for n in (OBJECTS, config.scenes))
+        if (fewest := min(scene.num_views for scene in self.shown)) < max(VIEWS) + TARGETS:
             raise UserError(f"a scene has {fewest} photos, but the benchmark wants {max(VIEWS) + TARGETS}")
-        net = load_checkpoint(config.checkpoint).net.to(self.device)
-        check_quality(net, "baked", in_ndc=any(scene.ndc is not None for scene in scenes))
-        self.net = cast(PhotoNet, net)
+        self.net = cast(PhotoNet, load_checkpoint(config.checkpoint).net.to(self.device))
+        check_quality(self.net, "baked", in_ndc=any(scene.ndc is not None for scene in self.shown))
         torch.manual_seed(0)
         models = (config.model, config.original)
         net, original = (build_net(model, load_pretrained=False).eval().to(self.device) for model in models)
         renderer = OriginalRenderer(original)
-        self.ways = {
-            "ours": Way(net, net.encode, net.render),
-            "original": Way(original, renderer.encode, renderer.render),
-        }
+        self.ways = {"ours": Way(net, net), "original": Way(original, renderer)}
 
     def photos(self, *scenes: Scene, count: int = 1) -> Photos:
         """Evenly spread views of scenes, as one batch."""
@@ -157,48 +143,34 @@ class _Benchmark:
         return {count: {cells: self.measured(count, "baked", prepare[cells]) for cells in prepare} for count in VIEWS}
 
     def measured(self, count: int, quality: Quality, prepare: Prepare) -> Results:
-        """Seconds in the mean of the scenes, and every scene's PSNR in dB by downscale."""
-        times = []
+        """Mean seconds, and by downscale each scene's mean PSNR in dB over views that are not input photos."""
+        times, scores = [], {downscale: [] for downscale in DOWNSCALES}
         for scene in self.shown:
             photos, views = self.photos(scene, count=count), self.turntable(scene)
             features = self.net.encode(photos)
-            grid = prepare(features, views)
-            render = partial(render_image, self.net, features, views[0], quality=quality, grid=grid)
-            works = (partial(self.net.encode, photos), partial(prepare, features, views), render)
+            render = partial(render_image, self.net, features, quality=quality, grid=prepare(features, views))
+            works = (partial(self.net.encode, photos), partial(prepare, features, views), partial(render, views[0]))
             times.append([workload.seconds(work) for work in works])
-        encode, shared, view = map(fmean, zip(*times, strict=True))
-        return {
-            "encode_seconds": encode,
-            "grid_seconds": shared,
-            "view_seconds": view,
-            "frame_seconds": (encode + shared) / FRAMES + view,
-            "psnr": {downscale: self.scores(count, quality, prepare, downscale) for downscale in DOWNSCALES},
-        }
-
-    def scores(self, count: int, quality: Quality, prepare: Prepare, downscale: int) -> list[float]:
-        """Each scene's mean PSNR in dB over targets that are not input photos, all downscaled."""
-        means = []
-        for scene in self.shown:
-            features = self.net.encode(self.photos(scene, count=count))
             others = sorted(set(range(scene.num_views)) - set(spread(scene.num_views, count)))
             targets = [others[index] for index in spread(len(others), TARGETS)]
-            truths = F.avg_pool2d(scene.images(targets), downscale).movedim(1, -1)
-            views = [scene.view_of(camera) for camera in scene.cameras()[targets].scaled(1 / downscale).to(self.device)]
-            grid = prepare(features, views)
-            renders = [render_image(self.net, features, view, quality=quality, grid=grid).color.cpu() for view in views]
-            means.append(fmean(map(psnr, renders, truths)))
-        return means
+            for downscale, values in scores.items():
+                truths = F.avg_pool2d(scene.images(targets), downscale).movedim(1, -1)
+                cameras = scene.cameras()[targets].scaled(1 / downscale).to(self.device)
+                renders = [render(scene.view_of(camera)).color.cpu() for camera in cameras]
+                values.append(fmean(map(psnr, renders, truths)))
+        encode, shared, view = map(fmean, zip(*times, strict=True))
+        seconds = {"encode_seconds": encode, "grid_seconds": shared, "view_seconds": view}
+        return seconds | {"frame_seconds": (encode + shared) / FRAMES + view, "psnr": scores}
 
     def original(self) -> Results:
         """Of a training step and an exact view, by precision, ours and the original's: see `workload.compare`."""
-        config, device = self.config, self.device
-        batch = (self.photos(*self.trained_on), workload.rays_of(self.trained_on, config.rays, device))
-        single = (self.photos(self.shown[0]), workload.rays_of(self.shown[:1], config.view_rays, device))
+        batch = (self.photos(*self.trained_on), workload.rays_of(self.trained_on, RAYS, self.device))
+        single = (self.photos(self.shown[0]), workload.rays_of(self.shown[:1], OBJECTS * RAYS, self.device))
         results: Results = {"training_step": {}, "view": {}}
-        for name in ("float32", *(["bfloat16"] if fast_bfloat16(device.type) else [])):
-            products = torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16")
+        for name in ("float32", *(["bfloat16"] if fast_bfloat16(self.device.type) else [])):
+            products = torch.autocast(self.device.type, torch.bfloat16, enabled=name == "bfloat16")
             steps = {key: partial(way.training_step, *batch, products) for key, way in self.ways.items()}
             views = {key: partial(way.view, *single, products) for key, way in self.ways.items()}
-            results["training_step"][name] = workload.compare(steps, config.repeats)
-            results["view"][name] = workload.compare(views, config.repeats)
+            results["training_step"][name] = workload.compare(steps, self.config.repeats)
+            results["view"][name] = workload.compare(views, self.config.repeats)
         return results

@@ -14,32 +14,27 @@ from torch.utils.flop_counter import FlopCounterMode
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.net import Net
 from pixelnerf.scenes.scene import Scene
-from pixelnerf.types import Photos, Rays, RenderOutput
+from pixelnerf.tools.spacing import spread
+from pixelnerf.types import Photos, Rays
 
 Work = Callable[[], object]
 # As the original's evaluation does on a small machine; it suits a CPU's caches.
 RAYS_PER_CHUNK = 128
-# What is fast is repeated for this long.
-SECONDS_OF_REPEATS = 0.2
 
 
 def rays_of(scenes: Sequence[Scene], count: int, device: torch.device) -> Rays:
     """`count` rays of each scene, evenly spread over the pixels of its first view."""
-    parts = []
-    for scene in scenes:
-        rays = image_rays(scene.cameras()[0], scene.near, scene.far)
-        chosen = torch.linspace(0, len(rays.origins) - 1, count).long()
-        parts.append(rays.map_tensors(lambda values, mine=chosen: values[mine]))
-    return Rays.stack(parts).to(device)
+    rays = [image_rays(scene.cameras()[0], scene.near, scene.far) for scene in scenes]
+    chosen = spread(len(rays[0].origins), count)
+    return Rays.stack([one.map_tensors(lambda values: values[chosen]) for one in rays]).to(device)
 
 
 @dataclass(frozen=True)
 class Way:
-    """A net, and how its photos are encoded and its rays rendered: as `Net` does, or `OriginalRenderer`."""
+    """A net, and what encodes its photos and renders its rays."""
 
     net: Net
-    encode: Callable[[Photos], Any]
-    render: Callable[..., RenderOutput]
+    renderer: Any  # a Net or an OriginalRenderer; each takes the features that it has made
 
     def training_step(self, photos: Photos, rays: Rays, products: torch.autocast) -> None:
         """Encoding, rendering, loss, backward and the optimiser's step, which changes nothing."""
@@ -47,7 +42,9 @@ class Way:
         generator = torch.Generator(rays.near.device).manual_seed(0)
         self.net.train()
         with products:
-            output = self.render(self.encode(photos), rays, torch.ones_like(rays.origins[:, 0]), generator)
+            output = self.renderer.render(
+                self.renderer.encode(photos), rays, torch.ones_like(rays.origins[:, 0]), generator
+            )
         passes = [output] if output.coarse is None else [output, output.coarse]
         torch.stack([(one.color - 0.5).square().mean() for one in passes]).sum().backward()
         optimizer.step()
@@ -58,32 +55,30 @@ class Way:
     def view(self, photos: Photos, rays: Rays, products: torch.autocast) -> Float[Tensor, "ray 3"]:
         """Encoding, and rays of one scene, every sample of them evaluated."""
         with products:
-            features, background = self.encode(photos), torch.ones_like(rays.origins[:, 0])
-            chunks = [rays[first : first + RAYS_PER_CHUNK] for first in range(0, rays.near.shape[1], RAYS_PER_CHUNK)]
-            return torch.cat([self.render(features, chunk, background).color[0] for chunk in chunks])
+            features, background = self.renderer.encode(photos), torch.ones_like(rays.origins[:, 0])
+            starts = range(0, rays.near.shape[1], RAYS_PER_CHUNK)
+            parts = [rays[slice(start, start + RAYS_PER_CHUNK)] for start in starts]
+            return torch.cat([self.renderer.render(features, part, background).color[0] for part in parts])
 
 
 def compare(works: Mapping[str, Work], repeats: int) -> dict[str, dict[str, float]]:
-    """Of each work: the median of its `seconds`, and the `flops` of its matrix products and convolutions.
+    """Median `seconds`, taking turns so that a busy machine slows all alike, and `flops` of products of matrices."""
 
-    The works take turns, so that a busy machine slows all alike.
-    """
+    def once(work: Work) -> float:
+        start = timer()
+        work()
+        return timer() - start
+
     counted = {}
     for name, work in works.items():
         with FlopCounterMode(display=False) as counter:
             work()
         counted[name] = counter.get_total_flops()
-    rounds = [{name: _once(work) for name, work in works.items()} for _ in range(repeats)]
+    rounds = [{name: once(work) for name, work in works.items()} for _ in range(repeats)]
     return {name: {"seconds": median(times[name] for times in rounds), "flops": counted[name]} for name in works}
 
 
 def seconds(work: Work, threads: int | None = None) -> float:
     """The median time of one call after a first one, with this many threads or torch's own number."""
     repeated = Timer("work()", globals={"work": work}, num_threads=threads or torch.get_num_threads())
-    return repeated.blocked_autorange(min_run_time=SECONDS_OF_REPEATS).median
-
-
-def _once(work: Work) -> float:
-    start = timer()
-    work()
-    return timer() - start
+    return repeated.blocked_autorange(min_run_time=0.2).median
