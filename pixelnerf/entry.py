@@ -191,7 +191,9 @@ def _failure_kept() -> Iterator[None]:
 def _mistakes_in_a_line(interrupted: str = "interrupted") -> Iterator[None]:
     try:
         yield
-    except (UserError, OmegaConfBaseException) as error:
+    except UserError as error:
+        _stop(_printable(str(error)), USER_ERROR)
+    except OmegaConfBaseException as error:
         _stop(_first_line(error), USER_ERROR)
     except StoppedBySignal as stop:
         _stop(str(stop), SIGNALLED + stop.number)
@@ -203,6 +205,11 @@ def _plain(config: DictConfig, resolve: bool = True) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=resolve)
     assert isinstance(plain, dict), "a composed configuration is a mapping"
     return {str(key): value for key, value in plain.items()}
+
+
+def _printable(text: str) -> str:
+    """A line of text: a file's name may hold line ends, and codes that a terminal obeys."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _first_line(error: BaseException) -> str:

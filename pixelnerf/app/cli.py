@@ -145,6 +145,10 @@ def main() -> NoReturn:
     """The console command."""
     if len(sys.argv) > 1 and sys.argv[1] in COMMANDS:
         run_program(sys.argv[1], sys.argv[2:])
+    # No option has a dot, and a photo may be named -1.jpg.
+    sys.argv[1:] = [
+        f"./{word}" if word.startswith("-") and "." in word and Path(word).exists() else word for word in sys.argv[1:]
+    ]
 
     def task() -> None:
         from pixelnerf.tools.process import prepare_process
