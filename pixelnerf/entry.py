@@ -165,6 +165,15 @@ def _describe_unknown_key(key: str, arguments: Sequence[str], folder: Path, conf
     return f"config key '{key}' cannot be set this way; run with --help to see what can be set"
 
 
+def printable(text: str) -> str:
+    r"""Text as one line: a file's name may hold line ends, bytes that are no letters, and codes that a terminal obeys.
+
+    >>> printable("two\\nlines.png")
+    'two\\\\nlines.png'
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 @contextmanager
 def _failure_kept() -> Iterator[None]:
     """Makes a failure of a sweep's point a `PointFailedError`, which Hydra raises once the other points have run."""
@@ -191,7 +200,9 @@ def _failure_kept() -> Iterator[None]:
 def _mistakes_in_a_line(interrupted: str = "interrupted") -> Iterator[None]:
     try:
         yield
-    except (UserError, OmegaConfBaseException) as error:
+    except UserError as error:
+        _stop(printable(str(error)), USER_ERROR)
+    except OmegaConfBaseException as error:
         _stop(_first_line(error), USER_ERROR)
     except StoppedBySignal as stop:
         _stop(str(stop), SIGNALLED + stop.number)

@@ -2,12 +2,14 @@
 
 import json
 import random
+import shutil
 
 import pytest
 import render_kills
 from app_requests import render_request
 from drawn_photos import draw_table
 
+from pixelnerf.app.installation import find_weights
 from pixelnerf.app.render import render_photos
 from pixelnerf.errors import UserError
 
@@ -102,3 +104,18 @@ def test_a_photo_that_cannot_be_used_leaves_no_folder(tmp_path):
     with pytest.raises(UserError, match="not a photo"):
         render_photos(render_request([tmp_path / "photo.jpg"], output=tmp_path / "a/b"), print)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def test_names_are_text_in_the_page_and_in_the_record(tmp_path):
+    photo, weights = tmp_path / "<script>alert(1)<_script>.png", tmp_path / "<img src=x onerror=alert(1)>.safetensors"
+    output = tmp_path / "\"><script>alert(1)<_script>\udcff"
+    draw_table().save(photo)
+    shutil.copy(find_weights("shapes13_all"), weights)
+    render_photos(render_request([photo], output=output, frames=1, weights=str(weights)), print)
+    page = (output / "object.html").read_text("utf-8")
+    assert "<script>alert" not in page
+    assert "onerror" not in page
+    assert "&gt;&lt;script&gt;alert(1)&lt;_script&gt;?" in page
+    record = json.loads((output / "render.json").read_bytes())
+    assert record["weights"] == weights.stem
+    assert record["request"]["output"] == str(output)

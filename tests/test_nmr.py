@@ -1,4 +1,5 @@
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from ball_scene import orbit, write_nmr, write_nmr_object
 from config_values import nmr_config
 from dataset_checks import assert_shows_the_balls
 
+from datasets.readers.camera_files import parse_archive
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project, world_to_camera
@@ -113,3 +115,12 @@ def test_real_renders_agree_with_their_meshes(shared_folder):
         silhouette = np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
         # A mask's edge pixels are in or out by their centres, so each side agrees to half a pixel and a little.
         np.testing.assert_allclose(silhouette, scene.box(view), atol=0.75)
+
+
+def test_cameras_that_would_unpack_to_gigabytes_are_not_unpacked(tmp_path):
+    path = tmp_path / "cameras.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("world_mat_0.npy", bytes(200_000_000))
+    assert path.stat().st_size < 10**6
+    with pytest.raises(UserError, match=r"cameras\.npz' would unpack to 200 MB"):
+        parse_archive(path.read_bytes(), path)

@@ -15,6 +15,9 @@ from pixelnerf.errors import UserError
 from pixelnerf.images.files import reading
 from pixelnerf.types import Cameras
 
+LARGEST_ARCHIVE = 100_000_000
+"""Bytes of an .npz file's arrays: those of a thousand views take some hundred thousand."""
+
 # Published poses are rounded to five or six digits; a wrong convention or a scale is off by far more.
 RIGID_TOLERANCE = 1e-3
 
@@ -158,8 +161,10 @@ def read_content(path: Path) -> bytes:
 
 
 def parse_archive(content: bytes, path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file that was read from `path`; nothing is unpickled."""
+    """The arrays of an .npz file that was read from `path`; nothing is unpickled, and little unpacked."""
     with reading("camera file", path), np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        if (size := sum(part.file_size for part in archive.zip.infolist())) > LARGEST_ARCHIVE:
+            raise UserError(f"camera file '{path}' would unpack to {size / 1e6:.0f} MB: it holds no cameras")
         return {name: archive[name] for name in archive.files}
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NoReturn
 import tyro
 
 from pixelnerf.app.programs import COMMANDS, run_program
-from pixelnerf.entry import run_plain
+from pixelnerf.entry import printable, run_plain
 
 Photos = Annotated[tuple[Path, ...], tyro.conf.Positional]
 
@@ -71,7 +71,7 @@ def render(
         threshold=threshold,
         device=device,
     )
-    render_photos(request, say=print)
+    render_photos(request, say=_say)
 
 
 def pose(
@@ -91,7 +91,7 @@ def pose(
     """
     from pixelnerf.app.posing import pose_and_report
 
-    pose_and_report(photos, matching, frames, overwrite, say=print)
+    pose_and_report(photos, matching, frames, overwrite, say=_say)
 
 
 def view(
@@ -138,13 +138,21 @@ def view(
         host=host,
         port=port,
     )
-    view_photos(request, say=print)
+    view_photos(request, say=_say)
+
+
+def _say(line: str) -> None:
+    print(printable(line))
 
 
 def main() -> NoReturn:
     """The console command."""
     if len(sys.argv) > 1 and sys.argv[1] in COMMANDS:
         run_program(sys.argv[1], sys.argv[2:])
+    # No option has a dot, and a photo may be named -1.jpg.
+    sys.argv[1:] = [
+        f"./{word}" if word.startswith("-") and "." in word and Path(word).exists() else word for word in sys.argv[1:]
+    ]
 
     def task() -> None:
         from pixelnerf.tools.process import prepare_process

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,9 @@ class InputRequest:
         for path in self.photos:
             if not path.exists():
                 raise UserError(f"no such photo or folder: {path}")
+        for mask in self.masks:
+            if not mask.is_file():
+                raise UserError(f"no such mask: {mask}")
         if not -90 < self.elevation < 90:
             raise UserError(f"--elevation {self.elevation:g} is not between -90 and 90 degrees")
 
@@ -66,6 +69,8 @@ def encode_inputs(model: Model, request: InputRequest, say: Say) -> tuple[Scene,
     """
     first = request.photos[0]
     if len(request.photos) == 1 and not first.is_dir() and not is_video(first):
+        if request.inputs is not None:
+            raise UserError(f"--inputs {request.inputs} chooses photos of a folder, and {first} is a single photo")
         scene = model.encode(
             first,
             masks=request.masks or None,
@@ -120,6 +125,8 @@ def _holds_frames(folder: Path) -> bool:
 def _encode_capture(model: Model, request: InputRequest, capture: Capture, say: Say) -> tuple[Scene, Cameras]:
     cameras = capture.cameras
     count = len(cameras.poses)
+    if request.field_of_view is not None:
+        raise UserError("--field-of-view is for a single photo: these photos have cameras, which tell it")
     if request.inputs is not None:
         views = parse_inputs(request.inputs, count)
     else:
@@ -128,10 +135,18 @@ def _encode_capture(model: Model, request: InputRequest, capture: Capture, say: 
     if len(views) > model.most_photos:
         say(f"WARNING: {len(views)} photos, and these weights were trained with {model.most_photos} at most")
     photos = [capture.photo(view) for view in views]
+    if request.masks and (request.inputs is None or len(request.masks) != len(views)):
+        raise UserError(f"{len(request.masks)} masks for {count} photos; say of which ones: --inputs, as many as masks")
     masks: list[np.ndarray] = []
-    for view, photo in zip(views, photos, strict=True):
-        given = capture.mask(view)
-        masks.append(cut_out(read_photo(photo), request.matting).mask if given is None else given.astype(np.float32))
+    for index, (view, photo) in enumerate(zip(views, photos, strict=True)):
+        read = replace(read_photo(photo), name=f"photo {view} of {capture.name}")
+        if request.masks or (given := capture.mask(view)) is None:
+            mask = cut_out(read, request.matting, request.masks[index] if request.masks else None).mask
+        else:
+            mask = given.astype(np.float32)
+        if not (mask > 0.5).any():
+            raise UserError(f"no object in the mask of photo {view} of {capture.name}: choose others with --inputs")
+        masks.append(mask)
     chosen = cameras[torch.tensor(views)]
     center, length = _find_object(chosen, masks)
     up = upward(cameras)
@@ -159,4 +174,7 @@ def _find_object(cameras: Cameras, masks: list[np.ndarray]) -> tuple[torch.Tenso
     depths = (offsets * cameras.poses[:, :3, 2]).sum(-1)
     focal = cameras.intrinsics.diagonal(dim1=-2, dim2=-1)[:, :2]
     sides = (corners[:, 2:] - corners[:, :2]) * depths[:, None] / focal
-    return center, float(sides.max())
+    length = float(sides.max())
+    if not 0 < length < float("inf"):
+        raise UserError("the photos' cameras do not look at one object: check them with pixelnerf inspect")
+    return center, length

@@ -87,7 +87,7 @@ def save_page(
             "up": up.tolist(),
             "depthColors": colormaps["viridis"](np.linspace(0, 1, DEPTH_COLORS))[:, :3].tolist(),
         },
-    ).encode()
+    ).encode("utf-8", "replace")  # a name of a file may hold what is no text
     if len(page) > LARGEST_FILE:
         raise UserError(
             f"{path} would have {len(page) / 1e6:.1f} MB, and {LARGEST_FILE / 1e6:.0f} are the most a page may have: "

@@ -119,14 +119,19 @@ def _too_large(name: str, pixels: str) -> str:
 
 
 def _from_image(image: Image.Image, name: str) -> Photo:
-    _check_pixels(image.size, name)
+    check_pixels(image.size, name)
     exif = image.getexif()
     focal, notes = _focal_from_exif(exif, image.size)
     image = ImageOps.exif_transpose(image)
     return _photo(*_to_8_bits(image, name), name, focal, notes)
 
 
-def _check_pixels(size: tuple[int, int], name: str) -> None:
+def check_pixels(size: tuple[int, int], name: str) -> None:
+    """Refuses a photo by its size (width, height), before it is decoded.
+
+    Raises:
+        UserError: it has too many or too few pixels.
+    """
     if size[0] * size[1] > LARGEST_PIXELS:
         raise UserError(_too_large(name, "more"))
     if min(size) < SMALLEST_SIDE:
@@ -159,7 +164,7 @@ def _from_array(source: ndarray | Tensor) -> Photo:
     if values.ndim != 3 or values.shape[-1] not in (1, 3, 4):
         axes = "(channel, height, width)" if isinstance(source, Tensor) else "(height, width, channel)"
         raise UserError(f"a photo of shape {tuple(source.shape)}: give {axes} with 1, 3 or 4 channels")
-    _check_pixels((values.shape[1], values.shape[0]), name)
+    check_pixels((values.shape[1], values.shape[0]), name)
     if values.dtype == np.uint16:
         values = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
     elif values.dtype == bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from PIL import Image
 
 from pixelnerf.app.frames import VIDEO_SUFFIXES, sample_frames
+from pixelnerf.app.photo_files import check_pixels
 from pixelnerf.app.structure_from_motion import (
     Progress,
     jumps,
@@ -186,8 +187,11 @@ def _check_photos(capture: _Capture) -> None:
     for photo in capture.photos:
         try:
             with Image.open(photo) as image:
+                check_pixels(image.size, f"image '{photo}'")
                 image.load()
                 mode = image.mode
+        except UserError:
+            raise
         except FileNotFoundError:
             raise UserError(f"missing image '{photo}'") from None
         except Exception as error:  # decoders raise many kinds for damaged files

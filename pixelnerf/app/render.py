@@ -1,6 +1,7 @@
 """`pixelnerf render`: from photos to a folder of pictures, videos, depth, a mesh and a page."""
 
 import json
+import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ RECORD = "render.json"
 write again, and says whether the last run finished."""
 FOLDERS = ("inputs", "views", "depth", "confidence")
 """Of numbered pictures."""
+PATHS = ("orbit", "spiral", "interpolate")
 LONGEST_GIF_SIDE = 320
 LARGEST_SIZE = 4096
 
@@ -86,6 +88,12 @@ def _check(request: RenderRequest) -> None:
         raise UserError(f"--frames {request.frames} leaves nothing to render")
     if not 0 < request.fps <= 240:
         raise UserError(f"--fps {request.fps:g} is not between 0 and 240")
+    if request.path.endswith(".json"):
+        read_camera_path(Path(request.path))
+    elif request.path not in PATHS:
+        raise UserError(f"--path {request.path}: choose orbit, spiral, interpolate, or a camera_path.json")
+    if request.threshold is not None and not 0 < request.threshold < math.inf:
+        raise UserError(f"--threshold {request.threshold:g} is no density: give a positive number, or none")
 
 
 def _output_folder(request: RenderRequest) -> Path:
@@ -156,8 +164,6 @@ def _path(request: RenderRequest, scene: Scene, given: Cameras | None) -> Camera
             center=scene.placement.center,
             up=scene.placement.up,
         )
-    if request.path not in ("spiral", "interpolate"):
-        raise UserError(f"--path {request.path}: choose orbit, spiral, interpolate, or a camera_path.json")
     if given is None or len(given.poses) < 2:
         raise UserError(
             f"--path {request.path} goes along the photos' cameras: give at least two photos, or --path orbit"

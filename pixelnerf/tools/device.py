@@ -32,8 +32,8 @@ def find_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
+        torch.zeros(1, device=device).item()  # which a device without memory, such as meta, cannot say
+    except (RuntimeError, AssertionError, NotImplementedError, ModuleNotFoundError) as error:
+        reason = str(error).strip().splitlines()[0].partition(". ")[0]
         raise UserError(f"device={name} cannot be used here ({reason}); set device=auto") from None
     return device
