@@ -110,7 +110,7 @@ def new_output_folder() -> str | None:
     """Hydra's folder for what the task writes, if its name holds the time, so that no second start shares it."""
     values = HydraConfig.get()
     key = "sweep" if in_sweep() else "run"
-    unresolved = OmegaConf.to_container(values[key], resolve=False)
+    unresolved = OmegaConf.to_container(getattr(values, key), resolve=False)
     assert isinstance(unresolved, dict)
     return values.runtime.output_dir if "${now:" in str(unresolved["dir"]) else None
 

@@ -43,7 +43,7 @@ STATE = ("state_dict", "current_model_state", "averaging_state", "optimizer_stat
 
 def main() -> None:
     """Prints where each kill hit and exits with 1 at the first difference."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--folder", type=Path, default=Path("runs/kill_training"), help="emptied first")

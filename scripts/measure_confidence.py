@@ -113,12 +113,12 @@ def _table(measured: Sequence[MeasuredView]) -> Table:
     for group, photos in sorted({(view.group, view.photos) for view in measured}):
         views = [view for view in measured if (view.group, view.photos) == (group, photos)]
         certain, error = (np.concatenate([getattr(view, key) for view in views]) for key in ("confidence", "error"))
-        each = [spearmanr(view.confidence, view.error).statistic for view in views]
+        each = [float(np.asarray(spearmanr(view.confidence, view.error))[0]) for view in views]
         shares = []
         for low, high in pairwise(LEVELS):
             chosen = (certain >= low) & (certain < high)
             shares.append(f"{(error[chosen] < CLOSE).mean():.2f} ({chosen.mean():.0%})" if chosen.any() else "-")
-        overall = spearmanr(certain, error).statistic
+        overall = float(np.asarray(spearmanr(certain, error))[0])
         table.add_row(group, str(photos), str(len(views)), f"{overall:.2f}", f"{np.median(each):.2f}", *shares)
     return table
 

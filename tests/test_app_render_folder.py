@@ -108,7 +108,7 @@ def test_a_photo_that_cannot_be_used_leaves_no_folder(tmp_path):
 
 def test_names_are_text_in_the_page_and_in_the_record(tmp_path):
     photo, weights = tmp_path / "<script>alert(1)<_script>.png", tmp_path / "<img src=x onerror=alert(1)>.safetensors"
-    output = tmp_path / "\"><script>alert(1)<_script>\udcff"
+    output = tmp_path / '"><script>alert(1)<_script>\udcff'
     draw_table().save(photo)
     shutil.copy(find_weights("shapes13_all"), weights)
     render_photos(render_request([photo], output=output, frames=1, weights=str(weights)), print)

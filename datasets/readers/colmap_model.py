@@ -97,7 +97,8 @@ def read_colmap_model(folder: Path) -> ColmapModel:
                 f"image '{name}' of the COLMAP model '{folder}' has camera {camera}, which it does not list"
             )
         if camera not in built:
-            built[camera] = _camera(*lenses[camera], folder)
+            number, model, width, height, values = lenses[camera]
+            built[camera] = _camera(number, model, width, height, values, folder)
         indices = np.array([order.get(int(point), -1) for point in np.nan_to_num(seen[:, 2])], dtype=np.int64)
         known = indices >= 0
         photos.append(

@@ -153,9 +153,9 @@ def find_next_photo(volume: BakedVolume, evidence: Evidence, first: Cameras, rea
             continue
         for azimuth in sorted(AZIMUTHS, key=abs, reverse=True):
             camera = Camera.orbit(turn + azimuth, elevation + climb).record(CANDIDATE_SIZE)
-            view = View(camera, *reach, torch.zeros(3)).to(volume.cell.device)
+            view = View(camera, reach[0], reach[1], torch.zeros(3)).to(volume.cell.device)
             doubts = find_doubts(volume, unexplained, view)
             means.append(float((doubts.opacity * confidence_of(doubts)).sum() / doubts.opacity.sum().clamp_min(1e-6)))
             places.append((float(azimuth), float(climb)))
     chosen = min(range(len(means)), key=means.__getitem__)
-    return NextPhoto(*places[chosen], means[chosen], sum(means) / len(means))
+    return NextPhoto(places[chosen][0], places[chosen][1], means[chosen], sum(means) / len(means))

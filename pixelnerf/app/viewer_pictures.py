@@ -150,7 +150,7 @@ def refine_in_tiles(scene: Scene, baked: Picture, background: Background) -> Ite
         exact = scene.render(_crop(baked.camera, (left, top, right, bottom)), quality="exact", background=background)
         for whole, part in zip(parts, (exact.color, exact.opacity, exact.depth), strict=True):
             whole[top:bottom, left:right] = part
-        yield done / len(order), Picture(*parts, baked.camera)
+        yield done / len(order), Picture(parts[0], parts[1], parts[2], baked.camera)
 
 
 def _crop(camera: Cameras, box: tuple[int, int, int, int]) -> Cameras:

@@ -132,12 +132,12 @@ class _Benchmark:
 
         return {threads: {side: rate(side, threads) for side in self.config.pixels} for threads in THREADS}
 
-    def qualities(self) -> Results:
+    def qualities(self) -> dict[int, Any]:
         """What is `measured`, by number of photos and quality."""
         prepare = {name: partial(shared_grid, self.net, quality=name) for name in get_args(Quality)}
         return {count: {name: self.measured(count, name, prepare[name]) for name in prepare} for count in VIEWS}
 
-    def cells(self) -> Results:
+    def cells(self) -> dict[int, Any]:
         """What is `measured`, by number of photos and cells."""
         prepare = {cells: partial(bake, self.net, cells=cells) for cells in self.config.cells}
         return {count: {cells: self.measured(count, "baked", prepare[cells]) for cells in prepare} for count in VIEWS}

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.plugins import TorchSyncBatchNorm
 from lightning.pytorch.plugins.layer_sync import LayerSync
 from lightning.pytorch.strategies import Strategy
@@ -139,7 +140,7 @@ class _SyncBatchNormOnCpu(LayerSync):
     def revert(self, model: nn.Module) -> nn.Module:
         for module in model.modules():
             if type(module) is _GatheredBatchNorm2d:
-                module.__class__ = nn.BatchNorm2d
+                module.__class__ = nn.BatchNorm2d  # pyright: ignore[reportAttributeAccessIssue]
         return model
 
 
@@ -147,13 +148,13 @@ class _SumOverProcesses(torch.autograd.Function):
     """The sum of a tensor over processes, and of its gradient: each process's loss depends on all terms."""
 
     @staticmethod
-    def forward(context: Any, values: Tensor) -> Tensor:
+    def forward(ctx: Any, values: Tensor) -> Tensor:
         total = values.clone()
         torch.distributed.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         total = gradients[0].clone()
         torch.distributed.all_reduce(total)
         return total

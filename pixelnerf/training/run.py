@@ -61,7 +61,7 @@ def train(config: ExperimentConfig, dataset: SceneDataset) -> TrainingResult:
             step, the objects, and a saved checkpoint).
     """
     budget = start_run(config, "model", config.model)
-    if rank_zero_only.rank == 0 and (note := repetition(config.model.position, dataset.scenes("train"))):
+    if getattr(rank_zero_only, "rank", 0) == 0 and (note := repetition(config.model.position, dataset.scenes("train"))):
         Console(stderr=True).print(note, soft_wrap=True, markup=False)
     data = SceneDataModule(dataset, config.trainer.loader, config.seed)
     begins = config.resumed is None
@@ -78,7 +78,7 @@ def start_run(config: RunConfig[Any], section: Section, trained: Config) -> Budg
         UserError: the folder cannot be written, or the checkpoint to resume from is missing or of something else.
     """
     checkpoints = config.run_dir / "checkpoints"
-    if rank_zero_only.rank == 0:
+    if getattr(rank_zero_only, "rank", 0) == 0:
         with refusal_in_a_line(f"into {checkpoints}", "; choose another run_dir"):
             checkpoints.mkdir(parents=True, exist_ok=True)
             (checkpoints / ".writable").touch()

@@ -21,9 +21,10 @@ PIXEL_CORNERS = "; the original counts pixels from corners: evaluate with datase
 def main() -> None:
     """Converts and prints the file's name."""
     parser = argparse.ArgumentParser(
+        prog="pixelnerf convert",
         description="Convert a checkpoint of the original pixelNeRF (a state dict named pixel_nerf_latest) or of the "
         "original mip-NeRF (a Flax msgpack file named checkpoint_N) into a .safetensors file that eval_fewshot.py "
-        "reads. Nothing in the file is executed."
+        "reads. Nothing in the file is executed.",
     )
     parser.add_argument("source", type=Path, help="the original's pixel_nerf_latest or checkpoint_N")
     parser.add_argument("target", type=Path, help="the .safetensors file to write")

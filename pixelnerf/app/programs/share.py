@@ -12,8 +12,9 @@ from pixelnerf.entry import run_plain
 def main() -> None:
     """Writes the file and prints its size."""
     parser = argparse.ArgumentParser(
+        prog="pixelnerf share",
         description="Turn a checkpoint of train.py into one .safetensors file: the averaged weights, the configuration "
-        "they were trained with (without the places of your disk), and a hash that is checked when it is loaded."
+        "they were trained with (without the places of your disk), and a hash that is checked when it is loaded.",
     )
     parser.add_argument("source", type=Path, help="a run's checkpoints/best.ckpt or last.ckpt")
     parser.add_argument("target", type=Path, help="the .safetensors file to write")
