@@ -1,5 +1,6 @@
 """What people give the front door by mistake: one line that names it, and nothing is written."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,7 +109,9 @@ def test_the_same_photo_twice_and_photos_of_different_things(folder):
 
 def test_photos_too_large_to_decode_are_not_posed(folder):
     Image.new("1", (20_000, 10_000)).save("poster.png")
-    assert "more than 100 million pixels" in refusal(lambda: pose_photos([Path("poster.png"), Path("good.png")]))
+    message = refusal(lambda: pose_photos([Path("poster.png"), Path("good.png")]))
+    # The readers of datasets, if they have been imported, have Pillow refuse it earlier.
+    assert re.search("more than (100 million pixels|134 megapixels)", message)
 
 
 @pytest.mark.parametrize(

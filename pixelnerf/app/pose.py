@@ -22,6 +22,7 @@ from pixelnerf.app.structure_from_motion import (
     reconstruct,
 )
 from pixelnerf.errors import UserError
+from pixelnerf.images.files import reading
 from pixelnerf.tools.files import file_digest, folder_written_whole, refusal_in_a_line, remove_partial
 
 if TYPE_CHECKING:
@@ -185,18 +186,10 @@ def _check_photos(capture: _Capture) -> None:
         raise UserError(f"'{_folder(capture)}' gives 1 photo, and poses need two or more: {_CLOSER}")
     first_of: dict[str, Path] = {}
     for photo in capture.photos:
-        try:
-            with Image.open(photo) as image:
-                check_pixels(image.size, f"image '{photo}'")
-                image.load()
-                mode = image.mode
-        except UserError:
-            raise
-        except FileNotFoundError:
-            raise UserError(f"missing image '{photo}'") from None
-        except Exception as error:  # decoders raise many kinds for damaged files
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise UserError(f"cannot read image '{photo}': {reason}; remove it or copy it again") from None
+        with reading("image", photo), Image.open(photo) as image:
+            check_pixels(image.size, f"image '{photo}'")
+            image.load()
+            mode = image.mode
         if mode in _DEEP_MODES:
             raise UserError(f"image '{photo}' has more than 8 bits a channel (mode {mode}): convert it to 8 bits")
         earlier = first_of.setdefault(file_digest(photo), photo)
