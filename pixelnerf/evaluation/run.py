@@ -50,8 +50,8 @@ def evaluate(
 
     `model` is what `config.checkpoint` holds, None for `config.renders`, and `dataset` what `config.dataset` describes.
     `altered` are changes made to the named protocol or its dataset, which the results note. After an interruption the
-    next call continues with the remaining scenes. Shards measure their own scenes; the one that finishes last writes the
-    results of all.
+    next call continues with the remaining scenes. Shards measure their own scenes; the one that finishes last writes
+    the results of all.
 
     Raises:
         UserError: an unfit model, refiner or folder of renders, missing data, a protocol that does not fit them, an
