@@ -95,7 +95,7 @@ def dataset(tmp_path_factory):
 
 def batch(dataset, step, photo_damage):
     config = batch_config(objects=4, rays=40, source_views=(1, 3), mixed_view_counts=True, photo_damage=photo_damage)
-    return BatchSampler(dataset.groups("train"), config, 0, 0, DamagedScenes("raise")).batch(step)
+    return BatchSampler(dataset.groups("train"), config, 0, DamagedScenes("raise")).batch(step)
 
 
 def test_only_input_photos_are_damaged_and_always_alike(dataset):

@@ -43,6 +43,8 @@ def load_surface(path: Path, z_up: bool = False) -> Surface:
     except Exception as error:  # a parser fed with a broken file may raise anything
         reason = (str(error).splitlines() or ["no reason given"])[0]
         raise UserError(f"cannot read the mesh '{path}': {type(error).__name__}: {reason}") from None
+    if resolver.refused:
+        raise UserError(resolver.refused[0])
     if resolver.missing:
         raise UserError(f"'{resolver.missing[0]}', named by the mesh '{path}', is not in or beside its folder")
     triangles = np.concatenate([part for part, _ in parts]) if parts else np.zeros((0, 3, 3))
@@ -74,11 +76,13 @@ class _NeighbourResolver(Resolver):
     def __init__(self, path: Path) -> None:
         self._folder = path.resolve().parent
         self.missing: list[str] = []
+        self.refused: list[str] = []
 
     def get(self, key: str) -> bytes:
         for option, values in _OPTION.findall(key):
             if any(value != _NEUTRAL.get(option, value) for value in map(float, values.split())):
-                raise UserError(
+                # trimesh goes on without a texture whose resolver raises.
+                self.refused.append(
                     f"texture '{key}' of a mesh in '{self._folder}' is moved or scaled: bake that into the mesh"
                 )
         relative = _OPTION.sub("", key).strip().replace("\\", "/")
