@@ -11,7 +11,7 @@ from rich.console import Console
 from training_runs import compose_values
 from wandb_files import read_offline_run
 
-import train as program
+from pixelnerf.app.programs import train as train_program
 from pixelnerf.checkpoints.checkpoint import load_checkpoint, load_refiner
 from pixelnerf.checkpoints.shared_weights import save_shared
 from pixelnerf.errors import UserError
@@ -125,7 +125,7 @@ def test_validation_views_and_the_reference_are_not_trained_on(tmp_path, root, c
 def test_batches_are_a_function_of_the_step_and_patches_belong_together(tmp_path, root, checkpoint):
     config = refiner_config("reference", tmp_path, root, checkpoint)
     made = make_pairs(config, CPU, QUIET)
-    batches = PatchBatches(made.train, build_refiner(config.refiner), 3, 0, 0, 0)
+    batches = PatchBatches(made.train, build_refiner(config.refiner), 3, 0, 0)
     assert torch.equal(batches.batch(4).truth, batches.batch(4).truth)
     assert not torch.equal(batches.batch(4).truth, batches.batch(5).truth)
     batch = batches.batch(4)
@@ -169,7 +169,7 @@ def test_a_mistake_is_one_line(finished, tmp_path, root, checkpoint):
         (lambda: load_refiner(empty), "holds weights that do not fit"),
         (lambda: load_refiner(tmp_path / "none.ckpt"), "no such checkpoint"),
         (train(refiner), "holds no model but a refiner"),
-        (train(checkpoint, f"resume={checkpoint}"), "not a checkpoint of this program"),
+        (train(checkpoint, f"resume={checkpoint}"), "is not a readable checkpoint"),
         (
             train(checkpoint, f"start_from={refiner}", "refiner.width=6"),
             r"another refiner \(refiner.width is 4 there and 6 here\)",
@@ -190,4 +190,4 @@ def test_the_program_trains_a_refiner_where_one_is_composed(tmp_path):
     options = ("checkpoint=none.ckpt", f"run_dir={tmp_path}", f"dataset.root={tmp_path}")
     values = compose_values("experiment=refine_codebook", *options)
     with pytest.raises(UserError, match=r"no such checkpoint: none\.ckpt"):
-        program.main(values)
+        train_program.main(values)

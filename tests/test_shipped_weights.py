@@ -61,7 +61,7 @@ def test_weights_see_what_a_sofa_is_from_one_photo(path, sofas):
 def test_high_quality_draws_no_rim_around_what_it_renders(sofas):
     """Frusta longer than those of training look denser, which shows where a ray only grazes the object's haze."""
     net = load_checkpoint(FOLDER / "shapes13.safetensors").net
-    for scene in sofas[:2]:
+    for scene in (sofas[0], sofas[1]):
         exact, high = (
             next(render_views(net, scene, [0], [3], 1, 1.0, RenderOptions(torch.device("cpu"), quality=quality))).output
             for quality in ("exact", "high")
