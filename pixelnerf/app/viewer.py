@@ -169,7 +169,7 @@ def check_address(host: str, port: int) -> None:
 
 def _import_viser() -> ModuleType:
     try:
-        import viser
+        import viser  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise UserError("the viewer needs the library viser: pip install 'pixelnerf[viewer]'") from None
     return viser
