@@ -253,10 +253,13 @@ def test_a_missing_ffmpeg_is_refused_in_a_line(tmp_path, monkeypatch, write, suf
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 def test_ctrl_c_leaves_no_file_and_no_process(tmp_path):
     code = """
-import itertools, sys
+import itertools, signal, sys
 from pathlib import Path
 import numpy as np
 from pixelnerf.app.video import write_video
+
+# A shell's background jobs ignore Ctrl-C, and their children with them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def frames():
     for number in itertools.count():
@@ -276,10 +279,13 @@ write_video(Path(sys.argv[1]) / "endless.mp4", frames(), 24)
         cwd=root,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"writing\n"
-        assert processes_naming(tmp_path) > 1
-        os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(timeout=20) == -signal.SIGINT
+        try:
+            assert process.stdout.readline() == b"writing\n"
+            assert processes_naming(tmp_path) > 1
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.wait(timeout=60) == -signal.SIGINT
+        finally:
+            process.kill()
     assert not list(tmp_path.iterdir())
     deadline = time.monotonic() + 5
     while processes_naming(tmp_path) and time.monotonic() < deadline:
