@@ -115,7 +115,7 @@ def benchmark(monkeypatch, capsys, repository, tmp_path):
             f"dataset.root={root}",
             "dataset.categories=[airplane,chair]",
             *("scenes=1", "cells=[8,12]", "pixels=[8,16]"),
-            *("repeats=1"),
+            "repeats=1",
             f"checkpoint={repository / 'weights/shapes13.safetensors'}",
             f"output={tmp_path / 'out'}",
             *changes,

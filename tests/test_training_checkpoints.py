@@ -17,7 +17,7 @@ from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import psnr, truncate_to_8_bits
 from pixelnerf.model.image import render_image
 from pixelnerf.scenes.data_module import ValidationItems
-from pixelnerf.scenes.skipping import DamagedScenes
+from pixelnerf.scenes.scene import DamagedScenes
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def render_points(draw: Draw, volume: BakedVolume, camera: Cameras) -> Picture:
     middle = volume.corner + volume.axes @ (volume.cell * volume.cell.new_tensor(volume.density.shape) / 2)
     pixel = (middle - camera.poses[:3, 3]).norm() / camera.intrinsics[0, 0]
     finer = int(torch.ceil(pixel / volume.cell)) | 1
-    picture = draw(camera.scaled(finer))
+    picture = draw(camera.scaled(float(finer)))
     color, opacity, depth = (
         part[finer // 2 :: finer, finer // 2 :: finer] for part in (picture.color, picture.opacity, picture.depth)
     )
