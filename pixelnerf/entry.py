@@ -103,7 +103,7 @@ def run_plain(task: Callable[[], None], interrupted: str = "interrupted") -> NoR
 
 def in_sweep() -> bool:
     """Whether the task is one of a sweep's points."""
-    return HydraConfig.get().mode == RunMode.MULTIRUN
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def new_output_folder() -> str | None:

@@ -125,7 +125,7 @@ def test_validation_views_and_the_reference_are_not_trained_on(tmp_path, root, c
 def test_batches_are_a_function_of_the_step_and_patches_belong_together(tmp_path, root, checkpoint):
     config = refiner_config("reference", tmp_path, root, checkpoint)
     made = make_pairs(config, CPU, QUIET)
-    batches = PatchBatches(made.train, build_refiner(config.refiner), 3, 0, 0, 0)
+    batches = PatchBatches(made.train, build_refiner(config.refiner), 3, 0, 0)
     assert torch.equal(batches.batch(4).truth, batches.batch(4).truth)
     assert not torch.equal(batches.batch(4).truth, batches.batch(5).truth)
     batch = batches.batch(4)
