@@ -15,11 +15,11 @@ from training_runs import REPOSITORY, TINY, assert_equal
 
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.training.callbacks import read_curve
-from pixelnerf.training.experiment import LoggerConfig
-from pixelnerf.training.logger import RunLogger
 
 PATIENCE = 300
 OPTIONS = ("trainer.max_steps=8", "trainer.validate_every=4", "trainer.checkpoint_every=2", "resume=auto")
+# Long enough to be hit.
+VALIDATION = "trainer.loader.val_views=5"
 
 
 def start(run_dir, nmr_root, *overrides, **environment):
@@ -42,24 +42,24 @@ def finish(process):
 def test_a_run_killed_twice_ends_in_the_weights_of_an_unbroken_one(tmp_path, nmr_root):
     """Once while a checkpoint is written, once in a validation; `scripts/kill_training.py` does it at any moments."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    unbroken = start(whole, nmr_root, *OPTIONS)
+    unbroken = start(whole, nmr_root, *OPTIONS, VALIDATION)
 
     def writing():
         return any((broken / "checkpoints").glob(".partial-*"))
 
     def validating():
-        last = broken / "checkpoints/last.ckpt"
-        return last.is_file() and not (broken / "validation.csv").exists() and load_checkpoint(last).step == 4
+        last, curve = broken / "checkpoints/last.ckpt", broken / "validation.csv"
+        return last.is_file() and curve.is_file() and curve.stat().st_mtime_ns < last.stat().st_mtime_ns
 
     for moment in (writing, validating):
-        process = start(broken, nmr_root, *OPTIONS)
+        process = start(broken, nmr_root, *OPTIONS, VALIDATION)
         deadline = time.monotonic() + PATIENCE
         while not moment() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
         with suppress(ProcessLookupError):  # on a slow machine a moment can pass unseen
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    for process in (unbroken, start(broken, nmr_root, *OPTIONS)):
+        process.communicate()
+    for process in (unbroken, start(broken, nmr_root, *OPTIONS, VALIDATION)):
         status, errors = finish(process)
         assert status == 0, errors
     for name in ("last.ckpt", "best.ckpt"):
@@ -116,32 +116,42 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, nmr_root):
     assert "hydra.run.dir" in line
 
 
-def wandb_services():
-    """Processes of W&B's service that this process has started."""
-    found = []
+LOG_WHOSE_SERVICE_DIES = """
+import os, signal, sys, time
+from pathlib import Path
+from pixelnerf.training.experiment import LoggerConfig
+from pixelnerf.training.logger import RunLogger
+
+def services():
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
         except OSError:
             continue
         if "wandb" in name and int(rest.split()[1]) == os.getpid():
-            found.append(int(stat.parent.name))
-    return found
+            yield int(stat.parent.name)
+
+config = LoggerConfig(mode="offline", project="test", group=None, panels=0)
+logger = RunLogger(config, "some", Path(sys.argv[1]), {"seed": 0})
+logger.log_metrics({"train/loss": 1.0}, 1)
+found = list(services())
+for service in found:
+    os.kill(service, signal.SIGKILL)
+time.sleep(0.5)
+for step in range(2, 50):
+    logger.log_metrics({"train/loss": 1.0}, step)
+logger.close(succeeded=True)
+print(len(found))
+"""
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds W&B's service in /proc")
-def test_a_log_whose_service_dies_ends_in_one_line(tmp_path, capsys):
-    before = wandb_services()
-    config = LoggerConfig(mode="offline", project="test", group=None, panels=0)
-    logger = RunLogger(config, "some", tmp_path, {"seed": 0})
-    logger.log_metrics({"train/loss": 1.0}, 1)
-    services = set(wandb_services()) - set(before) or set(before)
-    assert services
-    for service in services:
-        os.kill(service, signal.SIGKILL)
-    time.sleep(0.5)
-    for step in range(2, 50):
-        logger.log_metrics({"train/loss": 1.0}, step)
-    logger.close(succeeded=True)
-    (line,) = capsys.readouterr().err.strip().splitlines()
+def test_a_log_whose_service_dies_ends_in_one_line(tmp_path):
+    """In a process of its own, for W&B's service is the process's."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOG_WHOSE_SERVICE_DIES, tmp_path], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "1\n"
+    (line,) = done.stderr.strip().splitlines()
     assert line.startswith("W&B stopped logging (")
