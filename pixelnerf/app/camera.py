@@ -51,6 +51,7 @@ class Camera:
         Raises:
             UserError: a number out of its range.
 
+        >>> from pixelnerf.app.camera import Camera
         >>> Camera.orbit(azimuth=90, elevation=0, distance=2).pose[:3, 3].round(decimals=3).abs().tolist()
         [0.0, 2.0, 0.0]
         """

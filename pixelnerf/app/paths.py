@@ -64,6 +64,7 @@ def orbit(
     Raises:
         UserError: a number out of its range.
 
+    >>> from pixelnerf.app.paths import orbit
     >>> turntable = orbit(azimuth=(0, 360), elevation=30, distance=2.732, field_of_view=30, frames=4, size=(64, 64))
     >>> turntable.poses[1, :3, 3].double().numpy().round(3).tolist()
     [0.0, 2.366, 1.366]
