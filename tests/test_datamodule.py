@@ -1,4 +1,6 @@
 import itertools
+import multiprocessing
+import signal
 
 import lightning.pytorch as pl
 import pytest
@@ -9,7 +11,7 @@ from dataset_checks import same, tensors
 
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.errors import UserError
-from pixelnerf.scenes.data_module import SceneDataModule, ValidationItem, ValidationItems
+from pixelnerf.scenes.data_module import SceneDataModule, ValidationItem, ValidationItems, workers_ended
 from pixelnerf.scenes.sampler import TrainBatch
 from pixelnerf.scenes.scene import DamagedScenes
 from pixelnerf.tools.spacing import spread
@@ -140,3 +142,18 @@ def test_a_scene_without_a_view_to_validate_is_one_line(nmr_root):
     items = ValidationItems(NmrDataset(nmr_config(nmr_root)).scenes("val"), config, DamagedScenes("raise"))
     with pytest.raises(UserError, match=r"lower trainer\.loader\.val_source_views"):
         items[0]
+
+
+def test_a_worker_that_outlives_its_loop_does_not_keep_the_program(dataset):
+    """As one does that is held up for longer than torch waits: it ignores SIGTERM."""
+    module = data_module(dataset, num_workers=1)
+    module.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    with workers_ended():
+        batches = iter(module.train_dataloader())
+        next(batches)
+        (worker,) = multiprocessing.active_children()
+        worker.terminate()
+        worker.join(0.5)
+        assert worker.is_alive()
+    assert worker.exitcode == -signal.SIGKILL
+    assert multiprocessing.active_children() == []

@@ -1,7 +1,9 @@
 """The Lightning data module: endless training batches and frozen validation items."""
 
+import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -172,6 +174,24 @@ class SceneDataModule(pl.LightningDataModule):
 
     def _share(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+
+@contextmanager
+def workers_ended() -> Iterator[None]:
+    """Processes that were started inside the block and are still there at its end are killed.
+
+    The loader's ignore SIGTERM, with which Python ends what is left of them before it waits for them, for ever.
+    """
+    before = set(multiprocessing.active_children())
+    try:
+        yield
+    finally:
+        # torch takes a killed worker for an error.
+        handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for worker in set(multiprocessing.active_children()) - before:
+            worker.kill()
+            worker.join()
+        signal.signal(signal.SIGCHLD, handler)
 
 
 def _leave_stopping_to_the_trainer(worker: int) -> None:

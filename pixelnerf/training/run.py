@@ -24,7 +24,7 @@ from pixelnerf.checkpoints.checkpoint import Section, check_resumable, load_star
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import build_net
-from pixelnerf.scenes.data_module import SceneDataModule
+from pixelnerf.scenes.data_module import SceneDataModule, workers_ended
 from pixelnerf.scenes.scene import SceneDataset
 from pixelnerf.tools.device import uses_bfloat16
 from pixelnerf.tools.files import file_written_whole, refusal_in_a_line, remove_partial
@@ -106,7 +106,7 @@ def fit(
     Raises:
         UserError: the loss became NaN; the message has the step and the saved checkpoint.
     """
-    with budget.signals_noted():
+    with budget.signals_noted(), workers_ended():
         return _fit(config, budget, module, data)
 
 
