@@ -33,6 +33,8 @@ FOLDERS = ("inputs", "views", "depth", "confidence")
 PATHS = ("orbit", "spiral", "interpolate")
 LONGEST_GIF_SIDE = 320
 LARGEST_SIZE = 4096
+FARTHEST = 1e4
+"""Lengths of the object between it and a camera: nothing is seen from farther away."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,11 @@ def _prepare(output: Path, record: dict[str, Any], counts: Sequence[int]) -> Non
 def _path(request: RenderRequest, scene: Scene, given: Cameras | None) -> Cameras:
     size = (request.size, request.size)
     if request.path.endswith(".json"):
-        return read_camera_path(Path(request.path)).cameras
+        cameras = read_camera_path(Path(request.path)).cameras
+        lengths = (cameras.poses[:, :3, 3] - scene.placement.center).norm(dim=-1) / scene.placement.length
+        if not (lengths < FARTHEST).all():
+            raise UserError(f"--path {request.path}: a camera is {float(lengths.max()):.3g} lengths of the object away")
+        return cameras
     if request.path == "orbit":
         return orbit(
             azimuth=(0, 360),
