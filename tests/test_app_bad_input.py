@@ -125,6 +125,7 @@ def test_photos_too_large_to_decode_are_not_posed(folder):
         ({"threshold": -1.0}, "--threshold -1 is no density"),
         ({"threshold": float("nan")}, "--threshold nan is no density"),
         ({"fps": float("nan")}, "--fps nan"),
+        ({"frames": 10**9}, "--frames 1000000000 is not between 1 and 100000"),
         ({"elevation": float("nan")}, "--elevation nan"),
         ({"field_of_view": float("nan")}, "field of view nan degrees"),
         ({"device": "cuda:99"}, "device=cuda:99 cannot be used here"),

@@ -119,3 +119,13 @@ def test_names_are_text_in_the_page_and_in_the_record(tmp_path):
     record = json.loads((output / "render.json").read_bytes())
     assert record["weights"] == weights.stem
     assert record["request"]["output"] == str(output)
+
+
+def test_cameras_out_of_sight_are_refused(tmp_path, photo):
+    render_photos(render_request([photo], output=tmp_path / "out", frames=1), print)
+    path = tmp_path / "far.json"
+    content = json.loads((tmp_path / "out/camera_path.json").read_bytes())
+    content["camera_path"][0]["camera_to_world"][3] = 1e30
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"far\.json: a camera is 1e\+30 lengths of the object away"):
+        render_photos(render_request([photo], output=tmp_path / "out", path=str(path)), print)

@@ -1,8 +1,10 @@
 """`pixelnerf pose`: recovers cameras and says how well."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
@@ -20,7 +22,9 @@ def pose_and_report(
     """
     if not photos:
         raise UserError("no photos; give a folder, photos, or a video, as in: pixelnerf pose photos/")
-    with Progress(console=Console(stderr=True)) as bars:
+    with Progress(console=Console(stderr=True)) as bars, warnings.catch_warnings():
+        # The limit of `photo_files` is stricter, and refuses.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         tasks = {}
 
         def show(step: str, done: int, total: int) -> None:

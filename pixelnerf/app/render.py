@@ -33,6 +33,9 @@ FOLDERS = ("inputs", "views", "depth", "confidence")
 PATHS = ("orbit", "spiral", "interpolate")
 LONGEST_GIF_SIDE = 320
 LARGEST_SIZE = 4096
+MOST_FRAMES = 100_000
+FARTHEST = 1e4
+"""Lengths of the object between it and a camera: nothing is seen from farther away."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,8 @@ def _check(request: RenderRequest) -> None:
     request.check("render")
     if not 8 <= request.size <= LARGEST_SIZE:
         raise UserError(f"--size {request.size} is not between 8 and {LARGEST_SIZE} pixels")
-    if request.frames < 1:
-        raise UserError(f"--frames {request.frames} leaves nothing to render")
+    if not 1 <= request.frames <= MOST_FRAMES:
+        raise UserError(f"--frames {request.frames} is not between 1 and {MOST_FRAMES}")
     if not 0 < request.fps <= 240:
         raise UserError(f"--fps {request.fps:g} is not between 0 and 240")
     if request.path.endswith(".json"):
@@ -152,7 +155,11 @@ def _prepare(output: Path, record: dict[str, Any], counts: Sequence[int]) -> Non
 def _path(request: RenderRequest, scene: Scene, given: Cameras | None) -> Cameras:
     size = (request.size, request.size)
     if request.path.endswith(".json"):
-        return read_camera_path(Path(request.path)).cameras
+        cameras = read_camera_path(Path(request.path)).cameras
+        lengths = (cameras.poses[:, :3, 3].double() - scene.placement.center).norm(dim=-1) / scene.placement.length
+        if not (lengths < FARTHEST).all():
+            raise UserError(f"--path {request.path}: a camera is {float(lengths.max()):.3g} lengths of the object away")
+        return cameras
     if request.path == "orbit":
         return orbit(
             azimuth=(0, 360),
