@@ -174,7 +174,11 @@ def killed(
         time.sleep(0.0005)
     if (status := ended(process)) is not None:
         return status
-    os.killpg(process, signal.SIGKILL)
+    try:
+        os.killpg(process, signal.SIGKILL)
+    except ProcessLookupError:
+        # So early that it is not yet a group of its own.
+        os.kill(process, signal.SIGKILL)
     ended(process, wait=True)
     hits[hit] += 1
     return None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class RunLogger(WandbLogger):
         whole = WandbLogger.experiment.fget
         assert whole is not None
         found = None if self._failed else self._attempt(whole, self)
-        return wandb.init(mode="disabled") if found is None else found
+        return _NoRun() if found is None else found
 
     @override
     def log_hyperparams(self, params: Any) -> None:
@@ -84,6 +85,8 @@ class RunLogger(WandbLogger):
             return action(*arguments, **options)
         except Exception as error:  # W&B raises its own, those of sockets, and those of files
             self._failed = True
+            if isinstance(error, ConnectionError):
+                _forget_service()
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             Console(stderr=True).print(
                 f"W&B stopped logging ({reason}); training goes on without it (logger.mode=offline needs no service, "
@@ -92,3 +95,17 @@ class RunLogger(WandbLogger):
                 markup=False,
             )
             return None
+
+
+class _NoRun:
+    """Stands for W&B's run after an error: ignores all calls."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **options: None
+
+
+def _forget_service() -> None:
+    """Leaves W&B nothing to end with an error when the program ends; the process's next run gets a new service."""
+    with suppress(Exception, SystemExit):
+        wandb.teardown(exit_code=1)
+    wandb.run = None
