@@ -142,7 +142,8 @@ def test_the_benchmark_writes_its_figures(benchmark, tmp_path):
         assert measured["original"]["flops"] > measured["ours"]["flops"] > 0
         assert measured["ours"]["seconds"] > 0
     assert list(results["frames_per_second"]["2"]) == ["8", "16"]
-    assert "exact" in printed.out
+    for line in ("training_step, float32", "exact", "12 wide", "threads=2"):
+        assert line in printed.out
     assert (tmp_path / "out/bench.png").stat().st_size > 1000
 
 

@@ -5,6 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from matplotlib.figure import Figure
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -15,10 +16,10 @@ def print_results(results: dict[str, Any], console: Console) -> None:
     names = ("encode", "grid", "view", "frame", "dB 1/1", "1/2", "1/4")
     columns = [Column(name, justify="right") for name in (*names, "worst")]
     title = f"{results['checkpoint']}, {results['precision']}, {results['device']}, {results['threads']} threads"
-    table = Table("photos", "quality", *columns, title=title, title_justify="left")
+    table = Table("photos", "quality", *columns, title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     for count, rows in qualities.items():
         exact = rows["exact"]["psnr"]
-        cells = {f"{cells} cells": row for cells, row in results["cells"][count].items()}
+        cells = {f"{cells} wide": row for cells, row in results["cells"][count].items()}
         for name, row in (rows | cells).items():
             times = [f"{row[f'{step}_seconds']:.4f}" for step in names[:4]]
             means = [f"{fmean(values):.2f}" for values in row["psnr"].values()]
@@ -61,7 +62,8 @@ def figure_png(results: dict[str, Any]) -> bytes:
     loss_panel.axhline(0, color="gray", linewidth=0.8)
     loss_panel.set(xlabel="cells", ylabel="PSNR against exact / dB")
     seconds_panel.set(xlabel="cells", ylabel="baking / s", yscale="log")
-    rate_panel.set(xlabel="pixels across", ylabel="baked frames a second", xscale="log", yscale="log")
+    rate_panel.set(xlabel="pixels across", ylabel="baked frames a second", yscale="log")
+    rate_panel.set_xscale("log", base=2)
     for axes in (loss_panel, seconds_panel, rate_panel):
         axes.grid(alpha=0.3)
         axes.legend(fontsize="x-small")

@@ -33,8 +33,7 @@ from pixelnerf.types import Photos, SceneFeatures, View
 Results = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
-# Builds the grid that views of an encoded scene share.
-Prepare = Callable[[SceneFeatures, Sequence[View]], Any]
+Prepare = Callable[[SceneFeatures, Sequence[View]], Any]  # the grid or volume that views share
 
 # Numbers of input photos, and of threads; a turntable's frames, which share one encoding and one grid.
 VIEWS, THREADS, FRAMES = (1, 3), (1, 2), 40
@@ -106,8 +105,7 @@ class _Benchmark:
         torch.manual_seed(0)
         models = (config.model, config.original)
         net, original = (build_net(model, load_pretrained=False).eval().to(self.device) for model in models)
-        renderer = OriginalRenderer(original)
-        self.ways = {"ours": Way(net, net), "original": Way(original, renderer)}
+        self.ways = {"ours": Way(net, net), "original": Way(original, OriginalRenderer(original))}
 
     def photos(self, *scenes: Scene, count: int = 1) -> Photos:
         """Evenly spread views of scenes, as one batch."""

@@ -45,8 +45,8 @@ class Way:
             output = self.renderer.render(
                 self.renderer.encode(photos), rays, torch.ones_like(rays.origins[:, 0]), generator
             )
-        passes = [output] if output.coarse is None else [output, output.coarse]
-        torch.stack([(one.color - 0.5).square().mean() for one in passes]).sum().backward()
+        colors = [one.color for one in (output, output.coarse) if one is not None]
+        (torch.stack(colors) - 0.5).square().mean((1, 2, 3)).sum().backward()
         optimizer.step()
         optimizer.zero_grad()
         self.net.eval()
