@@ -14,14 +14,26 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from pixelnerf.app.video import gif_writer, video_writer, write_gif, write_video
+from pixelnerf.app.video import gif_writer, video_writer
 from pixelnerf.errors import UserError
+
+def write_video(path, frames, fps):
+    with video_writer(path, fps) as write:
+        for frame in frames:
+            write(frame)
+
+
+def write_gif(path, frames, fps, longest_side=256):
+    with gif_writer(path, fps, longest_side) as write:
+        for frame in frames:
+            write(frame)
+
 
 both = pytest.mark.parametrize(
     ("write", "suffix"),
     [
         pytest.param(write_video, ".mp4", id="mp4"),
-        pytest.param(lambda path, frames, fps: write_gif(path, frames, fps, 256), ".gif", id="gif"),
+        pytest.param(write_gif, ".gif", id="gif"),
     ],
 )
 
@@ -124,7 +136,7 @@ def test_odd_sides_grow_by_a_copy_of_the_edge(tmp_path, width, height):
 @pytest.mark.parametrize("fps", [10, 24, 30])
 def test_a_gif_shows_the_frames_at_their_time_and_repeats(tmp_path, fps):
     frames = balls(30)
-    write_gif(tmp_path / "ball.gif", iter(frames), fps, 256)
+    write_gif(tmp_path / "ball.gif", iter(frames), fps)
     with Image.open(tmp_path / "ball.gif") as image:
         assert image.info["loop"] == 0
         pictures = [(np.array(frame.convert("RGB")), frame.info["duration"]) for frame in ImageSequence.Iterator(image)]
@@ -256,7 +268,7 @@ def test_ctrl_c_leaves_no_file_and_no_process(tmp_path):
 import itertools, signal, sys
 from pathlib import Path
 import numpy as np
-from pixelnerf.app.video import write_video
+from pixelnerf.app.video import video_writer
 
 # A shell's background jobs ignore Ctrl-C, and their children with them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -267,7 +279,9 @@ def frames():
             print("writing", flush=True)
         yield np.full((64, 64, 3), number % 256, np.uint8)
 
-write_video(Path(sys.argv[1]) / "endless.mp4", frames(), 24)
+with video_writer(Path(sys.argv[1]) / "endless.mp4", 24) as write:
+    for frame in frames():
+        write(frame)
 """
     # A session, because Ctrl-C reaches the whole group of a terminal's processes.
     command, root = [sys.executable, "-c", code, str(tmp_path)], Path(__file__).parents[1]

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -68,20 +68,6 @@ def gif_writer(path: Path, fps: float, longest_side: int) -> Iterator[WriteFrame
     """
     with _encoder(path, fps, lambda size: _gif_arguments(size, longest_side, fps)) as write:
         yield write
-
-
-def write_video(path: Path, frames: Iterable[Frame], fps: float) -> None:
-    """Writes frames as `video_writer` does."""
-    with video_writer(path, fps) as write:
-        for frame in frames:
-            write(frame)
-
-
-def write_gif(path: Path, frames: Iterable[Frame], fps: float, longest_side: int) -> None:
-    """Writes frames as `gif_writer` does."""
-    with gif_writer(path, fps, longest_side) as write:
-        for frame in frames:
-            write(frame)
 
 
 def _mp4_arguments() -> list[str]:
