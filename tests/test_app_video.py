@@ -17,6 +17,7 @@ from PIL import Image, ImageSequence
 from pixelnerf.app.video import gif_writer, video_writer
 from pixelnerf.errors import UserError
 
+
 def write_video(path, frames, fps):
     with video_writer(path, fps) as write:
         for frame in frames:
