@@ -137,7 +137,7 @@ def test_results_do_not_mix_with_renders(nmr_root, renders):
 
 def test_settings_of_a_model_are_refused(nmr_root, renders, tmp_path):
     with pytest.raises(UserError, match="leave out quality, bicubic, which only a model has"):
-        score(nmr_root, renders, tmp_path / "scored", quality="fast", bicubic=2)
+        score(nmr_root, renders, tmp_path / "scored", quality="baked", bicubic=2)
 
 
 def test_results_lie_beside_the_renders(nmr_root, renders):

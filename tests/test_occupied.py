@@ -13,7 +13,7 @@ from pixelnerf.geometry.cameras import look_at
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.image import render_image
 from pixelnerf.model.occupancy import build_occupancy
-from pixelnerf.model.occupied import SETTINGS, March, place_occupied_edges, shared_grid
+from pixelnerf.model.occupied import CELLS, EMPTY, SAMPLES, March, place_occupied_edges, shared_grid
 from pixelnerf.types import Cameras, View
 
 WHITE = torch.ones(3)
@@ -58,13 +58,11 @@ def picture(balls, quality, camera, grid=None):
     return render_image(net, features, View(camera, NEAR, FAR, WHITE), quality=quality, grid=grid)
 
 
-@pytest.mark.parametrize("quality", ["high", "fast"])
-def test_nothing_that_stops_light_is_called_empty(balls, quality):
+def test_nothing_that_stops_light_is_called_empty(balls):
     """Any stretch of a ray as long as a cell, in an empty cell, stops less than the threshold."""
     net, features, _ = balls
     cameras = ring_cameras(5, 24, seed=3)[0]
-    settings = SETTINGS[quality]
-    grid = build_occupancy(net, features, cameras, NEAR, FAR, settings.cells, settings.empty)
+    grid = build_occupancy(net, features, cameras, NEAR, FAR, CELLS, EMPTY)
     for view in range(5):
         rays = image_rays(cameras[view], NEAR, FAR)
         t = torch.linspace(NEAR, FAR, 400)
@@ -74,17 +72,16 @@ def test_nothing_that_stops_light_is_called_empty(balls, quality):
         density = PEAK * torch.exp(-0.5 * squares / DEVIATIONS.square()).sum(-1)
         assert occupied.float().mean() < 0.2
         stopped = density * grid.cell / ((FAR - NEAR) / 2)
-        assert stopped[~occupied].max() < settings.empty
+        assert stopped[~occupied].max() < EMPTY
         assert stopped[occupied].max() > 1
 
 
-@pytest.mark.parametrize(("quality", "bound"), [("high", 0.01), ("fast", 0.05)])
-def test_pictures_are_those_of_exact(balls, quality, bound):
-    exact, quick = picture(balls, "exact", target()), picture(balls, quality, target())
+def test_pictures_are_those_of_exact(balls):
+    exact, quick = picture(balls, "exact", target()), picture(balls, "high", target())
     assert exact.opacity.max() > 0.9
     assert (exact.opacity < 0.01).float().mean() > 0.3
     error = (quick.color - exact.color).square().mean().sqrt()
-    assert error < bound
+    assert error < 0.01
     seen = exact.opacity > 0.5
     torch.testing.assert_close(quick.distance[seen], exact.distance[seen], atol=0.1, rtol=0)
 
@@ -102,18 +99,18 @@ def test_exact_is_the_nets_own_rendering(repository):
 
 def test_rays_that_meet_nothing_cost_nothing(balls):
     net, features, asked = balls
-    grid = shared_grid(net, features, [View(target(), NEAR, FAR, WHITE)], "fast")
+    grid = shared_grid(net, features, [View(target(), NEAR, FAR, WHITE)], "high")
     asked.asked = 0
-    image = picture(balls, "fast", target(), grid)
+    image = picture(balls, "high", target(), grid)
     hits = (image.distance < FAR).sum().item()
     assert hits < 0.6 * image.distance.numel()
-    assert asked.asked <= hits * SETTINGS["fast"].samples
+    assert asked.asked <= hits * SAMPLES
     asked.asked = 0
     position = torch.tensor([0.0, -2.6, 0.0])
     away = Cameras(look_at(position, 2 * position, torch.tensor([0.0, 0.0, 1.0])), target().intrinsics, target().sizes)
-    grid = shared_grid(net, features, [View(away, NEAR, FAR, WHITE)], "fast")
+    grid = shared_grid(net, features, [View(away, NEAR, FAR, WHITE)], "high")
     asked.asked = 0
-    image = picture(balls, "fast", away, grid)
+    image = picture(balls, "high", away, grid)
     assert asked.asked == 0
     assert torch.equal(image.color, torch.ones(32, 32, 3))
     assert torch.equal(image.opacity, torch.zeros(32, 32))
@@ -164,7 +161,7 @@ def test_memory_does_not_grow_with_the_picture(balls):
     largest = {}
     for size in (64, 128):
         asked.largest = 0
-        picture(balls, "fast", target(size))
+        picture(balls, "high", target(size))
         largest[size] = asked.largest
     assert max(largest.values()) <= 8192 < 128**2
 
@@ -194,7 +191,7 @@ def test_a_similarity_of_the_world_does_not_change_the_picture(repository, monke
 def test_a_model_that_cannot_skip_says_so(repository, changes):
     net = small_net(repository, changes)
     features = net.encode(random_photos(ring_cameras(1)))
-    for quality in ("fast", "baked"):
+    for quality in ("high", "baked"):
         with pytest.raises(UserError, match=f"quality={quality}.*quality=exact") as caught:
             render_image(net, features, View(target(), NEAR, FAR, WHITE), quality=quality)
         assert "\n" not in str(caught.value)

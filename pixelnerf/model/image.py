@@ -88,7 +88,7 @@ def _parts(
     chunk = rays_per_chunk or MARCHED_RAYS_PER_CHUNK
     for first in range(0, rays.origins.shape[1], chunk):
         part = rays[slice(first, first + chunk)]
-        for chosen, output in render_occupied(net, features, grid, part, background[None], quality, samples):
+        for chosen, output in render_occupied(net, features, grid, part, background[None], samples):
             yield chosen + first, output
 
 

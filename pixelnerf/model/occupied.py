@@ -28,33 +28,21 @@ from pixelnerf.model.net import Net, PhotoNet
 from pixelnerf.model.occupancy import OccupancyGrid, build_occupancy
 from pixelnerf.types import Cameras, Rays, RenderOutput, SceneFeatures, TensorRecord, View
 
-Quality = Literal["exact", "high", "fast", "baked"]
-"""`exact` evaluates every sample in two passes, as in training; `high` and `fast` skip empty space; `baked` renders a
-volume, which all views of a scene share, without the network."""
+Quality = Literal["exact", "high", "baked"]
+"""`exact` evaluates every sample in two passes, as in training; `high` skips empty space; `baked` renders a volume,
+which all views of a scene share, without the network."""
 
 # Along the longest side of a baked object.
 BAKED_CELLS = 56
+
+# `high`: cells along the box's longest side, the share of light an empty one may stop, and frusta per ray.
+CELLS, EMPTY, SAMPLES = 48, 0.003, 16
 
 # Added to every occupied step's weight in the histogram that places the frusta (mip-NeRF's padding).
 PADDING = 0.01
 # A ray that the grid finds thin shows its background except for a tint, for which a quarter of the frusta are enough;
 # a faint one shows mostly background, and half of the frusta are enough.
 THIN_OPACITY, FAINT_OPACITY = 0.05, 0.4
-
-
-@dataclass(frozen=True)
-class QualitySettings:
-    """`cells` along the box's longest side, the share of light an `empty` cell may stop, and frusta per ray."""
-
-    cells: int
-    empty: float
-    samples: int
-
-
-SETTINGS: dict[Quality, QualitySettings] = {
-    "high": QualitySettings(cells=48, empty=0.003, samples=16),
-    "fast": QualitySettings(cells=32, empty=0.01, samples=8),
-}
 
 
 @dataclass(frozen=True)
@@ -79,10 +67,9 @@ def shared_grid(
     check_quality(net, quality, in_ndc=any(view.ndc is not None for view in views))
     if quality == "baked":
         return bake(cast(PhotoNet, net), features, views, BAKED_CELLS)
-    settings = SETTINGS[quality]
     cameras = Cameras(*(torch.stack(parts) for parts in zip(*(_camera_parts(view) for view in views), strict=True)))
     near, far = min(view.near for view in views), max(view.far for view in views)
-    return build_occupancy(net, features, cameras, near, far, settings.cells, settings.empty)
+    return build_occupancy(net, features, cameras, near, far, CELLS, EMPTY)
 
 
 def check_quality(net: Net, quality: Quality, in_ndc: bool = False) -> None:
@@ -133,7 +120,6 @@ def render_occupied(
     grid: OccupancyGrid,
     rays: Rays,
     background: Float[Tensor, "batch 3"],
-    quality: Quality,
     samples_per_chunk: int,
 ) -> Iterator[tuple[Int[Tensor, " chosen"], RenderOutput]]:
     """The rays (batch of 1) that meet an occupied cell, in groups: which rays, and their render."""
@@ -143,8 +129,8 @@ def render_occupied(
     opacity = marched.weights[0].sum(-1)
     thin, faint = opacity < THIN_OPACITY, opacity < FAINT_OPACITY
     radiance = partial(net.radiance, features)
-    most = SETTINGS[quality].samples
-    for samples, group in ((most, hit & ~faint), (most // 2, hit & faint & ~thin), (most // 4, hit & thin)):
+    groups = ((SAMPLES, hit & ~faint), (SAMPLES // 2, hit & faint & ~thin), (SAMPLES // 4, hit & thin))
+    for samples, group in groups:
         for chosen in group.nonzero()[:, 0].split(max(samples_per_chunk // samples, 1)):
             if len(chosen) > 0:
                 edges = place_occupied_edges(marched.map_tensors(lambda values, rows=chosen: values[:, rows]), samples)
