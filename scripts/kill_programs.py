@@ -6,6 +6,8 @@ checkpoint. The others: the same files, byte for byte except for seconds.
 """
 
 import argparse
+import csv
+import io
 import json
 import os
 import random
@@ -318,10 +320,10 @@ def different_training(whole: Path, broken: Path) -> str | None:
 
 
 def different_files(whole: Path, broken: Path) -> str | None:
-    """The first file that differs, or that only one folder has."""
+    """The first file that differs, or that only one folder has. A report, which says how long all took, may differ."""
     contents = []
     for root in (whole, broken):
-        files = sorted(path for path in root.rglob("*") if path.is_file())
+        files = sorted(path for path in root.rglob("*") if path.is_file() and path.name != "report.html")
         contents.append({str(path.relative_to(root)): _content(path, root) for path in files})
     first, second = contents
     unequal = (name for name in sorted(first.keys() | second.keys()) if first.get(name) != second.get(name))
@@ -329,8 +331,10 @@ def different_files(whole: Path, broken: Path) -> str | None:
 
 
 def _content(path: Path, root: Path) -> object:
-    """Bytes, with the folder's own name left out, and JSON without seconds."""
+    """Bytes, with the folder's own path left out; JSON and CSV without seconds."""
     content = path.read_bytes().replace(str(root).encode(), b"")
+    if path.suffix == ".csv":
+        return _without_seconds(list(csv.DictReader(io.StringIO(content.decode()))))
     return _without_seconds(json.loads(content)) if path.suffix == ".json" else content
 
 

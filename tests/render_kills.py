@@ -1,18 +1,13 @@
-"""Kills `pixelnerf render` at random moments, runs it again, and compares with a run that nobody disturbed.
+"""Kills `pixelnerf render`, runs it again, and compares with a run that nobody disturbed.
 
-The suite kills once; any number of kills: `python tests/render_kills.py --kills 20 --seed 0`, from the checkout.
+The suite kills once; `scripts/kill_programs.py render` any number of times.
 """
 
-import argparse
 import os
-import random
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
-
-from drawn_photos import draw_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LONGEST_RUN = 600
@@ -71,35 +66,3 @@ def check_one_kill(whole: Path, folder: Path, files: int, delay: float) -> tuple
     assert (folder / "photo/render.json").read_bytes() == (whole / "photo/render.json").read_bytes()
     assert not list((folder / "photo").rglob(".*")), "half-written files stay"
     return killed, len(left)
-
-
-def main() -> None:
-    """Prints a line for each kill."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    moments = random.Random(arguments.seed)
-    with tempfile.TemporaryDirectory() as scratch:
-        root = Path(scratch)
-        draw_table().save(root / "photo.png")
-        whole = root / "whole"
-        whole.mkdir()
-        started = time.monotonic()
-        finish(whole)
-        seconds = time.monotonic() - started
-        count = len(contents(whole))
-        for number in range(arguments.kills):
-            folder = root / f"kill_{number}"
-            folder.mkdir()
-            files, delay = moments.randint(0, count), moments.uniform(0, 0.5)
-            if files == 0:
-                delay = moments.uniform(0, seconds)
-            killed, left = check_one_kill(whole, folder, files, delay)
-            print(
-                f"kill {number}: {'met the run' if killed else 'too late'}, {left} of {count} files stood", flush=True
-            )
-
-
-if __name__ == "__main__":
-    main()
