@@ -242,10 +242,9 @@ class Scene:
         return self.placement.from_training(self._baked)
 
     def next_photo(self) -> NextPhoto:
-        """From where a further photo would help most: the direction in which the object is least certain."""
-        first = self.photos[0].camera
-        reach = self._model.world.view_range(DISTANCE)
-        return find_next_photo(self._baked, self.evidence, first, reach)
+        """From where a further photo would help most; see `pixelnerf.app.confidence.find_next_photo`."""
+        cameras = Cameras.stack([photo.camera for photo in self.photos])
+        return find_next_photo(self._baked, self.evidence, cameras, self._model.world.view_range(DISTANCE))
 
     @cached_property
     def _baked(self) -> BakedVolume:

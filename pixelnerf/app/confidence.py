@@ -30,9 +30,8 @@ CLOSE = 0.1
 CERTAINTY, SPREAD, UNSEEN, DISAGREEMENT, EDGE = 2.6, 9.4, 0.6, 6.4, 4.4
 """Log odds of an empty ray, and what is taken away per unit of each term."""
 
-AZIMUTHS, CLIMBS = range(-135, 181, 45), (0, 30, -30)
-"""Cameras that are compared for the next photo, in degrees from the first photo's; the first of equals is chosen."""
-ELEVATIONS = (0.0, 80.0)
+AZIMUTHS = (-90, 90, -45, 45, -135, 135, 180)
+"""Cameras that are compared for the next photo, in degrees from the first photo's."""
 CANDIDATE_SIZE = 32
 _SIDES = (
     "the front",
@@ -67,23 +66,19 @@ class NextPhoto:
 
     Attributes:
         azimuth: in degrees from the first photo's camera, counterclockwise seen from above, in (-180, 180].
-        climb: how many degrees higher it would be taken than the first photo.
         confidence: mean of what would be seen there.
         usual: mean over all directions that were compared.
     """
 
     azimuth: float
-    climb: float
     confidence: float
     usual: float
 
     def __str__(self) -> str:
         side = _SIDES[round(self.azimuth % 360 / 45) % 8]
-        height = "" if self.climb == 0 else ", higher up" if self.climb > 0 else ", lower down"
-        climb = f"{self.climb:+g}" if self.climb else "0"
         return (
-            f"a photo from {side}{height} (azimuth {self.azimuth:g} degrees, elevation {climb} degrees from the first "
-            f"photo) would help most: confidence {self.confidence:.2f} there, {self.usual:.2f} all around"
+            f"a photo from {side} (azimuth {self.azimuth:g} degrees from the first photo) would help most: "
+            f"confidence {self.confidence:.2f} there, {self.usual:.2f} all around"
         )
 
 
@@ -133,29 +128,30 @@ def render_confidence(
     return confidence_of(find_doubts(volume, unexplained_cells(evidence), view, length))
 
 
-def find_next_photo(volume: BakedVolume, evidence: Evidence, first: Cameras, reach: tuple[float, float]) -> NextPhoto:
-    """The direction whose view of the object has the least confidence, in the mean over what it shows of the object.
+def find_next_photo(volume: BakedVolume, evidence: Evidence, photos: Cameras, reach: tuple[float, float]) -> NextPhoto:
+    """The direction, as high as the first photo's, that lies most across those of the photos.
+
+    A photo knows an object across its line of sight and guesses along it, so one from the opposite side, which shows
+    what is least certain, helps least: it sees the same outline. Among directions that are about as much across, in the
+    mean over the photos of the sine between their azimuths, it is the one with the least confidence in what is seen.
 
     Args:
         volume: the baked object, its longest side 1, about the origin, z up.
         evidence: of the photos that it is made of.
-        first: the camera of the first photo, without batch axes.
+        photos: their cameras (batch = photo).
         reach: near and far of the candidates' rays.
     """
-    position = first.poses[:3, 3].cpu()
-    turn = math.degrees(math.atan2(position[1], position[0]))
-    elevation = math.degrees(math.asin(float(position[2] / position.norm())))
+    x, y, z = photos.poses[:, :3, 3].cpu().unbind(-1)
+    turns = torch.atan2(y, x)
+    elevation = math.degrees(math.atan2(float(z[0]), math.hypot(float(x[0]), float(y[0]))))
     unexplained = unexplained_cells(evidence)
-    places, means = [], []
-    for climb in CLIMBS:
-        # The first photo's own height is always among them.
-        if climb and not ELEVATIONS[0] <= elevation + climb <= ELEVATIONS[1]:
-            continue
-        for azimuth in sorted(AZIMUTHS, key=abs, reverse=True):
-            camera = Camera.orbit(turn + azimuth, elevation + climb).record(CANDIDATE_SIZE)
-            view = View(camera, reach[0], reach[1], torch.zeros(3)).to(volume.cell.device)
-            doubts = find_doubts(volume, unexplained, view)
-            means.append(float((doubts.opacity * confidence_of(doubts)).sum() / doubts.opacity.sum().clamp_min(1e-6)))
-            places.append((float(azimuth), float(climb)))
-    chosen = min(range(len(means)), key=means.__getitem__)
-    return NextPhoto(places[chosen][0], places[chosen][1], means[chosen], sum(means) / len(means))
+    across, means = [], []
+    for azimuth in AZIMUTHS:
+        turn = float(turns[0]) + math.radians(azimuth)
+        across.append(round(5 * float((turn - turns).sin().abs().mean())))
+        camera = Camera.orbit(math.degrees(turn), elevation).record(CANDIDATE_SIZE)
+        view = View(camera, reach[0], reach[1], torch.zeros(3)).to(volume.cell.device)
+        doubts = find_doubts(volume, unexplained, view)
+        means.append(float((doubts.opacity * confidence_of(doubts)).sum() / doubts.opacity.sum().clamp_min(1e-6)))
+    chosen = max(range(len(means)), key=lambda place: (across[place], -means[place]))
+    return NextPhoto(float(AZIMUTHS[chosen]), means[chosen], sum(means) / len(means))
