@@ -1,4 +1,4 @@
-"""One page for several evaluations: `python scripts/compare_evaluations.py ours=runs/a theirs=runs/b --output both.html`."""
+"""One page for several evaluations: `python scripts/compare_evaluations.py ours=runs/a theirs=runs/b --output FILE`."""
 
 import argparse
 from pathlib import Path
