@@ -17,9 +17,9 @@ from pixelnerf.app.page import save_page
 from pixelnerf.errors import UserError
 from pixelnerf.evaluation.comparison import write_comparison
 from pixelnerf.images.metrics import psnr
-from pixelnerf.images.pictures import from_8_bits, to_8_bits
+from pixelnerf.images.pictures import from_8_bits
 from pixelnerf.model.image import render_image
-from pixelnerf.model.net import build_net
+from pixelnerf.model.net import PhotoNet, RawRadiance
 from pixelnerf.scenes.photos import scene_photos
 
 FILES = {"turntable.webp", "object.html", "made.json"}
@@ -38,10 +38,22 @@ def root(tmp_path_factory):
     return root
 
 
+class BallNet(PhotoNet):
+    """Sees a ball beside a smaller one, coloured by place, whatever the photos."""
+
+    def query(self, features, field, gaussians, toward=None):
+        points = gaussians.means
+        inside = (points.norm(dim=-1) < 0.3) | ((points - points.new_tensor([0.0, 0.35, 0.2])).norm(dim=-1) < 0.12)
+        colors = 4 * torch.sin(6 * points + torch.tensor([0.0, 1.0, 2.0]))
+        if toward is not None:
+            colors = colors.expand(-1, toward.shape[1], -1, -1)
+        return RawRadiance(torch.where(inside, 60.0, -30.0), colors)
+
+
 @pytest.fixture(scope="module")
 def net(tmp_path_factory, root):
-    torch.manual_seed(0)
-    return build_net(tiny_config(tmp_path_factory.mktemp("run"), root).model)
+    config = tiny_config(tmp_path_factory.mktemp("run"), root).model
+    return BallNet(config, config.photo_parts(), load_pretrained=False)
 
 
 def evaluated(net, root, output, checkpoint, save_page=save_page, **changes):
@@ -115,20 +127,16 @@ def test_a_turn_begins_with_our_render_of_the_first_photos_camera(whole, net, ro
         for index in range(picture.n_frames):
             picture.seek(index)
             frames.append(torch.from_numpy(from_8_bits(np.asarray(picture.convert("RGB")))))
-    with torch.inference_mode():
-        features = net.encode(scene_photos(scene, [2, 4]))
-        camera = scene.cameras()[2].scaled(8.0)
-        truth = render_image(net, features, scene.view_of(camera), quality="baked").color
-    truth = torch.from_numpy(from_8_bits(to_8_bits(truth.numpy())))
-    agreement = [psnr(one, truth) for one in frames]
-    assert agreement[0] > 38
-    # The next but one photo's camera is a third of the way around.
-    with torch.inference_mode():
-        camera = scene.cameras()[4].scaled(8.0)
-        truth = render_image(net, features, scene.view_of(camera), quality="baked").color
-    agreement = [psnr(one, truth) for one in frames]
-    assert max(agreement) == agreement[8] > 38
-    assert agreement[0] < agreement[8] - 3
+    # Six views around: the camera two views on is a third of a turn away.
+    for view, frame in ((2, 0), (4, 8)):
+        with torch.inference_mode():
+            features = net.encode(scene_photos(scene, [2, 4]))
+            camera = scene.cameras()[view].scaled(8.0)
+            truth = render_image(net, features, scene.view_of(camera), quality="baked").color
+        agreement = [psnr(one, truth) for one in frames]
+        # Of what WebP leaves of saturated colours.
+        assert max(agreement) == agreement[frame] > 35
+        assert sorted(agreement)[-2] < agreement[frame] - 3
 
 
 def test_what_exists_is_not_rendered_again(whole, net, root, tmp_path):
@@ -142,7 +150,8 @@ def test_what_exists_is_not_rendered_again(whole, net, root, tmp_path):
         written.append(path.relative_to(tmp_path / "out").as_posix())
         save_page(path, *rest)
 
-    assert evaluated(net, root, tmp_path / "out", checkpoint, count).results == first.results
+    again = evaluated(net, root, tmp_path / "out", checkpoint, count).results
+    assert (again.turntables, again.rows) == (first.results.turntables, first.results.rows)
     assert written == []
     assert Page(tmp_path / "out/report.html").links == Page(output / "report.html").links
     (tmp_path / "out/objects/seen_best/turntable.webp").unlink()
@@ -187,7 +196,7 @@ def test_objects_that_are_not_asked_for_or_cannot_be_baked_have_none(net, root, 
         result = evaluated(model, root, tmp_path / name, checkpoint, **changes)
         assert result.results.turntables == ()
         assert not (tmp_path / name / "objects").exists()
-        assert "urntable" not in Page(tmp_path / name / "report.html").text
+        assert Page(tmp_path / name / "report.html").links == []
 
 
 def test_an_object_whose_page_cannot_be_written_is_named_and_the_others_are_there(net, root, checkpoint, tmp_path):
