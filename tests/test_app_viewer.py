@@ -107,6 +107,7 @@ def page(browser, viewer):
     opened.get_by_label("refine at rest").click(timeout=60_000)
     opened.get_by_label("show cameras").click()
     set_number(opened, "size", HEIGHT)
+    opened.get_by_text(f"baked, {WIDTH} x {HEIGHT}").wait_for(timeout=60_000)
     yield opened
     opened.close()
     assert faults == []
@@ -114,9 +115,11 @@ def page(browser, viewer):
 
 # Labels are compared whole: viser's own settings, in a tab that is hidden, have similar ones.
 def set_number(page, label, value):
-    box = page.locator(f"label:text-is('{label}') >> xpath=ancestor::*[.//input[@inputmode]][1]//input[@inputmode]")
-    box.fill(str(value))
-    box.press("Enter")
+    row = page.locator(f"label:text-is('{label}') >> xpath=ancestor::*[.//input[@inputmode]][1]")
+    row.locator("input[inputmode]").fill(str(value))
+    row.locator("input[inputmode]").press("Enter")
+    # The slider beside it: who leaves the box before it has moved brings the old number back.
+    row.locator(f"input[type=hidden][value='{value}']").wait_for(state="attached")
 
 
 def choose(page, shown):
