@@ -207,7 +207,8 @@ def ranked(results: Sequence[ObjectResult], views: int | None = None) -> dict[Ra
     order = sorted(objects.values(), key=lambda result: -result.psnr(views))
     # Later names win: of two the second is the worst, of one the only one is the best.
     ranks: dict[int, Rank] = {len(order) // 2: "median", len(order) - 1: "worst"}
-    return {rank: order[index] for index, rank in sorted((ranks | {0: "best"}).items())}
+    ranks[0] = "best"
+    return {rank: order[index] for index, rank in sorted(ranks.items())}
 
 
 def title(row: Row) -> str:
