@@ -28,8 +28,8 @@ demo: $(STAMP) ## data, five minutes of training, few-shot evaluation of it and 
 	$(BIN)/python train.py experiment=quickstart hydra.run.dir=$(DEMO)/training
 	$(BIN)/python eval_fewshot.py checkpoint=$(DEMO)/training/checkpoints/best.ckpt protocol=shapes13_unseen output=$(DEMO)
 	$(BIN)/python eval_fewshot.py checkpoint=weights/shapes13.safetensors protocol=shapes13_unseen output=$(DEMO)/weights
-	@echo "Five minutes of training: $(DEMO)/report.html, $(DEMO)/metrics.json"
-	@echo "Weights of this repository: $(DEMO)/weights/report.html, $(DEMO)/weights/metrics.json"
+	@$(BIN)/python scripts/compare_evaluations.py --title 'pixelnerf: the demo' --output $(DEMO)/index.html \
+	  'Five minutes of training=$(DEMO)' 'Weights of this repository=$(DEMO)/weights'
 
 test: $(STAMP) ## all tests, on the CPU
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations=10

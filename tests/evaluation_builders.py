@@ -130,7 +130,7 @@ def run_fake(
     )
 
 
-def run_values(net: Net | None, **values: Any) -> EvaluationResult:
+def run_values(net: Net | None, save_page: Any = None, **values: Any) -> EvaluationResult:
     """The same of an evaluation's configuration."""
     config = parse_whole(
         EvaluationConfig,
@@ -144,11 +144,12 @@ def run_values(net: Net | None, **values: Any) -> EvaluationResult:
             "refiners": [],
             "bicubic": None,
             "shard": None,
+            "turntables": True,
             **values,
         },
     )
     model = None if net is None else LoadedModel(net, {"dataset": values["dataset"]}, 7)
-    return evaluate(model, config, build_dataset(config.dataset), (), Console(quiet=True))
+    return evaluate(model, config, build_dataset(config.dataset), (), Console(quiet=True), save_page)
 
 
 def row(result: EvaluationResult, group: str, views: int, method: str = "model") -> Row:

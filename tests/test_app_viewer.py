@@ -28,6 +28,7 @@ from pixelnerf.app.viewer import (
     Viewer,
     check_address,
 )
+from pixelnerf.app.viewer_panel import ZOOM
 from pixelnerf.app.viewer_pictures import compare_zoomed_out, refine_in_tiles, render_points, shown_colors
 from pixelnerf.errors import UserError
 
@@ -86,14 +87,17 @@ def browser():
     flags = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
     with sync_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=executable, args=flags)
-        yield started
+        # All windows share what the browser keeps of viser's page.
+        yield started.new_context(viewport={"width": WIDTH, "height": HEIGHT})
         started.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def page(browser, viewer):
-    """A window without the cameras' frusta and without refinement, whose picture is as large as the window."""
-    opened = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    """A new window of all photos, without their frusta and without refinement, its picture as large as the window."""
+    for index in range(len(viewer.viewed.photos)):
+        viewer.viewed.include(index, True)
+    opened = browser.new_page()
     faults = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("dialog", lambda dialog: faults.append(dialog.message) or dialog.dismiss())
@@ -103,19 +107,24 @@ def page(browser, viewer):
     opened.get_by_label("refine at rest").click(timeout=60_000)
     opened.get_by_label("show cameras").click()
     set_number(opened, "size", HEIGHT)
+    opened.get_by_text(f"baked, {WIDTH} x {HEIGHT}").wait_for(timeout=60_000)
     yield opened
+    opened.close()
     assert faults == []
 
 
+# Labels are compared whole: viser's own settings, in a tab that is hidden, have similar ones.
 def set_number(page, label, value):
-    box = page.locator(f"label:has-text('{label}') >> xpath=ancestor::*[.//input[@inputmode]][1]//input[@inputmode]")
-    box.first.fill(str(value))
-    box.first.press("Enter")
+    row = page.locator(f"label:text-is('{label}') >> xpath=ancestor::*[.//input[@inputmode]][1]")
+    row.locator("input[inputmode]").fill(str(value))
+    row.locator("input[inputmode]").press("Enter")
+    # The slider beside it: who leaves the box before it has moved brings the old number back.
+    row.locator(f"input[type=hidden][value='{value}']").wait_for(state="attached")
 
 
 def choose(page, shown):
-    page.locator("label:has-text('show') >> xpath=ancestor::*[.//input][1]//input").first.click()
-    page.get_by_role("option", name=shown).click()
+    page.get_by_label("show", exact=True).click()
+    page.get_by_role("option", name=shown, exact=True).click()
 
 
 def seen(page):
@@ -137,11 +146,15 @@ def shows(truth, image):
     return psnr(image, torch.as_tensor(truth)) > 35
 
 
-def rendered(scene, background=(1.0, 1.0, 1.0)):
-    """What a window's first camera sees, in the scene's own world."""
-    start = scene.camera(START_TURN, START_ELEVATION, 2.732 / START_DISTANCE)
+def first_camera(scene):
+    """A window's, in the scene's own world."""
     assert START_FIELD_OF_VIEW == 30
-    return scene.render(start, (WIDTH, HEIGHT), background=background)
+    return scene.camera(START_TURN, START_ELEVATION, 2.732 / START_DISTANCE)
+
+
+def rendered(scene, background=(1.0, 1.0, 1.0)):
+    """What a window's first camera sees."""
+    return scene.render(first_camera(scene), (WIDTH, HEIGHT), background=background)
 
 
 def test_the_page_shows_what_we_render(page, scene):
@@ -168,23 +181,30 @@ def test_depth_and_opacity(page, scene):
 
 
 def test_points_stand_beside_cones(page, scene):
+    truth = compare_zoomed_out(
+        scene.render,
+        scene.volume,
+        first_camera(scene).pose,
+        math.radians(START_FIELD_OF_VIEW),
+        (WIDTH, HEIGHT),
+        ZOOM,
+        lambda picture: picture.color.numpy(),
+    )
     page.get_by_label("side by side").click()
-    compared = wait_for(page, lambda image: not shows(rendered(scene).color, image))
-    # Enlarged pixels: most neighbours are equal.
-    assert (compared[: HEIGHT // 2, 1:] == compared[: HEIGHT // 2, :-1]).all(-1).float().mean() > 0.8
+    wait_for(page, partial(shows, truth))
     page.get_by_label("side by side").click()
     wait_for(page, partial(shows, rendered(scene).color))
 
 
 def test_leaving_a_photo_out_encodes_the_other_one(page, scene, viewer, model):
-    page.get_by_label("photo 0").click()
-    wait_for(page, lambda image: not shows(rendered(scene).color, image) and viewer.viewed.included == (1,))
     alone = Scene(model, scene.photos[1:], scene.placement)
+    page.get_by_label("photo 0", exact=True).click()
     wait_for(page, partial(shows, rendered(alone).color))
-    page.get_by_label("photo 1").click()
+    assert viewer.viewed.included == (1,)
+    page.get_by_label("photo 1", exact=True).click()
     page.get_by_text("one photo has to stay").wait_for()
     assert viewer.viewed.included == (1,)
-    page.get_by_label("photo 0").click()
+    page.get_by_label("photo 0", exact=True).click()
     wait_for(page, partial(shows, rendered(scene).color))
     assert viewer.viewed.included == (0, 1)
 
@@ -204,16 +224,16 @@ def test_files_are_saved_where_the_message_says(page, scene, viewer):
     positions = path.cameras.poses[:, :3, 3]
     assert len(positions) == 30
     assert torch.allclose((positions - 5.0).norm(dim=-1), torch.tensor(10 * START_DISTANCE), rtol=1e-3)
-    start = scene.camera(START_TURN, START_ELEVATION, 2.732 / START_DISTANCE)
-    assert torch.allclose(positions[0], start.pose[:3, 3], atol=0.05)
+    assert torch.allclose(positions[0], first_camera(scene).pose[:3, 3], atol=0.05)
     assert (folder / "video_000.mp4").stat().st_size > 1000
 
 
 def test_dragging_turns_it(page, scene):
     before = wait_for(page, partial(shows, rendered(scene).color))
-    page.mouse.move(100, 60)
+    # Below viser's notice that WebGL is software, which stays for a while.
+    page.mouse.move(100, 230)
     page.mouse.down()
-    page.mouse.move(180, 80, steps=4)
+    page.mouse.move(180, 210, steps=4)
     page.mouse.up()
     wait_for(page, lambda image: psnr(image, before) < 25)
 

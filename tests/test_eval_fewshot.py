@@ -68,6 +68,7 @@ def test_an_evaluation_writes_its_results(program, tmp_path, checkpoint, root):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "resolved_protocol.json",
         "metrics.json",
+        "objects",
         "per_object.csv",
         "pictures",
         "renders",

@@ -109,7 +109,17 @@ def test_blank_objects_are_listed_and_the_means_are_also_without_them(checkpoint
 def test_metrics_json_follows_its_schema(nmr_root, checkpoint, tmp_path):
     run_fake(constant_net(0.9), nmr_root, tmp_path / "out", checkpoint)
     metrics = json.loads((tmp_path / "out/metrics.json").read_text(), parse_constant=pytest.fail)
-    assert metrics.keys() == {"protocol", "checkpoint", "renders", "refiners", "notes", "rows", "published", "blank"}
+    assert metrics.keys() == {
+        "protocol",
+        "checkpoint",
+        "renders",
+        "refiners",
+        "notes",
+        "rows",
+        "published",
+        "blank",
+        "turntables",
+    }
     assert metrics["protocol"] == "tiny"
     assert metrics["checkpoint"] == str(checkpoint)
     assert metrics["published"] == []

@@ -55,7 +55,8 @@ class Window:
         self._moving_height = SMALLEST * 4
         self._seen: tuple[float, ...] = ()
         self._keys: list[Cameras] = []
-        self._image: Float[ndarray, "height width 3"] | None = None
+        # With what cancels it: once that is set, it is of another camera or other settings.
+        self._image: tuple[threading.Event, Float[ndarray, "height width 3"]] | None = None
         self._panel.on_change(self._wake)
         self._panel.on_photo(self._include)
         self._panel.on_save(
@@ -99,7 +100,7 @@ class Window:
             self._draw_moving()
             if self._changed.wait(REST):
                 continue
-            picture = self._draw_at_rest()
+            picture = self._draw_at_rest(cancel)
             if picture is not None and self._panel.refine:
                 threading.Thread(target=self._refine, args=(picture, cancel), daemon=True).start()
 
@@ -113,12 +114,12 @@ class Window:
         # Half of the way, as a single slow frame is no reason for a coarse one.
         self._moving_height = int(np.clip((self._moving_height + wanted) / 2, SMALLEST, 1024))
 
-    def _draw_at_rest(self) -> Picture | None:
+    def _draw_at_rest(self, cancel: threading.Event) -> Picture | None:
         """The whole picture; None if it is a comparison, which is not refined."""
         start = time.perf_counter()
         image, picture = self._drawn(self._panel.height)
         self._send(image, picture, threading.Event(), quality=None)
-        self._image = image
+        self._image = cancel, image
         height, width = image.shape[:2]
         self._panel.say(f"baked, {width} x {height}, {1000 * (time.perf_counter() - start):.0f} ms")
         return picture
@@ -159,7 +160,7 @@ class Window:
             shown = now
             image = self._colors(refined)
             if self._send(image, refined, cancel, quality=None):
-                self._image = image
+                self._image = cancel, image
                 self._panel.say(f"exact, {done:.0%}, {now - start:.0f} s")
 
     def _send(
@@ -250,7 +251,10 @@ class Window:
         return run
 
     def _save_frame(self, note: Any) -> str:
-        image = self._image if self._image is not None else self._drawn(self._panel.height)[0]
+        if (kept := self._image) is not None and not kept[0].is_set():
+            image = kept[1]
+        else:
+            image = self._drawn(self._panel.height)[0]
         path = self._save_folder.new_file("frame", ".png")
         write_picture(path, torch.from_numpy(image.copy()))
         return f"saved {path}"

@@ -28,6 +28,8 @@ class EvaluationConfig(Config):
         shard: "3/16" for the third of 16 parts that share one output folder; None for the rank that SLURM or torchrun
             gives this process, and without one for all scenes.
         quality: "exact", or one of the faster ones, which are noted in the results.
+        turntables: whether the report shows some objects turning, and links pages to turn them by hand; of models whose
+            objects can be baked.
         precision: of products; bfloat16 is noted in the results, too, and "auto" is that where it is faster.
     """
 
@@ -43,6 +45,7 @@ class EvaluationConfig(Config):
     refiners: tuple[Path, ...]
     bicubic: int | None = Field(ge=2)
     shard: OptionalShard
+    turntables: bool
 
     @field_validator("refiners", mode="before")
     @classmethod

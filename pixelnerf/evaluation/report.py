@@ -8,7 +8,17 @@ from typing import Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.table import Column, Table
 
-from pixelnerf.evaluation.results import Means, ObjectResult, Results, Row, method_title, title
+from pixelnerf.evaluation.results import (
+    Means,
+    ObjectResult,
+    Rank,
+    Results,
+    Row,
+    Turntable,
+    method_title,
+    ranked,
+    title,
+)
 
 COLUMNS = {
     "PSNR": ("psnr", 2),
@@ -51,21 +61,13 @@ def results_table(results: Results) -> Table:
 def report_html(results: Results, objects: Sequence[ObjectResult], output: Path, facts: dict[str, str]) -> str:
     """The report of an evaluation: one file with every picture inside it, which fetches nothing.
 
+    It links the pages of turntables, which lie beside it.
+
     `objects` are those whose pictures may be shown, with files relative to `output`; `facts` are lines of the
     report's head (checkpoint, time).
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "cell": _cell,
-        "photos": lambda count: f"{count} photo{'' if count == 1 else 's'}",
-        "embedded": lambda path: f"data:image/png;base64,{base64.b64encode((output / path).read_bytes()).decode()}",
-    }
+    environment = template_environment()
+    environment.filters |= {"cell": _cell, "embedded": lambda path: _embedded(output / path)}
     return environment.get_template("report.html.j2").render(
         results=results,
         facts=facts,
@@ -74,7 +76,26 @@ def report_html(results: Results, objects: Sequence[ObjectResult], output: Path,
         title=title,
         compared=lambda group, parts: _compared(results, group, parts),
         ranked=_ranked(objects),
+        photos_of=lambda turntable: _photos_of(objects, turntable),
     )
+
+
+def template_environment() -> Environment:
+    """For this room's templates, in which everything from outside is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["photos"] = lambda count: f"{count} photo{'' if count == 1 else 's'}"
+    return environment
+
+
+def _embedded(path: Path) -> str:
+    """A picture as a URL that holds it, by the format that its name ends with."""
+    return f"data:image/{path.suffix[1:]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _cell(means: Means | None, attribute: str, digits: int) -> str:
@@ -89,19 +110,19 @@ def _compared(results: Results, group: str, parts: Literal["categories", "sizes"
     return [*(row for row in rows if row.kind == "model"), *others]
 
 
-def _ranked(results: Sequence[ObjectResult]) -> dict[tuple[str, str], dict[str, ObjectResult]]:
-    """Best, median and worst scene by PSNR from the fewest photos, for each group and category.
-
-    Of two the best and the worst, of one the best. Of several sizes of a scene the first, the largest, is chosen.
-    """
-    categories: dict[tuple[str, str], dict[str, ObjectResult]] = {}
+def _ranked(results: Sequence[ObjectResult]) -> dict[tuple[str, str], dict[Rank, ObjectResult]]:
+    """Best, median and worst scene by PSNR from the fewest photos, for each group and category."""
+    categories: dict[tuple[str, str], list[ObjectResult]] = {}
     for result in results:
         subject = result.measurements[0]
-        categories.setdefault((subject.group, subject.category), {}).setdefault(subject.object, result)
-    chosen = {}
-    for key, objects in categories.items():
-        order = sorted(objects.values(), key=lambda result: -result.psnr())
-        # Later names win: of two the second is the worst, of one the only one is the best.
-        ranks = {len(order) // 2: "median", len(order) - 1: "worst"} | {0: "best"}
-        chosen[key] = {rank: order[index] for index, rank in sorted(ranks.items())}
-    return chosen
+        categories.setdefault((subject.group, subject.category), []).append(result)
+    return {key: ranked(members) for key, members in categories.items()}
+
+
+def _photos_of(objects: Sequence[ObjectResult], turntable: Turntable) -> tuple[str, ...]:
+    """The files of the photos that a turntable's object was made from."""
+    for result in objects:
+        subject = result.measurements[0]
+        if (subject.group, subject.object) == (turntable.group, turntable.object):
+            return next(strip.inputs for strip in result.strips if strip.views == turntable.views)
+    return ()

@@ -17,6 +17,8 @@ from pixelnerf.tools.files import csv_bytes
 Kind = Literal["model", "refined", "baseline", "published"]
 """What made a picture: the model, a refiner of its renders, something that a model must beat, or a paper's method."""
 
+Rank = Literal["best", "median", "worst"]
+
 _TITLES = {
     "model": "this model",
     "renders": "these renders",
@@ -95,6 +97,24 @@ class ObjectResult:
 
 
 @dataclass(frozen=True)
+class Turntable:
+    """The best, median or worst object of a group as a looping picture, and the page to turn it by hand.
+
+    `views` is the number of photos that it is made from and that `psnr`, in dB over all its targets, is of. `picture`
+    (WebP) and `page` (HTML) are files, relative to the results' folder.
+    """
+
+    group: str
+    rank: Rank
+    category: str
+    object: str
+    views: int
+    psnr: float
+    picture: str
+    page: str
+
+
+@dataclass(frozen=True)
 class BlankObject:
     """An object whose every target shows the background only; the model's `psnr` in dB by the number of photos."""
 
@@ -136,6 +156,7 @@ class Results:
         rows: by group in the protocol's order, then number of photos, then method with the model first.
         published: papers' rows that are comparable with these.
         blank: objects whose every target shows the background only.
+        turntables: of some objects; none for methods whose objects cannot be baked.
     """
 
     protocol: str
@@ -146,6 +167,7 @@ class Results:
     rows: tuple[Row, ...]
     published: tuple[Row, ...] = ()
     blank: tuple[BlankObject, ...] = ()
+    turntables: tuple[Turntable, ...] = ()
 
     def groups(self) -> list[str]:
         """Names of the groups of objects."""
@@ -168,9 +190,25 @@ class Results:
         `rows` and `published` are lists of `{group, views, method, kind, source, means, categories, sizes,
         without_blank}`, where `means` and `without_blank` (or null) are `{psnr, ssim, lpips, sharpness, seconds,
         objects}`, and `categories` and `sizes` ("64x64") map names to such means. `blank` is a list of `{group,
-        category, object, psnr}`. `kind` is model, refined, baseline or published; null was not measured.
+        category, object, psnr}`, `turntables` of `{group, rank, category, object, views, psnr, picture, page}`. `kind`
+        is model, refined, baseline or published; null was not measured.
         """
         return json.dumps(asdict(self), indent=2, allow_nan=False)
+
+
+def ranked(results: Sequence[ObjectResult], views: int | None = None) -> dict[Rank, ObjectResult]:
+    """Best, median and worst object by PSNR from so many photos; None for the fewest.
+
+    Of two the best and the worst, of one the best. Of several sizes of an object the first, the largest, is chosen.
+    """
+    objects: dict[str, ObjectResult] = {}
+    for result in results:
+        objects.setdefault(result.measurements[0].object, result)
+    order = sorted(objects.values(), key=lambda result: -result.psnr(views))
+    # Later names win: of two the second is the worst, of one the only one is the best.
+    ranks: dict[int, Rank] = {len(order) // 2: "median", len(order) - 1: "worst"}
+    ranks[0] = "best"
+    return {rank: order[index] for index, rank in sorted(ranks.items())}
 
 
 def title(row: Row) -> str:

@@ -23,6 +23,7 @@ from pixelnerf.evaluation.results import ObjectResult, Results, mean_rows, per_o
 from pixelnerf.evaluation.shard import Shard, device_of_process, shard_of_process
 from pixelnerf.evaluation.store import Damaged, ResultStore, write_resolved
 from pixelnerf.evaluation.subject import check_choice, model_subject, saved_subject
+from pixelnerf.evaluation.turntables import SavePage, Turntables, make_turntables
 from pixelnerf.images.metrics import LPIPS_SMALLEST_SIDE, Lpips, lpips_problem
 from pixelnerf.model.occupied import check_quality
 from pixelnerf.scenes.scene import DamagedScenes, SceneDataset
@@ -45,13 +46,14 @@ def evaluate(
     dataset: SceneDataset,
     altered: tuple[str, ...],
     console: Console,
+    save_page: SavePage | None = None,
 ) -> EvaluationResult:
     """Runs a protocol: `metrics.json`, `per_object.csv`, `report.html`, pictures and `resolved_protocol.json`.
 
     `model` is what `config.checkpoint` holds, None for `config.renders`, and `dataset` what `config.dataset` describes.
     `altered` are changes made to the named protocol or its dataset, which the results note. After an interruption the
     next call continues with the remaining scenes. Shards measure their own scenes; the one that finishes last writes
-    the results of all.
+    the results of all. `save_page` writes the pages of turntables; there are none without it.
 
     Raises:
         UserError: an unfit model, refiner or folder of renders, missing data, a protocol that does not fit them, an
@@ -98,6 +100,9 @@ def evaluate(
     if not objects:
         raise UserError(f"all {len(stored)} scenes are damaged; the last one: {messages[-1]}")
     blank = blank_objects(objects)
+    turntables = Turntables()
+    if config.turntables and save_page is not None:
+        turntables = make_turntables(subject.method, resolved, objects, store.key, output, save_page, console)
     rows, digest = mean_rows(objects, blank), protocol_digest(protocol, config.dataset)
     comparable = not subject.altered and not messages
     results = Results(
@@ -110,12 +115,14 @@ def evaluate(
         rows=rows,
         blank=blank,
         published=comparable_rows(protocol.name, digest, rows) if comparable else (),
+        turntables=turntables.shown,
     )
     facts = {
         **subject.facts,
         "scenes": str(len({(one.group, one.object) for result in objects for one in result.measurements})),
         "resolved protocol": resolved.digest(),
         "time of this run": f"{(time.monotonic() - start) / 60:.1f} min on {device.type}",
+        **turntables.facts(),
     }
     files = {
         "per_object.csv": per_object_csv(objects),

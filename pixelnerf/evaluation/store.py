@@ -21,8 +21,8 @@ from pixelnerf.tools.files import file_name, plain_digest, refusal_in_a_line, re
 
 # Raise it when pictures change: stored results are then measured again.
 VERSION = 2
-RENDERS, PICTURES = "renders", "pictures"
-"""Folders: every picture that a model rendered, and what a report shows."""
+RENDERS, PICTURES, OBJECTS = "renders", "pictures", "objects"
+"""Folders: every picture that a model rendered, what a report shows, and its turntables and their pages."""
 
 
 def _save_pictures(output: Path, item: Item, evaluation: Evaluation) -> ObjectResult:
@@ -94,6 +94,9 @@ class ResultStore:
     A stored result is used again only under its own key: a digest of the resolved protocol and of `decisive`, plain
     values that decide the numbers, too. Several processes can store results of different items in one folder.
 
+    Attributes:
+        key: that of these results.
+
     Raises:
         UserError: the output folder cannot be written.
     """
@@ -101,7 +104,7 @@ class ResultStore:
     def __init__(self, output: Path, resolved: ResolvedProtocol, decisive: dict[str, Any]) -> None:
         self._output = output
         self._folder = output / "scenes"
-        self._key = plain_digest({"protocol": resolved.digest(), "store": VERSION, **decisive})
+        self.key = plain_digest({"protocol": resolved.digest(), "store": VERSION, **decisive})
         self._names = [f"{index:05d}_{file_name(item.scene.name)}.json" for index, item in enumerate(resolved.items)]
         self._stamps: dict[str, int] = {}
         self._done: set[str] = set()
@@ -121,7 +124,7 @@ class ResultStore:
         with output_refusal(self._output):
             # Pictures first: a stored result says that they are there.
             result = found if isinstance(found, Damaged) else _save_pictures(self._output, item, found)
-            write_atomically(self._folder / self._names[index], _CONTENTS.dump_json((self._key, result)))
+            write_atomically(self._folder / self._names[index], _CONTENTS.dump_json((self.key, result)))
         return result
 
     def count(self) -> int:
@@ -149,7 +152,7 @@ class ResultStore:
             UserError: the disk refuses.
         """
         with output_refusal(self._output):
-            for folder in (self._folder, *(self._output / name for name in (RENDERS, PICTURES))):
+            for folder in (self._folder, *(self._output / name for name in (RENDERS, PICTURES, OBJECTS))):
                 remove_partial(folder, deep=True)
             if alone:
                 remove_partial(self._output)
@@ -162,4 +165,4 @@ class ResultStore:
         except (FileNotFoundError, ValidationError):
             # Absent, or not one of our files: it is measured anew and replaced.
             return None
-        return result if key == self._key else None
+        return result if key == self.key else None

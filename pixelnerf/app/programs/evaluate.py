@@ -22,6 +22,7 @@ def main(composed: dict[str, Any]) -> None:
     from rich.console import Console
 
     from datasets.registry import build_dataset, parse_dataset
+    from pixelnerf.app.page import save_page
     from pixelnerf.checkpoints.checkpoint import load_checkpoint
     from pixelnerf.config import parse_config
     from pixelnerf.evaluation.config import EvaluationConfig
@@ -34,7 +35,7 @@ def main(composed: dict[str, Any]) -> None:
     altered = alterations(composed, _untouched(HydraConfig.get().runtime.choices["protocol"]))
     opened = build_dataset(dataset)
     model = None if config.checkpoint is None else load_checkpoint(config.checkpoint)
-    result = evaluate(model, config, opened, altered, Console(stderr=True))
+    result = evaluate(model, config, opened, altered, Console(stderr=True), save_page)
     console = Console()
     if result.results is None:
         console.print(result.waiting, markup=False)
