@@ -97,7 +97,9 @@ class Viewer:
             self._server = viser.ViserServer(host=host, port=port, label=name, verbose=False)
         self.host, self.port = host, self._server.get_port()
         # Its sharing leads through a stranger's server.
-        self._server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
+        self._server.gui.configure_theme(
+            control_layout="collapsible", control_width="medium", show_logo=False, show_share_button=False
+        )
         self._place_first_camera()
 
         def forget(client: Any) -> None:
