@@ -34,6 +34,8 @@ from pixelnerf.errors import UserError
 
 HOSTILE = "</title><img src=x onerror=\"document.title='taken'\"><script>alert(1)</script>{1+1}**\"'&"
 WIDTH, HEIGHT = 640, 256
+# Of the controls, which stand beside the picture.
+PANEL = 324
 PICTURE_ALONE = "body * { visibility: hidden !important } canvas { visibility: visible !important }"
 
 
@@ -88,7 +90,7 @@ def browser():
     with sync_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=executable, args=flags)
         # All windows share what the browser keeps of viser's page.
-        yield started.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+        yield started.new_context(viewport={"width": WIDTH + PANEL, "height": HEIGHT})
         started.close()
 
 
@@ -129,7 +131,9 @@ def choose(page, shown):
 
 def seen(page):
     """The picture without the panel and messages over it, in [0, 1]."""
-    with Image.open(io.BytesIO(page.screenshot(style=PICTURE_ALONE))) as picture:
+    with Image.open(
+        io.BytesIO(page.screenshot(style=PICTURE_ALONE, clip={"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT}))
+    ) as picture:
         return torch.from_numpy(np.asarray(picture.convert("RGB"), np.float32) / 255)
 
 
