@@ -65,6 +65,7 @@ def run(root, checkpoint, output, **changes):
         "device": "cpu",
         "rays_per_chunk": None,
         "quality": "exact",
+        "turntables": False,
         "precision": "float32",
         "refiners": [],
         "bicubic": None,
