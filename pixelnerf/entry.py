@@ -8,6 +8,7 @@ import functools
 import inspect
 import os
 import re
+import shlex
 import signal
 import sys
 import traceback
@@ -140,8 +141,21 @@ def describe_composition_error(error: Exception, arguments: Sequence[str], folde
     if found := re.search(r"Could not (?:override|append to config|delete)[^']*'([^']+)'", message):
         return _describe_unknown_key(found[1].lstrip("+~").partition("@")[0], arguments, folder, config_name)
     if isinstance(error, OverrideParseException):
-        return f"cannot read '{error.override}' as KEY=VALUE: {_first_line(error)}"
+        return f"cannot read '{error.override}' as KEY=VALUE: {_first_line(error)}; {_quoted(str(error.override))}"
+    if found := re.match(r"Ambiguous value for argument '(.*)'$", _first_line(error)):
+        return f"'{found[1]}' is a list of values, as for a sweep (-m); {_quoted(found[1])}"
     return _first_line(error)
+
+
+def _quoted(override: str) -> str:
+    """How to write an argument whose value Hydra's grammar cannot read, such as a path with spaces or brackets."""
+    key, _, value = override.partition("=")
+    if not value or not re.fullmatch(r"[\w.@/+~]+", key):
+        return "write values with spaces, brackets or = in quotes, twice: 'dataset.root=\"/data/my photos\"'"
+    # In Hydra's quotes, backslashes count only in front of a quote, as does the end.
+    escaped = re.sub(r"(\\*)(\"|$)", lambda found: 2 * found[1] + ('\\"' if found[2] else ""), value)
+    quoted = shlex.quote(f'{key}="{escaped}"')
+    return f"quote the value, twice: {quoted}"
 
 
 def _describe_unknown_key(key: str, arguments: Sequence[str], folder: Path, config_name: str) -> str:

@@ -1,5 +1,6 @@
 """How programs end: one line for a user's mistake, and an honest exit status."""
 
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -116,6 +117,28 @@ def test_an_unknown_key_names_the_nearest(program, arguments, line):
     ):
         hydra.compose("config", overrides=arguments)
     assert describe_composition_error(caught.value, arguments, folder, "config") == line
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("My capture (1)", "a=b", "café_中文", "~x", "cap[final]", "[bold]x", "it's", "a,b", "a#b", "{x}"),
+        *('x"y', "both ' and \"", "back\\slash (1)\\", '\\"', "100%", "  spaces "),
+    ],
+)
+def test_the_line_says_how_to_quote_odd_names(program, name):
+    def composed(argument):
+        with hydra.initialize_config_dir(version_base=None, config_dir=str(program / "conf")):
+            return hydra.compose("config", overrides=[argument]).needed
+
+    try:
+        found = composed(f"needed={name}")
+    except HydraException as error:
+        line = describe_composition_error(error, [f"needed={name}"], program / "conf", "config")
+        assert "\n" not in line
+        (argument,) = shlex.split(line.partition("twice: ")[2])
+        found = composed(argument)
+    assert found.strip() == name.strip()
 
 
 def test_an_unreadable_override_is_named(program):

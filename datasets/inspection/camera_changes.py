@@ -8,6 +8,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def pose_changes() -> list[Change]:
     return [
         KEPT,
         _poses_by(
-            "poses had OpenCV's camera axes where the format has OpenGL's: y and z are flipped",
+            "poses had OpenCV's axes where the format has OpenGL's: y and z are flipped",
             lambda pose: pose @ flip,
         ),
         _poses_by("poses were world-to-camera: they are inverted", np.linalg.inv),

@@ -6,7 +6,8 @@ show: matches between them, or the hull of their masks. A reading is taken only 
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,17 @@ from datasets.inspection.camera_changes import (
     renamed,
     without_missing,
 )
-from datasets.inspection.diagnosis import BETTER_FOCAL, CLEARLY_BETTER, GOOD_COVERAGE, GOOD_PIXELS, PLAUSIBLE_VIEW
+from datasets.inspection.diagnosis import (
+    BETTER_FOCAL,
+    CLEARLY_BETTER,
+    GOOD_COVERAGE,
+    GOOD_PIXELS,
+    PLAUSIBLE_VIEW,
+    wrong_cameras,
+)
 from datasets.inspection.evidence import Evidence, gather
 from datasets.inspection.measures import Row, agreement_rows, camera_rows
+from datasets.messages import collected_notes
 from datasets.readers.blender import BlenderConfig, BlenderDataset
 from datasets.readers.camera_files import check_intrinsics, make_cameras, read_json
 from datasets.readers.captures import kept_world
@@ -56,7 +65,8 @@ SAME_FOCAL = 0.01
 class Fix:
     """One file: what was wrong in it, the measures of `inspect` before and after, and its corrected copy if one is due.
 
-    `doubt` says why nothing is written though something may be wrong, and `unjudged` why poses were not judged.
+    `doubt` says why nothing is written though something may be wrong, `unjudged` why poses were not judged, and `notes`
+    what the reader does not use.
     """
 
     path: Path
@@ -66,6 +76,7 @@ class Fix:
     copy: Path | None = None
     doubt: str = ""
     unjudged: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,20 @@ class _Reading:
     @property
     def lines(self) -> list[str]:
         return [change.line for change in (self.focal, self.pose) if change.line]
+
+    @cached_property
+    def score(self) -> float:
+        """How badly cameras fit: pixels off epipolar lines, or the share of the masks outside the hull."""
+        if self.evidence.has_matches:
+            return self.evidence.epipolar_median(self.evidence.cameras)
+        return 1 - (self.evidence.hull.coverage if self.evidence.hull is not None else 0.0)
+
+    @property
+    def fit(self) -> str:
+        """The score in words."""
+        if self.evidence.has_matches:
+            return f"{self.score:.2f} px off epipolar lines"
+        return f"{1 - self.score:.0%} of the masks covered"
 
     @property
     def is_plausible(self) -> bool:
@@ -124,6 +149,12 @@ def _camera_files(config: FixableConfig) -> list[list[Path]]:
 
 
 def _fixed(path: Path, config: FixableConfig, pairs: int) -> Fix:
+    with collected_notes() as notes:
+        fix = _judged(path, config, pairs)
+    return replace(fix, notes=tuple(notes))
+
+
+def _judged(path: Path, config: FixableConfig, pairs: int) -> Fix:
     before: list[Row] = []
     try:
         given = Frames.read(path, {"ply_file_path", *LISTS})
@@ -135,6 +166,8 @@ def _fixed(path: Path, config: FixableConfig, pairs: int) -> Fix:
         readings, refusal = _readings(path, content, config, pairs)
         before = _rows_of_given(given, readings, refusal)
         chosen = _chosen(readings, refusal)
+        if warnings := wrong_cameras(chosen.evidence):
+            raise UserError(warnings[0])
     except UserError as error:
         return Fix(path, before, [], doubt=str(error))
     unjudged = "" if _is_judged(chosen.evidence) else "too few matches, and no masks"
@@ -207,19 +240,6 @@ def _is_judged(evidence: Evidence) -> bool:
     return evidence.has_matches or bool(evidence.masks)
 
 
-def _score(evidence: Evidence) -> float:
-    """How badly cameras fit: pixels off epipolar lines, or the share of the masks that the hull leaves uncovered."""
-    if evidence.has_matches:
-        return evidence.epipolar_median(evidence.cameras)
-    return 1 - evidence.hull_by(evidence.cameras).coverage
-
-
-def _said(evidence: Evidence) -> str:
-    if evidence.has_matches:
-        return f"{_score(evidence):.2f} px off epipolar lines"
-    return f"{1 - _score(evidence):.0%} of the masks covered"
-
-
 def _chosen(readings: Sequence[_Reading], refusal: UserError | None) -> _Reading:
     """The reading that is sure.
 
@@ -236,25 +256,22 @@ def _chosen(readings: Sequence[_Reading], refusal: UserError | None) -> _Reading
     if not _is_judged(evidence):
         return plausible[0]
     good, floor = (GOOD_PIXELS, FLOOR_PIXELS) if evidence.has_matches else (1 - GOOD_COVERAGE, FLOOR_UNCOVERED)
-    scores = [_score(reading.evidence) for reading in plausible]
-    lowest, best = min(zip(scores, plausible, strict=True), key=lambda pair: pair[0])
+    best = min(plausible, key=lambda reading: reading.score)
     what = f"it may be that {'; '.join(best.lines)}" if best.lines else "the cameras are the best as they are"
-    if plausible[0].is_given:
-        clearly = lowest < scores[0] / CLEARLY_BETTER
-        if scores[0] <= good and not clearly:
-            return plausible[0]
-        if best is not plausible[0] and not clearly:
-            raise UserError(f"{what}, but that fits hardly better ({_said(best.evidence)}, {_said(evidence)} as it is)")
-    if lowest > good:
-        raise UserError(f"photos disagree with the cameras, in whatever convention ({_said(best.evidence)} at best)")
-    rivals = [
-        reading
-        for score, reading in zip(scores, plausible, strict=True)
-        if reading is not best and score < BETTER_FOCAL * max(lowest, floor)
-    ]
-    if rivals:
-        other = "; ".join(rivals[0].lines) or "it is right"
-        raise UserError(f"{what}, or that {other}: both fit ({_said(best.evidence)}, {_said(rivals[0].evidence)})")
+    given = plausible[0]
+    if given.is_given:
+        clearly = best.score < given.score / CLEARLY_BETTER
+        if given.score <= good and not clearly:
+            return given
+        if best is not given and not clearly:
+            raise UserError(f"{what}, but that fits hardly better ({best.fit}, {given.fit} as it is)")
+    if best.score > good:
+        raise UserError(f"photos disagree with the cameras, in whatever convention ({best.fit} at best)")
+    limit = BETTER_FOCAL * max(best.score, floor)
+    for rival in plausible:
+        if rival is not best and rival.score < limit:
+            other = "; ".join(rival.lines) or "it is right"
+            raise UserError(f"{what}, or that {other}: both fit ({best.fit}, {rival.fit})")
     return best
 
 

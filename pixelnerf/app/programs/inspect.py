@@ -33,7 +33,7 @@ def main(composed: dict[str, Any]) -> None:
     for report in reports:
         console.print(_table(report.rows[0][1], report.rows[1:]))
         for warning in report.warnings:
-            console.print(f"WARNING {warning}", style="bold red", markup=False)
+            console.print(f"WARNING {warning}", style="bold red", soft_wrap=True, markup=False)
         console.print(f"figure: {report.figure}", soft_wrap=True, markup=False)
         warned += bool(report.warnings)
     console.print(f"{warned} scenes with warnings" if warned else "no warnings")
@@ -52,6 +52,8 @@ def _fix(config: InspectionConfig, console: Console) -> None:
     doubts = []
     for fix in fix_all(config.dataset, config.scenes, config.pairs):
         console.print(_before_and_after(fix))
+        for line in fix.notes:
+            _say(console, f"noticed: {line}")
         if fix.unjudged:
             _say(console, f"poses were not judged: {fix.unjudged}")
         for line in fix.changes:
