@@ -73,4 +73,5 @@ def test_damaged_inputs_are_read_or_refused(tmp_path, name):
     folder = tmp_path / "damaged"
     folder.mkdir()
     for start in range(0, len(seeds), BATCH):
-        assert problems_of(name, kind, whole, folder, seeds[start : start + BATCH]) == []
+        problems = problems_of(name, kind, whole, folder, seeds[start : start + BATCH])
+        assert not problems, "\n".join(problems)
