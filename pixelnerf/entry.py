@@ -24,6 +24,7 @@ from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from pixelnerf.config import nearest
 from pixelnerf.errors import FAILED_FILE, PointFailedError, StoppedBySignal, UserError
@@ -36,6 +37,8 @@ USER_ERROR = 2
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + signal.SIGINT
 CONFIG_FOLDER = "conf"
+UNREADABLE = (YAMLError, ValueError, RecursionError)
+"""What Hydra and OmegaConf raise, beside their own errors, for a file that is no YAML of theirs."""
 LAUNCHERS = ("joblib", "submitit_local", "submitit_slurm")
 """Hydra's launchers that the extra `sweep` installs."""
 
@@ -51,6 +54,7 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     sys.argv += _overrides_of_later_processes(sys.argv[1:])
 
+    folder = (Path(inspect.getfile(task)).resolve().parent / config_folder).resolve()
     began = False
 
     @functools.wraps(task)
@@ -72,15 +76,20 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
         with _mistakes_in_a_line():
             hydra.main(version_base=None, config_path=config_folder, config_name=config_name)(guarded)()
     except HydraException as error:  # some of them are OSErrors, too
-        folder = (Path(inspect.getfile(task)).resolve().parent / config_folder).resolve()
         _stop(describe_composition_error(error, sys.argv[1:], folder, config_name), USER_ERROR)
     except OSError as error:
-        if began or error.filename is None:
+        if began:
             raise
+        if error.filename is None:
+            _stop(_describe_unreadable(error, folder), USER_ERROR)
         # Hydra's own files come first.
         _stop(f"cannot write {error.filename}: {error.strerror}; choose another hydra.run.dir", USER_ERROR)
     except PointFailedError as failure:
         _stop(str(failure), failure.status)
+    except UNREADABLE as error:
+        if began:
+            raise
+        _stop(_describe_unreadable(error, folder), USER_ERROR)
     sys.exit(0)
 
 
@@ -127,6 +136,21 @@ def composed_values(folder: Path, config_name: str) -> dict[str, Any]:
             return _plain(hydra.compose(config_name))
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_first_line(error)) from None
+    except (*UNREADABLE, OSError) as error:
+        raise UserError(_describe_unreadable(error, folder)) from None
+
+
+def _describe_unreadable(error: Exception, folder: Path) -> str:
+    """One line for a file of configuration that is no YAML, with its name if one in the folder is at fault."""
+    for path in sorted(folder.rglob("*.yaml")):
+        try:
+            OmegaConf.load(path)
+        except Exception as found:  # the parser's, those of numbers and encodings, and of too deep a nesting
+            mark = getattr(found, "problem_mark", None)
+            line = "" if mark is None else f"line {mark.line + 1}: "
+            problem = getattr(found, "problem", None) or _first_line(found)
+            return f"cannot read configuration file '{path}': {line}{problem}"
+    return f"cannot read the configuration: {_first_line(error)}"
 
 
 def describe_composition_error(error: Exception, arguments: Sequence[str], folder: Path, config_name: str) -> str:

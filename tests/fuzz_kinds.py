@@ -2,7 +2,7 @@
 
 import copy
 import random
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import msgpack
@@ -66,6 +66,8 @@ def read_mesh(root: Path) -> None:
         load_surface(mesh.path)
 
 
+# Once, in the process whose children read.
+@cache
 def model_parts() -> tuple[torch.nn.Module, dict, str]:
     values = compose_values("run_dir=unused", "dataset.root=unused", *TINY_MODEL)
     return build_net(parse_config(ModelConfig, values["model"], "model")), values, "model"

@@ -9,7 +9,8 @@ import hydra
 import pytest
 from hydra.errors import HydraException
 
-from pixelnerf.entry import describe_composition_error
+from pixelnerf.entry import composed_values, describe_composition_error
+from pixelnerf.errors import UserError
 
 PROGRAM = """
 from pixelnerf.entry import run_entry
@@ -139,6 +140,37 @@ def test_the_line_says_how_to_quote_odd_names(program, name):
         (argument,) = shlex.split(line.partition("twice: ")[2])
         found = composed(argument)
     assert found.strip() == name.strip()
+
+
+BROKEN = [
+    b"a: [",
+    b"a: \x00",
+    b"\xff\xfea",
+    b"a: b: c",
+    b"5",
+    b"!!python/object:os.system x",
+    b"a: 1\na: 2",
+    b"a: &x [*x]",
+]
+
+
+@pytest.mark.parametrize("content", [*BROKEN, b"a: &x [*x]", b"a: !!int x", b"defaults: 3", b"a: " + 3000 * b"["])
+def test_a_configuration_that_is_no_yaml_is_one_line(program, content):
+    (program / "conf/model/mine.yaml").write_bytes(content)
+    (program / "conf/whole.yaml").write_text("defaults:\n  - model: mine\n  - _self_\n")
+    with pytest.raises(UserError) as caught:
+        composed_values(program / "conf", "whole")
+    assert "\n" not in str(caught.value)
+    assert "mine" in str(caught.value)
+
+
+def test_a_program_with_a_configuration_that_is_no_yaml(program):
+    path = program / "conf/model/large.yaml"
+    path.write_text("name: large\nwidth: [\n")
+    result = run(program, "needed=1", "model=large")
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"cannot read configuration file '{path}': line 3: ")
+    assert result.stderr.count("\n") == 1
 
 
 def test_an_unreadable_override_is_named(program):
