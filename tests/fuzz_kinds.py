@@ -1,4 +1,4 @@
-"""Whole inputs of every kind that the programs read beside datasets, small enough to be damaged by the thousand."""
+"""Whole inputs of every kind that the programs read, small enough to be damaged by the thousand."""
 
 import copy
 import random
@@ -12,6 +12,18 @@ import trimesh
 import yaml
 from ball_scene import write_nmr
 from builders import ring_cameras
+from config_values import nmr_config
+from dataset_checks import scenes_of
+from dataset_layouts import (
+    write_blender,
+    write_colmap,
+    write_dtu,
+    write_llff,
+    write_multicam,
+    write_srn,
+    write_transforms,
+    write_two_objects,
+)
 from evaluation_builders import open_dataset, protocol_values
 from fuzzing import Kind, damage_a_file, damaged_tree
 from PIL import Image
@@ -22,6 +34,7 @@ from training_runs import compose_values
 
 from datasets.meshes.materials import load_surface
 from datasets.meshes.mesh_folder import find_meshes
+from datasets.readers.nmr import NmrDataset
 from pixelnerf.app.camera_path import CameraPath, read_camera_path, write_camera_path
 from pixelnerf.checkpoints.checkpoint import load_checkpoint, load_refiner
 from pixelnerf.checkpoints.original_mipnerf import read_flax_file
@@ -187,7 +200,44 @@ def read_protocol(root: Path) -> None:
     resolved(root, values["protocol"])
 
 
+LAYOUTS = {
+    "srn": write_srn,
+    "two_objects": write_two_objects,
+    "blender": write_blender,
+    "multicam": write_multicam,
+    "dtu": write_dtu,
+    "llff": write_llff,
+    "transforms": write_transforms,
+    "colmap": write_colmap,
+}
+
+
+def write_binary_colmap(root):
+    import pycolmap
+
+    write_colmap(root)
+    pycolmap.Reconstruction(str(root / "sparse/0")).write_binary(str(root / "sparse/0"))
+
+
+def look(scenes):
+    for scene in scenes:
+        for view in range(scene.num_views):
+            scene.images([view])
+            scene.masks([view])
+        scene.sparse_points()
+
+
+DATASETS = {
+    **{name: Kind(write, lambda root, name=name: look(scenes_of(name, root))) for name, write in LAYOUTS.items()},
+    "colmap_binary": Kind(write_binary_colmap, lambda root: look(scenes_of("colmap", root))),
+    "nmr": Kind(
+        lambda root: write_nmr(root, objects_per_split=1, categories=("02691156",), views=3, size=8),
+        lambda root: look(NmrDataset(nmr_config(root, categories=["airplane"])).scenes("train")),
+    ),
+}
+
 KINDS = {
+    **DATASETS,
     **{f"mesh_{kind}": Kind(partial(write_mesh, kind=kind), read_mesh) for kind in MESHES},
     **{
         key: kind
@@ -201,4 +251,3 @@ KINDS = {
     "renders": Kind(write_renders, read_renders, partial(damage_a_file, folder="renders")),
     "protocol": Kind(write_protocol, read_protocol, damage_protocol),
 }
-"""By name, all that is no dataset."""

@@ -1,16 +1,19 @@
 """Damaged inputs, always the same for a seed, and the limits within which a program reads them."""
 
 import json
+import multiprocessing
 import os
 import random
 import resource
-import select
 import shutil
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -122,50 +125,64 @@ def _ran_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def problems_of(name: str, kind: Kind, whole: Path, folder: Path, seeds: Sequence[int]) -> list[str]:
-    """Reads a batch of damaged inputs in a process of its own, under limits, and says what went wrong."""
-    source, sink = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(source)
-        _read_batch(name, kind, whole, folder, seeds, sink)
-    os.close(sink)
-    lines, last = [], "before the first"
-    with os.fdopen(source, "rb") as pipe:
-        while select.select([pipe], [], [], 10 * SLOWEST)[0] and (line := pipe.readline()):
-            if line.startswith(b"at "):
-                last = line.decode().strip()[3:]
-            else:
-                lines.append(line.decode().strip())
-        if not lines or lines[-1] != "done":
-            os.kill(child, signal.SIGKILL)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if lines and lines[-1] == "done":
-        return lines[:-1]
-    return [*lines, f"{name}, seed {last}: hung or died (status {status})"]
-
-
-def _read_batch(name: str, kind: Kind, whole: Path, folder: Path, seeds: Sequence[int], sink: int) -> None:
-    """What the child does; it never returns."""
+@cache
+def _forks() -> Any:
+    """Processes forked from one without threads: those of the tests leave locks behind."""
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(["fuzz_server"])
+    before = os.environ.get("PYTHONPATH")
+    # Python 3.11 does not tell the server where modules are.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     try:
-        # OpenCV's threads were left behind in the parent.
-        cv2.setNumThreads(1)
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (virtual + MOST_MEMORY, resource.RLIM_INFINITY))
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        for seed in seeds:
-            os.write(sink, f"at {seed}\n".encode())
-            signal.setitimer(signal.ITIMER_PROF, SLOWEST)
-            if problem := read_damaged(name, kind, whole, folder, seed):
-                os.write(sink, f"{name}, seed {seed}: {' '.join(problem.split())[:1500]}\n".encode())
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        os.write(sink, b"done\n")
-    except BaseException as error:
-        os.write(sink, f"{name}: {error!r}\n".encode())
+        forkserver.ensure_running()
     finally:
-        sys.stdout.flush()
-        os._exit(0)
+        del os.environ["PYTHONPATH"]
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+    return forks
+
+
+def problems_of(name: str, whole: Path, folder: Path, seeds: Sequence[int]) -> list[str]:
+    """Reads a batch of damaged inputs of a kind in a process of its own, under limits, and says what went wrong."""
+    source, sink = _forks().Pipe(duplex=False)
+    child = _forks().Process(target=_read_batch, args=(name, whole, folder, seeds, sink))
+    child.start()
+    sink.close()
+    last, problems, finished = None, [], False
+    try:
+        while source.poll(10 * SLOWEST):
+            seed, problem = source.recv()
+            finished = seed is None
+            last = seed
+            if problem:
+                problems.append(f"{name}, seed {seed}: {problem}")
+    except EOFError:
+        pass
+    if not finished:
+        child.kill()
+        child.join()
+        problems.append(f"{name}, seed {last}: hung or died (exit status {child.exitcode})")
+    child.join()
+    return problems
+
+
+def _read_batch(name: str, whole: Path, folder: Path, seeds: Sequence[int], sink: Connection) -> None:
+    """What the process does: it sends each seed before it reads its input, and again with what went wrong."""
+    from fuzz_kinds import KINDS
+
+    cv2.setNumThreads(1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (virtual + MOST_MEMORY, resource.RLIM_INFINITY))
+    # What is written to the terminal is not what is tested.
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    for seed in seeds:
+        sink.send((seed, ""))
+        # Unhandled, its signal ends the process wherever it is.
+        signal.setitimer(signal.ITIMER_PROF, SLOWEST)
+        if problem := read_damaged(name, KINDS[name], whole, folder, seed):
+            sink.send((seed, " ".join(problem.split())[:1500]))
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    sink.send((None, ""))
