@@ -8,6 +8,7 @@ import functools
 import inspect
 import os
 import re
+import shlex
 import signal
 import sys
 import traceback
@@ -23,6 +24,7 @@ from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from pixelnerf.config import nearest
 from pixelnerf.errors import FAILED_FILE, PointFailedError, StoppedBySignal, UserError
@@ -35,6 +37,8 @@ USER_ERROR = 2
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + signal.SIGINT
 CONFIG_FOLDER = "conf"
+UNREADABLE = (YAMLError, ValueError, RecursionError)
+"""What Hydra and OmegaConf raise, beside their own errors, for a file that is no YAML of theirs."""
 LAUNCHERS = ("joblib", "submitit_local", "submitit_slurm")
 """Hydra's launchers that the extra `sweep` installs."""
 
@@ -50,6 +54,7 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     sys.argv += _overrides_of_later_processes(sys.argv[1:])
 
+    folder = (Path(inspect.getfile(task)).resolve().parent / config_folder).resolve()
     began = False
 
     @functools.wraps(task)
@@ -71,15 +76,20 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
         with _mistakes_in_a_line():
             hydra.main(version_base=None, config_path=config_folder, config_name=config_name)(guarded)()
     except HydraException as error:  # some of them are OSErrors, too
-        folder = (Path(inspect.getfile(task)).resolve().parent / config_folder).resolve()
         _stop(describe_composition_error(error, sys.argv[1:], folder, config_name), USER_ERROR)
     except OSError as error:
-        if began or error.filename is None:
+        if began:
             raise
+        if error.filename is None:
+            _stop(_describe_unreadable(error, folder), USER_ERROR)
         # Hydra's own files come first.
         _stop(f"cannot write {error.filename}: {error.strerror}; choose another hydra.run.dir", USER_ERROR)
     except PointFailedError as failure:
         _stop(str(failure), failure.status)
+    except UNREADABLE as error:
+        if began:
+            raise
+        _stop(_describe_unreadable(error, folder), USER_ERROR)
     sys.exit(0)
 
 
@@ -126,6 +136,21 @@ def composed_values(folder: Path, config_name: str) -> dict[str, Any]:
             return _plain(hydra.compose(config_name))
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_first_line(error)) from None
+    except (*UNREADABLE, OSError) as error:
+        raise UserError(_describe_unreadable(error, folder)) from None
+
+
+def _describe_unreadable(error: Exception, folder: Path) -> str:
+    """One line for a file of configuration that is no YAML, with its name if one in the folder is at fault."""
+    for path in sorted(folder.rglob("*.yaml")):
+        try:
+            OmegaConf.load(path)
+        except Exception as found:  # the parser's, those of numbers and encodings, and of too deep a nesting
+            mark = getattr(found, "problem_mark", None)
+            line = "" if mark is None else f"line {mark.line + 1}: "
+            problem = getattr(found, "problem", None) or _first_line(found)
+            return f"cannot read configuration file '{path}': {line}{problem}"
+    return f"cannot read the configuration: {_first_line(error)}"
 
 
 def describe_composition_error(error: Exception, arguments: Sequence[str], folder: Path, config_name: str) -> str:
@@ -140,8 +165,21 @@ def describe_composition_error(error: Exception, arguments: Sequence[str], folde
     if found := re.search(r"Could not (?:override|append to config|delete)[^']*'([^']+)'", message):
         return _describe_unknown_key(found[1].lstrip("+~").partition("@")[0], arguments, folder, config_name)
     if isinstance(error, OverrideParseException):
-        return f"cannot read '{error.override}' as KEY=VALUE: {_first_line(error)}"
+        return f"cannot read '{error.override}' as KEY=VALUE: {_first_line(error)}; {_quoted(str(error.override))}"
+    if found := re.match(r"Ambiguous value for argument '(.*)'$", _first_line(error)):
+        return f"'{found[1]}' is a list of values, as for a sweep (-m); {_quoted(found[1])}"
     return _first_line(error)
+
+
+def _quoted(override: str) -> str:
+    """How to write an argument whose value Hydra's grammar cannot read, such as a path with spaces or brackets."""
+    key, _, value = override.partition("=")
+    if not value or not re.fullmatch(r"[\w.@/+~]+", key):
+        return "write values with spaces, brackets or = in quotes, twice: 'dataset.root=\"/data/my photos\"'"
+    # In Hydra's quotes, backslashes count only in front of a quote, as does the end.
+    escaped = re.sub(r"(\\*)(\"|$)", lambda found: 2 * found[1] + ('\\"' if found[2] else ""), value)
+    quoted = shlex.quote(f'{key}="{escaped}"')
+    return f"quote the value, twice: {quoted}"
 
 
 def _describe_unknown_key(key: str, arguments: Sequence[str], folder: Path, config_name: str) -> str:

@@ -9,10 +9,13 @@ import torch
 from config_values import yaml_values
 from dataset_checks import CONFIGS, scenes_of
 from dataset_layouts import write_colmap, write_llff, write_transforms
+from datasets_and_runs import parse_whole, train
+from training_runs import TINY, compose_values
 
 from pixelnerf.checkpoints.checkpoint import LoadedModel, check_world
 from pixelnerf.checkpoints.migration import migrated
 from pixelnerf.errors import UserError
+from pixelnerf.training.experiment import ExperimentConfig
 
 LAYOUTS = {"llff": write_llff, "transforms": write_transforms, "colmap": write_colmap}
 
@@ -86,3 +89,37 @@ def test_a_model_of_one_place_is_evaluated_in_its_world(tmp_path, options, fits)
         check_world(tmp_path, older, ours)
     # A model that renders from photos does not care.
     check_world(tmp_path, LoadedModel(SimpleNamespace(reads_photos=True), {"dataset": trained}, 0), ours)
+
+
+FIVE_PHOTOS = ("dataset=colmap", "dataset.images=images_4", "dataset.near=1", "dataset.far=5")
+TINY_MIPNERF = (
+    "experiment=mipnerf_capture",
+    "model.field.width=8",
+    "model.field.depth=4",
+    "model.renderer.coarse_samples=4",
+    "model.renderer.placement.samples=4",
+    "trainer.loader.batch.rays=16",
+    "trainer.loader.batch.coarse_first=[]",
+    "trainer.max_steps=2",
+    "trainer.validate_every=1",
+    "trainer.accelerator=cpu",
+    "logger.mode=disabled",
+)
+
+
+def run_on_five_photos(tmp_path, *overrides):
+    root = write_colmap(tmp_path / "capture", views=5)
+    options = (f"run_dir={tmp_path / 'run'}", f"dataset.root={root}", *overrides)
+    return train(parse_whole(ExperimentConfig, compose_values(*options)))
+
+
+def test_one_held_out_photo_is_enough_for_a_model_of_one_place(tmp_path):
+    result = run_on_five_photos(tmp_path, *TINY_MIPNERF, *FIVE_PHOTOS, "dataset.test_every=8")
+    assert result.step == 2
+    assert result.best_psnr is not None
+
+
+def test_a_model_of_photos_says_at_once_that_one_held_out_photo_is_too_few(tmp_path):
+    with pytest.raises(UserError, match=r"1 views, all of them inputs in validation"):
+        run_on_five_photos(tmp_path, *TINY, *FIVE_PHOTOS, "dataset.test_every=8", "trainer.validate_every=6")
+    assert not list((tmp_path / "run/checkpoints").iterdir()), "it trained first"

@@ -63,7 +63,8 @@ def test_a_converted_checkpoint_loads(convert, state, tmp_path):
     [
         (lambda s: s.pop("mlp_fine.lin_z.2.bias"), "missing: mlp_fine.lin_z.2.bias"),
         (lambda s: s.update({"global_encoder.fc.weight": torch.zeros(2)}), "left over: global_encoder.fc.weight"),
-        (lambda s: s.pop("encoder.model.bn1.num_batches_tracked"), "missing: encoder.model.bn1.num_batches_tracked"),
+        (lambda s: s.update({"encoder.model.bn1.num_batches_tracked": torch.zeros(2)}), "shape: encoder.model.bn1.num"),
+        (lambda s: s.update({"mlp_fine.lin_out.bias": torch.full((4,), torch.nan)}), r"not finite \(mlp_fine.lin_out"),
         (lambda s: s.update({"mlp_coarse.lin_in.bias": torch.zeros(9)}), "another shape: mlp_coarse.lin_in.bias"),
         (lambda s: s.update({"mlp_fine.lin_in.weight": torch.zeros(512, 39)}), "another shape: mlp_fine.lin_in.weight"),
         (lambda s: s.update({"code._freqs": torch.ones(1, 12, 1)}), "code._freqs"),
@@ -75,6 +76,24 @@ def test_every_tensor_is_accounted_for(net, state, change, expected):
     with pytest.raises(UserError, match=expected) as caught:
         convert_state(changed, net, "pixel_nerf_latest")
     assert "\n" not in str(caught.value)
+
+
+def test_half_precision_and_old_torch(convert, state, tmp_path):
+    """Checkpoints as they are shared: halved to save space, or of a torch whose normalisation had no counters."""
+    torch.save(state, tmp_path / "whole")
+    halved = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    old = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    torch.save(halved, tmp_path / "half")
+    torch.save(old, tmp_path / "old", _use_new_zipfile_serialization=False)
+    nets = {}
+    for name in ("whole", "half", "old"):
+        status, _, errors = convert(tmp_path / name, tmp_path / f"{name}.safetensors", "--experiment", "srn")
+        assert (status, errors) == (0, "")
+        nets[name] = load_checkpoint(tmp_path / f"{name}.safetensors").net.state_dict()
+    for name, tensor in nets["whole"].items():
+        assert torch.equal(nets["old"][name], tensor), name
+        assert nets["half"][name].dtype == tensor.dtype, name
+        torch.testing.assert_close(nets["half"][name], tensor, rtol=1e-3, atol=1e-6)
 
 
 def test_a_mistake_is_one_line(convert, tmp_path):

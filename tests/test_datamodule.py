@@ -139,9 +139,9 @@ def test_spread():
 
 def test_a_scene_without_a_view_to_validate_is_one_line(nmr_root):
     config = loader_config(batch_config(), val_source_views=6)
-    items = ValidationItems(NmrDataset(nmr_config(nmr_root)).scenes("val"), config, DamagedScenes("raise"))
+    scenes = NmrDataset(nmr_config(nmr_root)).scenes("val")
     with pytest.raises(UserError, match=r"lower trainer\.loader\.val_source_views"):
-        items[0]
+        ValidationItems(scenes, config, DamagedScenes("raise"))
 
 
 def test_a_worker_that_outlives_its_loop_does_not_keep_the_program(dataset):

@@ -1,5 +1,6 @@
 """How programs end: one line for a user's mistake, and an honest exit status."""
 
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -8,7 +9,8 @@ import hydra
 import pytest
 from hydra.errors import HydraException
 
-from pixelnerf.entry import describe_composition_error
+from pixelnerf.entry import composed_values, describe_composition_error
+from pixelnerf.errors import UserError
 
 PROGRAM = """
 from pixelnerf.entry import run_entry
@@ -116,6 +118,59 @@ def test_an_unknown_key_names_the_nearest(program, arguments, line):
     ):
         hydra.compose("config", overrides=arguments)
     assert describe_composition_error(caught.value, arguments, folder, "config") == line
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("My capture (1)", "a=b", "café_中文", "~x", "cap[final]", "[bold]x", "it's", "a,b", "a#b", "{x}"),
+        *('x"y', "both ' and \"", "back\\slash (1)\\", '\\"', "100%", "  spaces "),
+    ],
+)
+def test_the_line_says_how_to_quote_odd_names(program, name):
+    def composed(argument):
+        with hydra.initialize_config_dir(version_base=None, config_dir=str(program / "conf")):
+            return hydra.compose("config", overrides=[argument]).needed
+
+    try:
+        found = composed(f"needed={name}")
+    except HydraException as error:
+        line = describe_composition_error(error, [f"needed={name}"], program / "conf", "config")
+        assert "\n" not in line
+        (argument,) = shlex.split(line.partition("twice: ")[2])
+        found = composed(argument)
+    assert found.strip() == name.strip()
+
+
+BROKEN = [
+    b"a: [",
+    b"a: \x00",
+    b"\xff\xfea",
+    b"a: b: c",
+    b"5",
+    b"!!python/object:os.system x",
+    b"a: 1\na: 2",
+    b"a: &x [*x]",
+]
+
+
+@pytest.mark.parametrize("content", [*BROKEN, b"a: &x [*x]", b"a: !!int x", b"defaults: 3", b"a: " + 3000 * b"["])
+def test_a_configuration_that_is_no_yaml_is_one_line(program, content):
+    (program / "conf/model/mine.yaml").write_bytes(content)
+    (program / "conf/whole.yaml").write_text("defaults:\n  - model: mine\n  - _self_\n")
+    with pytest.raises(UserError) as caught:
+        composed_values(program / "conf", "whole")
+    assert "\n" not in str(caught.value)
+    assert "mine" in str(caught.value)
+
+
+def test_a_program_with_a_configuration_that_is_no_yaml(program):
+    path = program / "conf/model/large.yaml"
+    path.write_text("name: large\nwidth: [\n")
+    result = run(program, "needed=1", "model=large")
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"cannot read configuration file '{path}': line 3: ")
+    assert result.stderr.count("\n") == 1
 
 
 def test_an_unreadable_override_is_named(program):

@@ -81,6 +81,12 @@ def test_the_tables_average_is_there_where_lpips_is():
     assert f"{(0.01 * 0.8**0.5 * 0.1) ** (1 / 3):.4f}" in printed(0.1)
 
 
+def test_names_are_no_markup():
+    console = Console(width=200, file=io.StringIO())
+    console.print(results_table(results_of([object_result("chair", 20.0)], protocol="[bold]mine[/bold]")))
+    assert "[bold]mine[/bold]" in console.file.getvalue()
+
+
 MEANS = {"psnr", "ssim", "lpips", "sharpness", "seconds", "objects"}
 
 

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import re
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -427,10 +429,35 @@ def test_only_points_that_photos_show_give_near_and_far(tmp_path):
     assert "dataset.near" in error_of("transforms", root, near=None)
 
 
-@pytest.mark.parametrize("name", ["", "gone.ply", "."])
+AXES = "".join(f"property float {axis}\n" for axis in "xyz")
+EMPTY_CLOUD = f"ply\nformat ascii 1.0\nelement vertex 0\n{AXES}end_header\n"
+
+
+@pytest.mark.parametrize("name", ["", "gone.ply", ".", "empty_file.ply", "empty_cloud.ply"])
 def test_sparse_points_that_are_not_there(tmp_path, name):
     root = write_transforms(tmp_path, ply_file_path=name)
+    (root / "empty_file.ply").write_text("")
+    (root / "empty_cloud.ply").write_text(EMPTY_CLOUD)
     assert "sparse points" in error_of("transforms", root, near=None)
+
+
+@pytest.mark.parametrize("name", ["transforms", "blender", "multicam", "colmap"])
+def test_photos_in_folders_of_folders_and_of_another_type(tmp_path, name):
+    root = NAMED_PHOTOS[name](tmp_path / "data")
+    expected = look(name, root)
+    for path in photos(root):
+        folder = path.parent / "left cam/2024"
+        folder.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            white = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+            white.convert("RGB").save(folder / f"{path.stem}.JPEG", "JPEG", quality=100, subsampling=0)
+        path.unlink()
+    for path in [*json_files(root), *root.rglob("images.txt")]:
+        path.write_text(re.sub(r"r_\d+|im\d+\.jpg|\d+\.png", r"left cam/2024/\g<0>", path.read_text()))
+    found = look(name, root)
+    assert torch.equal(found[0].cameras().poses, expected[0].cameras().poses)
+    for one, other in zip(found[1], expected[1], strict=True):
+        assert (one - other).abs().mean() < 0.05
 
 
 @pytest.mark.parametrize("key", ["w", "h", "fl_x"])
@@ -461,6 +488,31 @@ def test_a_photo_of_too_many_pixels(tmp_path):
     message = error_of("transforms", root)
     assert "megapixels" in message
     assert "dataset.leave_out=[3]" in message
+
+
+def test_a_header_that_promises_more_than_it_holds(tmp_path):
+    root = write_transforms(tmp_path)
+    path = photos(root)[2]
+    content = bytearray(path.read_bytes())
+    content[8:12] = (200).to_bytes(4, "big")
+    path.write_bytes(content)
+    assert str(path) in error_of("transforms", root)
+
+
+def test_a_million_points_take_the_memory_of_their_own(tmp_path):
+    """Work on points is done a view at a time, some of them at once: 24 MB are their coordinates alone."""
+    import trimesh
+
+    root = write_transforms(tmp_path, views=150, width=8, height=8, ply_file_path="points.ply")
+    trimesh.PointCloud(np.random.default_rng(0).uniform(-0.3, 0.3, (10**6, 3))).export(root / "points.ply")
+    tracemalloc.start()
+    try:
+        scene = scenes_of("transforms", root, near=None, far=None)[0]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert scene.num_views == 150
+    assert peak < 100e6
 
 
 def test_validation_takes_the_test_split_where_blender_has_no_other(tmp_path):

@@ -17,7 +17,7 @@ def root(tmp_path_factory):
 
 def test_inspection_writes_a_figure_for_each_scene(root, tmp_path):
     dataset = nmr_config(root, categories=["airplane"]).model_dump()
-    config = {"dataset": dataset, "split": "train", "scenes": 3, "pairs": 2, "output": tmp_path / "out"}
+    config = {"dataset": dataset, "split": "train", "scenes": 3, "pairs": 2, "output": tmp_path / "out", "fix": False}
     rows, reports = inspect(parse_config(InspectionConfig, config, ""))
     assert ("val", "1 scenes") in rows
     (report,) = reports
@@ -31,7 +31,14 @@ def test_inspection_writes_a_figure_for_each_scene(root, tmp_path):
 def test_unwritable_output(root, tmp_path):
     (tmp_path / "file").write_text("")
     dataset = nmr_config(root, categories=["airplane"]).model_dump()
-    config = {"dataset": dataset, "split": "train", "scenes": 1, "pairs": 1, "output": tmp_path / "file/out"}
+    config = {
+        "dataset": dataset,
+        "split": "train",
+        "scenes": 1,
+        "pairs": 1,
+        "output": tmp_path / "file/out",
+        "fix": False,
+    }
     _, reports = inspect(parse_config(InspectionConfig, config, ""))
     with pytest.raises(UserError, match="another output"):
         next(reports)

@@ -161,3 +161,36 @@ def test_a_log_whose_service_dies_ends_in_one_line(tmp_path):
     assert done.stdout == "1\n"
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("W&B stopped logging (")
+
+
+LOG_WITHOUT_A_KEY = """
+import sys
+from pathlib import Path
+from pixelnerf.training.experiment import LoggerConfig
+from pixelnerf.training.logger import RunLogger
+
+logger = RunLogger(LoggerConfig(mode="online", project="test", group=None, panels=0), "some", Path(sys.argv[1]), {})
+for step in range(3):
+    logger.log_metrics({"train/loss": 1.0}, step)
+logger.close(succeeded=True)
+print("went on")
+"""
+
+
+def test_an_online_log_without_a_key_is_one_line(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    # No file of earlier logins, and no network to ask.
+    environment |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none"), "https_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOG_WITHOUT_A_KEY, tmp_path],
+        cwd=REPOSITORY,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (0, "went on\n"), done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("W&B stopped logging (")
+    assert "logger.mode=offline" in line

@@ -9,6 +9,7 @@ import trimesh
 from config_values import REPOSITORY, changed
 from PIL import Image
 
+from datasets.meshes.materials import load_surface
 from datasets.meshes.mesh_dataset import RenderConfig, render_meshes
 from datasets.meshes.mesh_folder import find_meshes, split_names
 from pixelnerf.config import parse_config
@@ -157,3 +158,11 @@ def test_a_folder_without_meshes_is_one_line(tmp_path: Path, content: str | None
         (folder / content).write_text("")
     with pytest.raises(UserError, match="meshes"):
         render_meshes(config(folder, tmp_path / "out"))
+
+
+@pytest.mark.parametrize("far", ["1e300", "1e30", "0"])
+def test_a_mesh_without_an_area_is_one_line(tmp_path: Path, far: str) -> None:
+    (tmp_path / "a.obj").write_text(f"v 0 0 0\nv 1 0 0\nv {far} 0 0\nv 1 1 1\nf 1 2 3\n")
+    with pytest.raises(UserError, match=r"a\.obj") as caught:
+        load_surface(tmp_path / "a.obj")
+    assert "\n" not in str(caught.value)

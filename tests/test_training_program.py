@@ -8,8 +8,9 @@ import time
 
 import pytest
 import torch
-from training_runs import REPOSITORY, TINY, assert_equal
+from training_runs import REPOSITORY, TINY, assert_equal, compose_values
 
+from pixelnerf.app.programs.train import main
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.training.callbacks import read_curve
 
@@ -100,3 +101,10 @@ def test_a_mistake_on_the_command_line_is_one_line(tmp_path, nmr_root):
     assert process.returncode == 2
     assert "width" in errors
     assert len(errors.strip().splitlines()) == 1
+
+
+def test_the_last_line_shows_names_as_they_are(tmp_path, nmr_root, capsys):
+    folder = tmp_path / "[bold]run (1)[/bold]"
+    data = ("dataset=nmr", f"dataset.root={nmr_root}", "dataset.categories=[airplane,chair]")
+    main(compose_values(*data, f'run_dir="{folder}"', *TINY, "trainer.max_steps=1", "trainer.loader.val_scenes=0"))
+    assert f"run folder: {folder}\n" in capsys.readouterr().err

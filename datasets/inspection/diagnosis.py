@@ -53,8 +53,12 @@ CONVENTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def diagnose(evidence: Evidence) -> list[str]:
     """Warnings about one scene. Depths and overlap follow from the cameras, so they are judged only if these hold."""
-    wrong = focal_unit(evidence.cameras) or convention(evidence) or focal_factor(evidence)
-    return wrong or [*own_lenses(evidence), *near_far(evidence), *overlap(evidence.scene)]
+    return wrong_cameras(evidence) or [*own_lenses(evidence), *near_far(evidence), *overlap(evidence.scene)]
+
+
+def wrong_cameras(evidence: Evidence) -> list[str]:
+    """The warning that cameras do not fit their photos, if they do not."""
+    return focal_unit(evidence.cameras) or convention(evidence) or focal_factor(evidence)
 
 
 def focal_unit(cameras: Cameras) -> list[str]:

@@ -29,7 +29,7 @@ def load_surface(path: Path, z_up: bool = False) -> Surface:
 
     Raises:
         UserError: the file, or a material or texture file that it names, is missing or unreadable; it holds no
-            triangles, or a coordinate that is not finite.
+            triangles with an area, or a coordinate that is not finite.
     """
     resolver = _NeighbourResolver(path)
     try:
@@ -54,7 +54,11 @@ def load_surface(path: Path, z_up: bool = False) -> Surface:
         raise UserError(f"the mesh '{path}' has a vertex that is not finite")
     if z_up:
         triangles = triangles[..., [0, 2, 1]] * (1, 1, -1)
-    return build_surface(triangles, _joined([paint for _, paint in parts]))
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return build_surface(triangles, _joined([paint for _, paint in parts]))
+    except UserError as error:
+        raise UserError(f"the mesh '{path}' cannot be rendered: {error}") from None
 
 
 def painted_surface(

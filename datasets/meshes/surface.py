@@ -20,6 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from datasets.meshes.solid_textures import SolidTextures
+from pixelnerf.errors import UserError
 
 _CREASE_DEGREES = 40.0
 """Faces that meet at a sharper angle than this keep their edge; the others are shaded as one smooth surface."""
@@ -61,11 +62,17 @@ class Surface:
 
 
 def build_surface(triangles: Float[ndarray, "face 3 3"], paint: Paint) -> Surface:
-    """Drops degenerate faces, settles which of coplanar faces is seen, and smooths normals up to the crease angle."""
+    """Drops degenerate faces, settles which of coplanar faces is seen, and smooths normals up to the crease angle.
+
+    Raises:
+        UserError: all faces are degenerate.
+    """
     vertices = _shared_vertices(triangles)
     areas = np.linalg.norm(area_normals(triangles), axis=-1)
     ordered = np.sort(vertices, axis=1)
     solid = np.flatnonzero((areas > 1e-12 * areas.max()) & (np.diff(ordered, axis=1) > 0).all(axis=1))
+    if not len(solid):
+        raise UserError("no triangle has an area beside the mesh's size: a coordinate may be far off")
     textured = paint.texture_index >= 0
     kept, front, back = (solid[faces] for faces in _resolve_duplicates(vertices[solid], textured[solid]))
     layers = _plane_layers(triangles[kept], _paint_numbers(paint)[front], textured[front])

@@ -19,6 +19,8 @@ from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import SparsePoints, Split
 from pixelnerf.types import Cameras
 
+# Points that are projected at once, so that a million of them take no more memory than they do themselves.
+BLOCK = 1 << 16
 BOUNDS_BY_HAND = "set dataset.near, dataset.far and dataset.scale_world=false"
 
 
@@ -143,16 +145,24 @@ def depth_bounds(
     """The nearest and farthest depth of points in front of views and inside their photos, but for 0.5 % of each's."""
     near, far = np.inf, 0.0
     for pose, lens, points in views:
-        local = (points - pose[:3, 3]) @ pose[:3, :3]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            pixels = local[:, :2] / local[:, 2:] * np.diag(lens.straight)[:2] + lens.straight[:2, 2]
-        depths = local[(local[:, 2] > 0) & (pixels >= 0).all(axis=-1) & (pixels <= lens.size).all(axis=-1), 2]
+        blocks = range(0, len(points), BLOCK)
+        depths = np.concatenate([_seen_depths(pose, lens, points[start : start + BLOCK]) for start in blocks] or [[]])
         if len(depths):
             low, high = np.percentile(depths, [0.5, 99.5])
             near, far = min(near, low), max(far, high)
     if not near < far:
         raise UserError(f"no photo of '{path}' shows sparse points to take near and far from: {BOUNDS_BY_HAND}")
     return float(near), float(far)
+
+
+def _seen_depths(
+    pose: Float[np.ndarray, "4 4"], lens: Lens, points: Float[np.ndarray, "point 3"]
+) -> Float[np.ndarray, "seen"]:
+    """Depths of the points that lie in front of a view and inside its photo."""
+    local = (points - pose[:3, 3]) @ pose[:3, :3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels = local[:, :2] / local[:, 2:] * np.diag(lens.straight)[:2] + lens.straight[:2, 2]
+    return local[(local[:, 2] > 0) & (pixels >= 0).all(axis=-1) & (pixels <= lens.size).all(axis=-1), 2]
 
 
 class CaptureDataset(FolderDataset[CaptureConfigType]):

@@ -42,8 +42,18 @@ SAME_FOCAL = 1.01
 CAMERA_KEYS = {"w", "h", "cx", "cy", "camera_model", "is_fisheye", *COEFFICIENTS}
 USED = CAMERA_KEYS | {key.format(axis) for key in FOCAL_KEYS for axis in "xy"}
 USED |= {"frames", "file_path", "transform_matrix", "mask_path"}
+FIX_KEY = "pixelnerf_fix"
+"""What `pixelnerf inspect --fix` says in a corrected copy."""
 # Photos and cameras mean the same without these.
-HARMLESS = {"aabb", "aabb_scale", "applied_scale", "applied_transform", "auto_scale_poses_override", "colmap_im_id"}
+HARMLESS = {
+    FIX_KEY,
+    "aabb",
+    "aabb_scale",
+    "applied_scale",
+    "applied_transform",
+    "auto_scale_poses_override",
+    "colmap_im_id",
+}
 HARMLESS |= {"offset", "orientation_override", "rotation", "scale", "sharpness", "timestamp"}
 # Pictures that no lens of ours explains, unless the value is 0 or false.
 REFUSED = ("distortion_params", "equirectangular", "ftheta_p0", "k5", "k6", "latlong", "rolling_shutter")

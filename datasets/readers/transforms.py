@@ -81,10 +81,12 @@ class _Capture:
             raise UserError(f"'{file}' names no sparse points to find depths: {BOUNDS_BY_HAND}")
         path = named(file.parent, name)
         with reading("sparse points", path):
-            cloud = trimesh.load_scene(io.BytesIO(path.read_bytes()), file_type="ply").to_geometry()
-        if not isinstance(cloud, trimesh.PointCloud | trimesh.Trimesh) or not len(cloud.vertices):
+            parts = trimesh.load_scene(io.BytesIO(path.read_bytes()), file_type="ply").geometry.values()
+        # One by one: to join them, trimesh copies what it knows of each point four times.
+        clouds = [part.vertices for part in parts if isinstance(part, trimesh.PointCloud | trimesh.Trimesh)]
+        if not sum(map(len, clouds)):
             raise UserError(f"no sparse points in '{path}': {BOUNDS_BY_HAND}")
-        return np.asarray(cloud.vertices, dtype=np.float64)
+        return np.concatenate(clouds, dtype=np.float64)
 
 
 def _listed(frames: Frames, split: Split) -> set[int] | None:

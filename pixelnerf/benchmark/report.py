@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 
 def print_results(results: dict[str, Any], console: Console) -> None:
@@ -16,7 +17,9 @@ def print_results(results: dict[str, Any], console: Console) -> None:
     names = ("encode", "grid", "view", "frame", "dB 1/1", "1/2", "1/4")
     columns = [Column(name, justify="right") for name in (*names, "worst")]
     title = f"{results['checkpoint']}, {results['precision']}, {results['device']}, {results['threads']} threads"
-    table = Table("photos", "quality", *columns, title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    table = Table(
+        "photos", "quality", *columns, title=Text(title), title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0)
+    )
     for count, rows in qualities.items():
         exact = rows["exact"]["psnr"]
         cells = {f"{cells} wide": row for cells, row in results["cells"][count].items()}

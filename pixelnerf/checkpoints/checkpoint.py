@@ -8,7 +8,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from pixelnerf.checkpoints.limits import built_to_fit, check_archive, check_weights, checked_config
+from pixelnerf.checkpoints.limits import (
+    built_to_fit,
+    check_archive,
+    check_numbers,
+    check_weights,
+    checked_config,
+)
 from pixelnerf.checkpoints.shared_weights import read_shared
 from pixelnerf.config import Config, parse_config
 from pixelnerf.errors import UserError
@@ -62,7 +68,7 @@ def load_checkpoint(path: Path) -> LoadedModel:
     """
     config, state, step = _read(Path(path), "model")
     own = parse_config(ModelConfig, config["model"], f"{path}: model")
-    net = built_to_fit(path, lambda: build_net(own, load_pretrained=False), config["model"], state)
+    net = built_to_fit(path, lambda: build_net(own, load_pretrained=False), state)
     return LoadedModel(net.eval(), config, step)
 
 
@@ -74,7 +80,7 @@ def load_refiner(path: Path) -> LoadedRefiner:
     """
     config, state, _ = _read(Path(path), "refiner")
     own = parse_config(_RefinerSection, {"refiner": config["refiner"]}, f"{path}").refiner
-    refiner = built_to_fit(path, lambda: build_refiner(own), config["refiner"], state)
+    refiner = built_to_fit(path, lambda: build_refiner(own), state)
     return LoadedRefiner(refiner.eval(), own, config)
 
 
@@ -144,6 +150,7 @@ def _check_section(path: Path, config: dict[str, Any], section: Section) -> None
         raise UserError(f"{path} holds no {section}" + (f" but a {other}" if other in config else ""))
     if not isinstance(config[section], dict):
         raise UserError(f"{path} is not a checkpoint of this program: its {section} is no configuration")
+    check_numbers(path, config[section])
 
 
 def _fill(path: Path, net: nn.Module, state: dict[str, Tensor]) -> None:

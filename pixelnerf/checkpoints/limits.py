@@ -46,18 +46,26 @@ def checked_config(path: Path, config: object) -> dict[str, Any]:
     raise UserError(f"{path} is not a checkpoint of this program: its configuration cannot be read")
 
 
-def built_to_fit(
-    path: Path, build: Callable[[], NetType], values: Mapping[str, Any], state: Mapping[str, Tensor]
-) -> NetType:
-    """A net with the weights of a checkpoint; `build` makes one of its configuration, `values`.
+def check_numbers(path: Path, values: Mapping[str, Any]) -> None:
+    """Refuses a net's configuration with absurd numbers, before anything is computed of them.
+
+    Raises:
+        UserError: one is too large.
+    """
+    if (number := _largest(values)) > LARGEST_NUMBER:
+        # Python refuses to write out the longest numbers.
+        told = number if number < 10**18 else "a number of more than 18 digits"
+        raise UserError(f"{path} has {told} in its configuration, and {LARGEST_NUMBER} is the most a net may have")
+
+
+def built_to_fit(path: Path, build: Callable[[], NetType], state: Mapping[str, Tensor]) -> NetType:
+    """A net with the weights of a checkpoint; `build` makes one of its configuration.
 
     It is built without memory first, so that a configuration never takes more than the weights in the file.
 
     Raises:
-        UserError: the configuration is absurd, or the weights do not fit it, are not plain numbers, or not finite.
+        UserError: the weights do not fit the configuration, are not plain numbers, or not finite.
     """
-    if (number := _largest(values)) > LARGEST_NUMBER:
-        raise UserError(f"{path} has {number} in its configuration, and {LARGEST_NUMBER} is the most a net may have")
     check_weights(path, state)
     with torch.device("meta"):
         expected = build().state_dict()

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from pixelnerf.checkpoints.original_pixelnerf import check_tensors
+from pixelnerf.checkpoints.original_pixelnerf import check_finite, check_tensors
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.model.config import ModelConfig
@@ -72,7 +72,7 @@ def convert_state(tree: Mapping[str, Any], net: Net, source: str) -> dict[str, T
     The original orders encodings by frequency and then coordinate, and its kernels multiply from the right.
 
     Raises:
-        UserError: arrays are missing, left over, or of another shape; the message lists them.
+        UserError: arrays are missing, left over, of another shape, or not finite; the message lists them.
     """
     field, position, direction = net.config.field, net.config.position, net.config.direction
     assert isinstance(field, MlpFieldConfig), "mip-NeRF reads no photos"
@@ -91,6 +91,7 @@ def convert_state(tree: Mapping[str, Any], net: Net, source: str) -> dict[str, T
     converted = {
         ours: torch.from_numpy(np.array(leaves[theirs], dtype=np.float32).T.copy()) for ours, theirs in names.items()
     }
+    check_finite([names[ours] for ours, tensor in converted.items() if not torch.isfinite(tensor).all()], source)
     positions = input_columns(position.max_degree - position.min_degree, raw_inputs=0)
     for layer in (0, field.skip_after):
         _reorder_last(converted, f"fields.0.layers.{layer}.weight", positions)

@@ -1,7 +1,7 @@
 """Imports checkpoints of the original pixelNeRF: its state dict becomes ours, every tensor accounted for."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,11 @@ FIRST_POOL = {"sn64": False, "srn": True, "dtu": True, "multi_obj": True}
 
 CUT_OFF = ("encoder.model.layer4.", "encoder.model.fc.")
 """ResNet layers that the original keeps but never runs."""
+
+COUNTERS = ".num_batches_tracked"
+"""Ends the names of batch normalisation's counters: torch before 0.4.1 had none, and a trained net needs none."""
+HALF_TOLERANCE = 1e-3
+"""Relative rounding of constants in checkpoints of half precision."""
 
 PASSES = ("mlp_coarse", "mlp_fine")
 FREQUENCIES = 6
@@ -42,18 +47,23 @@ def convert_state(original: Mapping[str, Tensor], net: Net, source: str) -> dict
     The original encodes positions and directions in OpenGL axes and orders features differently, which becomes signs
     and a permutation of the first layer's columns.
 
+    Weights of half precision become float32, and counters of batches may be missing.
+
     Raises:
-        UserError: tensors are missing, left over, or of another shape; the message lists them.
+        UserError: tensors are missing, left over, of another shape, or not finite; the message lists them.
     """
     if not isinstance(net, PhotoNet):
         raise TypeError(f"'{net.config.name}' reads no photos, but all of the original's models do")
     converted, theirs = _tensors(net)
+    counters = {name: torch.zeros_like(tensor) for name, tensor in theirs.items() if name.endswith(COUNTERS)}
+    original = {**counters, **original}
     found = {name: tuple(tensor.shape) for name, tensor in original.items() if not name.startswith(CUT_OFF)}
     expected = {name: tuple(tensor.shape) for name, tensor in theirs.items()}
     check_tensors(found, expected, f"{source} is not a checkpoint of the original pixelNeRF's model")
     for name, constants in WAVES.items():
-        if not torch.allclose(original[name], constants):
+        if not torch.allclose(original[name].float(), constants, rtol=HALF_TOLERANCE):
             raise UserError(f"{source} does not encode positions like the original pixelNeRF: {name} differs")
+    check_finite([name for name in theirs if not torch.isfinite(original[name]).all()], source)
     for name, tensor in theirs.items():
         tensor.copy_(original[name])
     columns, signs = input_columns()
@@ -83,6 +93,13 @@ def check_tensors(
     if any(problems.values()):
         listed = "; ".join(f"tensors {what}: {', '.join(names)}" for what, names in problems.items() if names)
         raise UserError(f"{verdict}: {listed}")
+
+
+def check_finite(broken: Sequence[str], source: str) -> None:
+    """Raises a UserError if a file has broken tensors: those that are not finite."""
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise UserError(f"{source} holds weights that are not finite ({broken[0]}{more}): its training had failed")
 
 
 def input_columns() -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.table import Column, Table
+from rich.text import Text
 
 from pixelnerf.evaluation.results import (
     Means,
@@ -45,7 +46,7 @@ def results_table(results: Results) -> Table:
     if not any(row.kind == "refined" or row.method == "bicubic" for row in results.rows):
         del shown["sharpness"], shown["s/view"]
     metrics = (Column(heading, justify="right") for heading in shown)
-    table = Table("scenes", "photos", "method", *metrics, title=results.protocol)
+    table = Table("scenes", "photos", "method", *metrics, title=Text(results.protocol))
     for group in results.groups():
         for row in results.table(group):
             published = row.kind == "published"
@@ -53,7 +54,8 @@ def results_table(results: Results) -> Table:
             if published or row.kind == "model":
                 lines |= {f"  at {size}": means for size, means in row.sizes.items()}
             for name, means in lines.items():
-                table.add_row(group, str(row.views), name, *(_cell(means, *column) for column in shown.values()))
+                cells = (group, str(row.views), name, *(_cell(means, *column) for column in shown.values()))
+                table.add_row(*map(Text, cells))
         table.add_section()
     return table
 

@@ -16,22 +16,26 @@ from pixelnerf.evaluation.evaluator import Evaluation
 from pixelnerf.evaluation.protocol import Item, ResolvedProtocol
 from pixelnerf.evaluation.renders import render_file, scene_folder
 from pixelnerf.evaluation.results import ObjectResult, Strip, method_title
-from pixelnerf.images.pictures import depth_picture, error_picture, to_8_bits
+from pixelnerf.images.pictures import depth_picture, error_picture, rounded_to_8_bits, to_8_bits
 from pixelnerf.tools.files import file_name, plain_digest, refusal_in_a_line, remove_partial, write_atomically
 
 # Raise it when pictures change: stored results are then measured again.
-VERSION = 2
+VERSION = 3
 RENDERS, PICTURES, OBJECTS = "renders", "pictures", "objects"
 """Folders: every picture that a model rendered, what a report shows, and its turntables and their pages."""
 
 
-def _save_pictures(output: Path, item: Item, evaluation: Evaluation) -> ObjectResult:
-    """Writes an item's renders, and the report's pictures of it to `<output>/pictures/<scene>/<size>/`."""
+def _save_pictures(output: Path, item: Item, evaluation: Evaluation, eight_bits: bool) -> ObjectResult:
+    """Writes an item's renders, and the report's pictures of it to `<output>/pictures/<scene>/<size>/`.
+
+    Scores are of renders cut off to 8 bits or, without `eight_bits`, of numbers, which are rounded to be near them.
+    """
     scene, folder = item.scene, PICTURES / scene_folder(item)
+    in_8_bits = to_8_bits if eight_bits else rounded_to_8_bits
 
     def save(path: Path, image: np.ndarray) -> str:
         (output / path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(output / path, iio.imwrite("<bytes>", to_8_bits(image), extension=".png"))
+        write_atomically(output / path, iio.imwrite("<bytes>", in_8_bits(image), extension=".png"))
         return path.as_posix()
 
     renders = {
@@ -103,6 +107,7 @@ class ResultStore:
 
     def __init__(self, output: Path, resolved: ResolvedProtocol, decisive: dict[str, Any]) -> None:
         self._output = output
+        self._eight_bits = resolved.protocol.eight_bits
         self._folder = output / "scenes"
         self.key = plain_digest({"protocol": resolved.digest(), "store": VERSION, **decisive})
         self._names = [f"{index:05d}_{file_name(item.scene.name)}.json" for index, item in enumerate(resolved.items)]
@@ -123,7 +128,9 @@ class ResultStore:
         """
         with output_refusal(self._output):
             # Pictures first: a stored result says that they are there.
-            result = found if isinstance(found, Damaged) else _save_pictures(self._output, item, found)
+            result = (
+                found if isinstance(found, Damaged) else _save_pictures(self._output, item, found, self._eight_bits)
+            )
             write_atomically(self._folder / self._names[index], _CONTENTS.dump_json((self.key, result)))
         return result
 

@@ -14,6 +14,11 @@ def to_8_bits(image: Float[ndarray, "*shape"]) -> UInt8[ndarray, "*shape"]:
     return (np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
 
 
+def rounded_to_8_bits(image: Float[ndarray, "*shape"]) -> UInt8[ndarray, "*shape"]:
+    """[0, 1] to the nearest of 0..255, for pictures whose scores are of the unsaved ones."""
+    return np.rint(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
+
+
 def from_8_bits(image: UInt8[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
     """0..255 to [0, 1] in float32."""
     return image.astype(np.float32) / np.float32(255)

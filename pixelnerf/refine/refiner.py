@@ -78,7 +78,7 @@ class PatchConfig(Config):
 
     @model_validator(mode="after")
     def _patches_fit(self) -> "PatchConfig":
-        if self.side % 2**self.halvings:
+        if self.halvings >= self.side.bit_length() or self.side % 2**self.halvings:
             raise ValueError(f"side = {self.side} cannot be halved {self.halvings} times")
         if self.overlap >= self.side:
             raise ValueError(f"overlap = {self.overlap} must be less than side = {self.side}")

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -76,7 +77,7 @@ class TrainBatches(IterableDataset[TrainBatch | UserError]):
 
 
 class ValidationItems(Dataset[ValidationItem | None]):
-    """The same few tasks at every validation; damaged scenes are found and left out up front.
+    """The same few tasks at every validation; scenes that do not fit, or are damaged, are found up front.
 
     `share` is this process's rank among those that train together, and their number. Each gets as many items, the last
     of which can be None, so that all tasks are done once.
@@ -94,6 +95,9 @@ class ValidationItems(Dataset[ValidationItem | None]):
                 with damaged.guard(chosen, position):
                     self._task(index)
                     self._indices.append(index)
+        else:
+            for index in self._indices:
+                self._views(index)
         self._rank, self._processes = share
 
     def __len__(self) -> int:
@@ -104,7 +108,12 @@ class ValidationItems(Dataset[ValidationItem | None]):
         position = index * self._processes + self._rank
         return self._task(self._indices[position]) if position < len(self._indices) else None
 
-    def _task(self, index: int) -> ValidationItem:
+    def _views(self, index: int) -> tuple[list[int], list[int]]:
+        """A scene's inputs and targets.
+
+        Raises:
+            UserError: none of its views is left to ask for.
+        """
         scene = self._scenes[index]
         listed = scene.input_views() or ()
         sources = list(listed[: self._config.val_source_views])
@@ -116,7 +125,11 @@ class ValidationItems(Dataset[ValidationItem | None]):
                 f"scene '{scene.name}' has {scene.num_views} views, all of them inputs in validation; "
                 "lower trainer.loader.val_source_views"
             )
-        targets = [rest[position] for position in spread(len(rest), self._config.val_views)]
+        return sources, [rest[position] for position in spread(len(rest), self._config.val_views)]
+
+    def _task(self, index: int) -> ValidationItem:
+        scene = self._scenes[index]
+        sources, targets = self._views(index)
         return ValidationItem(
             photos=scene_photos(scene, sources),
             views=tuple(scene.view_of(scene.cameras()[view]) for view in targets),
@@ -145,6 +158,16 @@ class SceneDataModule(pl.LightningDataModule):
         """Makes data that are made on first use, in one process while the others wait."""
         self._dataset.scenes("train")
 
+    @cached_property
+    def _validation(self) -> ValidationItems:
+        damaged = DamagedScenes(self._dataset.on_error)
+        return ValidationItems(self._dataset.scenes("val"), self._config, damaged, self._share())
+
+    @override
+    def setup(self, stage: str) -> None:
+        """Chooses what is validated on, so that what does not fit stops a run before its first step."""
+        assert self._validation is not None
+
     @override
     def train_dataloader(self) -> DataLoader[TrainBatch | UserError]:
         assert self.trainer is not None, "the data module belongs to a trainer by now"
@@ -159,9 +182,7 @@ class SceneDataModule(pl.LightningDataModule):
 
     @override
     def val_dataloader(self) -> DataLoader[ValidationItem | None]:
-        damaged = DamagedScenes(self._dataset.on_error)
-        items = ValidationItems(self._dataset.scenes("val"), self._config, damaged, self._share())
-        return DataLoader(items, batch_size=None)
+        return DataLoader(self._validation, batch_size=None)
 
     @override
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:

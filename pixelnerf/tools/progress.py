@@ -27,7 +27,7 @@ class Bar:
 def progress_bar(title: str, total: int, console: Console | None = None) -> Iterator[Bar]:
     """A bar with the count, a note, the time spent and the time left; on stderr unless a console is given."""
     columns = (
-        rich_progress.TextColumn("{task.description}"),
+        rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(),
         rich_progress.MofNCompleteColumn(),
         rich_progress.TextColumn("{task.fields[note]}", markup=False),

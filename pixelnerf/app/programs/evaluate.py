@@ -38,12 +38,12 @@ def main(composed: dict[str, Any]) -> None:
     result = evaluate(model, config, opened, altered, Console(stderr=True), save_page)
     console = Console()
     if result.results is None:
-        console.print(result.waiting, markup=False)
+        console.print(result.waiting, soft_wrap=True, markup=False)
         return
     console.print(results_table(result.results))
     for note in result.results.notes.values():
-        console.print(f"note: {note}", markup=False)
-    console.print(f"results: {result.output}", markup=False)
+        console.print(f"note: {note}", soft_wrap=True, markup=False)
+    console.print(f"results: {result.output}", soft_wrap=True, markup=False)
 
 
 def _untouched(protocol: str) -> dict[str, Any]:

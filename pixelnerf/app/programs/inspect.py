@@ -1,32 +1,39 @@
 """Shows what a reader understood of a dataset: `python scripts/inspect_dataset.py dataset=colmap dataset.root=PATH`.
 
 Prints numbers and warnings by name, and draws each scene's cameras, its box and points in the photos, and epipolar
-lines between two views.
+lines between two views. With `--fix` it writes corrected copies of camera files instead, where it is sure.
 """
 
+import sys
 from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from datasets.inspection.run import InspectionConfig, Row, inspect
+from datasets.inspection.fixing import Fix, fix_all
+from datasets.inspection.measures import Row
+from datasets.inspection.run import InspectionConfig, inspect
 from pixelnerf.app.installation import config_folder
 from pixelnerf.config import parse_config
-from pixelnerf.entry import run_entry
+from pixelnerf.entry import printable, run_entry
+from pixelnerf.errors import UserError
 
 
 def main(composed: dict[str, Any]) -> None:
     """Validates the composed configuration, inspects, and prints."""
     config = parse_config(InspectionConfig, composed, "")
     console = Console(highlight=False)
+    if config.fix:
+        _fix(config, console)
+        return
     rows, reports = inspect(config)
     console.print(_table(f"dataset {config.dataset.name}", rows))
     warned = 0
     for report in reports:
         console.print(_table(report.rows[0][1], report.rows[1:]))
         for warning in report.warnings:
-            console.print(f"WARNING {warning}", style="bold red", markup=False)
+            console.print(f"WARNING {warning}", style="bold red", soft_wrap=True, markup=False)
         console.print(f"figure: {report.figure}", soft_wrap=True, markup=False)
         warned += bool(report.warnings)
     console.print(f"{warned} scenes with warnings" if warned else "no warnings")
@@ -40,8 +47,45 @@ def _table(title: str, rows: list[Row]) -> Table:
     return table
 
 
+def _fix(config: InspectionConfig, console: Console) -> None:
+    """Corrects camera files and says what was wrong; a UserError if there is doubt about one."""
+    doubts = []
+    for fix in fix_all(config.dataset, config.scenes, config.pairs):
+        console.print(_before_and_after(fix))
+        for line in fix.notes:
+            _say(console, f"noticed: {line}")
+        if fix.unjudged:
+            _say(console, f"poses were not judged: {fix.unjudged}")
+        for line in fix.changes:
+            _say(console, f"changed: {line}")
+        if fix.copy is not None:
+            _say(console, f"written: {fix.copy}; to use it, put it in the place of {fix.path.name}")
+        elif not fix.doubt:
+            _say(console, "nothing to correct")
+        else:
+            doubts.append(f"nothing is written for '{fix.path}': {fix.doubt}")
+    if doubts:
+        raise UserError(doubts[0] + (f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""))
+
+
+def _before_and_after(fix: Fix) -> Table:
+    table = Table(title=Text(printable(str(fix.path))), title_justify="left")
+    before, after = dict(fix.before), dict(fix.after)
+    for heading in ("measure", "before", "after") if fix.changes else ("measure", "as it is"):
+        table.add_column(heading)
+    for name in {**before, **after}:
+        values = (before.get(name, ""), after.get(name, ""))[: len(table.columns) - 1]
+        table.add_row(*map(Text, (name, *values)))
+    return table
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(printable(line), soft_wrap=True, markup=False)
+
+
 def run() -> NoReturn:
     """The program."""
+    sys.argv = ["fix=true" if argument == "--fix" else argument for argument in sys.argv]
     run_entry(main, "inspect_dataset", str(config_folder()))
 
 

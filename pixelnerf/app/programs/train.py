@@ -46,7 +46,9 @@ def main(composed: dict[str, Any]) -> None:
         raise StoppedBySignal(f"interrupted at step {result.step}; {way_on}", result.stopped_by)
     score = "no validation" if result.best_psnr is None else f"best validation {result.best_psnr:.2f} dB"
     rank_zero_only(Console(stderr=True).print)(
-        f"step {result.step}, {result.minutes:.1f} min, {score}; run folder: {result.run_dir}", soft_wrap=True
+        f"step {result.step}, {result.minutes:.1f} min, {score}; run folder: {result.run_dir}",
+        soft_wrap=True,
+        markup=False,
     )
 
 
