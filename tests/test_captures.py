@@ -91,6 +91,27 @@ def test_a_model_of_one_place_is_evaluated_in_its_world(tmp_path, options, fits)
     check_world(tmp_path, LoadedModel(SimpleNamespace(reads_photos=True), {"dataset": trained}, 0), ours)
 
 
+@pytest.mark.parametrize(
+    ("trained", "ours", "wanted"),
+    [
+        ((0.4, 6.6, 1.4), (1.2, 4.0, None), "dataset.near=0.4 dataset.far=6.6 dataset.half_depth=1.4"),
+        ((0.4, 6.6, 1.4), (1.2, 4.0, 1.4), "dataset.near=0.4 dataset.far=6.6 dataset.half_depth=1.4"),
+        ((1.2, 4.0, None), (0.4, 6.6, 1.4), "dataset.half_depth=null"),
+        ((1.2, 4.0, None), (0.8, 1.8, None), None),
+        ((0.4, 6.6, 1.4), (0.4, 6.6, 1.4), None),
+    ],
+)
+def test_photos_with_frames_of_their_own_need_the_bounds_of_training(tmp_path, trained, ours, wanted):
+    """Densities count in half of the bounds' range, which follows the scene's scale only where frames do."""
+    before, now = (dict(zip(("near", "far", "half_depth"), values, strict=True)) for values in (trained, ours))
+    model = LoadedModel(SimpleNamespace(reads_photos=True), {"dataset": before}, 0)
+    if wanted is None:
+        check_world(tmp_path, model, now)
+    else:
+        with pytest.raises(UserError, match=re.escape(f"evaluate it with {wanted}")):
+            check_world(tmp_path, model, now)
+
+
 FIVE_PHOTOS = ("dataset=colmap", "dataset.images=images_4", "dataset.near=1", "dataset.far=5")
 TINY_MIPNERF = (
     "experiment=mipnerf_capture",

@@ -191,18 +191,30 @@ def _first_difference(theirs: Any, ours: Any, key_path: str, but_for: Set[str], 
 def check_world(path: Path, model: LoadedModel, dataset: Mapping[str, Any]) -> None:
     """Compares the options that determine a capture's axes, origin and unit with those in training.
 
-    Models that render from photos depend on no world frame, and datasets without `scale_world` have only one. `dataset`
-    is a reader's configuration as plain values.
+    Models that render from photos depend on no world frame, but where photos' frames have a depth of their own
+    (`half_depth`), on the bounds of rays, half of which is the unit of their densities. Datasets without `scale_world`
+    have only one world. `dataset` is a reader's configuration as plain values.
 
     Raises:
         UserError: they differ; the message has the options used in training.
     """
     trained = model.config.get("dataset") or {}
+    if model.net.reads_photos and "half_depth" in dataset and "half_depth" in trained:
+        theirs, ours = _bounds(trained), _bounds(dataset)
+        if theirs != ours:
+            raise UserError(f"{path} was trained in other bounds: evaluate it with {' '.join(theirs)}")
     if "scale_world" not in dataset or "scale_world" not in trained or model.net.reads_photos:
         return
     theirs, ours = _world(trained), _world(dataset)
     if theirs != ours:
         raise UserError(f"{path} was trained in another world frame: evaluate it with {' '.join(theirs)}")
+
+
+def _bounds(dataset: Mapping[str, Any]) -> list[str]:
+    """The options that determine the unit of densities; with frames from near to far it grows with the scene."""
+    if dataset["half_depth"] is None:
+        return ["dataset.half_depth=null"]
+    return [f"dataset.{key}={dataset[key]}" for key in ("near", "far", "half_depth")]
 
 
 def _world(dataset: Mapping[str, Any]) -> list[str]:
