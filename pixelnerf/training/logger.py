@@ -84,6 +84,9 @@ class RunLogger(WandbLogger):
         try:
             return action(*arguments, **options)
         except Exception as error:  # W&B raises its own, those of sockets, and those of files
+            if self._failed:
+                # What an action inside this one has said already.
+                return None
             self._failed = True
             if isinstance(error, ConnectionError):
                 _forget_service()
