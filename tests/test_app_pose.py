@@ -113,7 +113,7 @@ def test_the_colmap_reader_and_the_inspector_accept_it(posed, tmp_path):
     assert scene.num_views == len(PHOTOS)
     assert scene.images([0]).shape[-2:] == (320, 180)
     assert 0 < scene.near < scene.far
-    config = {"dataset": values, "split": "train", "scenes": 1, "pairs": 3, "output": tmp_path}
+    config = {"dataset": values, "split": "train", "scenes": 1, "pairs": 3, "fix": False, "output": tmp_path}
     _, reports = inspect(parse_config(InspectionConfig, config, ""))
     assert [report.warnings for report in reports] == [[]]
 

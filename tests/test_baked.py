@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from baked_volumes import ball_with_thin_parts, ring_camera
 from builders import FAR, NEAR, random_photos, ring_cameras, small_net
 
 from pixelnerf.geometry.cameras import look_at
@@ -148,3 +149,14 @@ def test_baking_looks_like_the_net(repository):
     assert (exact.opacity - baked.opacity).abs().mean() < 0.02
     volume = bake(net, net.encode(photos), [target], 16)
     assert volume.density.max() > 0
+
+
+@pytest.mark.parametrize("size", [12, 24, 64])
+def test_what_stops_half_of_the_light_of_a_pixel_has_a_distance(size):
+    """Also where the pixel is the mean of several rays, and its middle one passes by."""
+    volume = ball_with_thin_parts()
+    image = render_baked(volume, View(ring_camera(40, 30, size), 1.2, 4.0, torch.ones(3)))
+    solid = image.opacity >= 0.5
+    assert solid.sum() > 0.05 * size**2
+    assert image.median_distance[solid].max() < 3.4
+    assert (image.median_distance[image.opacity == 0] == 4.0).all()

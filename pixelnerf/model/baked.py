@@ -72,9 +72,20 @@ def render_baked(volume: BakedVolume, view: View, normalize_directions: bool = F
             found = _render_rectangle(volume, view, (left, top, right, bottom), rays, normalize_directions)
         means = F.avg_pool2d(found.movedim(-1, 0), rays).movedim(0, -1) if rays > 1 else found
         values[top:bottom, left:right, :4] = means[..., :4]
-        # Distances are not averaged over edges: the middle ray's is some surface's.
-        values[top:bottom, left:right, 4:] = found[rays // 2 :: rays, rays // 2 :: rays, 4:]
+        # Distances are not averaged over edges: a single ray's is some surface's.
+        values[top:bottom, left:right, 4] = found[rays // 2 :: rays, rays // 2 :: rays, 4]
+        values[top:bottom, left:right, 5] = _median_of_rays(found[..., 3], found[..., 5], rays).nan_to_num(view.far)
     return ImageOutput(values[..., :3], *values[..., 3:].unbind(-1))
+
+
+def _median_of_rays(
+    opacity: Float[Tensor, "rows columns"], distance: Float[Tensor, "rows columns"], samples: int
+) -> Float[Tensor, "height width"]:
+    """For each pixel, the median distance of those of its rays that something stops; NaN if nothing does."""
+    stopped = torch.where(opacity >= 0.5, distance, torch.nan)
+    rows, columns = stopped.shape
+    blocks = stopped.view(rows // samples, samples, columns // samples, samples)
+    return blocks.transpose(1, 2).flatten(2).nanmedian(-1).values
 
 
 def _render_rectangle(
