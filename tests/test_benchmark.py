@@ -9,11 +9,16 @@ import pytest
 import torch
 from ball_scene import write_nmr
 from builders import FAR, NEAR, first_rays, published_net, random_photos, ring_cameras, small_net
+from training_runs import TINY, compose_values
 
 from pixelnerf.benchmark.report import losses
 from pixelnerf.benchmark.workload import RAYS_PER_CHUNK, Way, compare
+from pixelnerf.checkpoints.shared_weights import save_shared
+from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
+from pixelnerf.model.config import ModelConfig
+from pixelnerf.model.net import build_net
 from pixelnerf.model.original import OriginalRenderer
 
 WHITE = torch.ones(1, 3)
@@ -105,6 +110,10 @@ def test_both_ways_render_the_same_view(original):
 @pytest.fixture
 def benchmark(monkeypatch, capsys, repository, tmp_path):
     root = write_nmr(tmp_path / "nmr", objects_per_split=2, views=6, size=16)
+    values = compose_values("run_dir=unused", "dataset=nmr", f"dataset.root={root}", *TINY)
+    torch.manual_seed(0)
+    net = build_net(parse_config(ModelConfig, values["model"], "model"), load_pretrained=False)
+    save_shared(tmp_path / "trained.safetensors", net, values, 5)
 
     def run(*changes):
         arguments = [
@@ -116,7 +125,7 @@ def benchmark(monkeypatch, capsys, repository, tmp_path):
             "dataset.categories=[airplane,chair]",
             *("scenes=1", "cells=[8,12]", "pixels=[8,16]"),
             "repeats=1",
-            f"checkpoint={repository / 'weights/shapes13.safetensors'}",
+            f"checkpoint={tmp_path / 'trained.safetensors'}",
             f"output={tmp_path / 'out'}",
             *changes,
         ]
