@@ -335,6 +335,7 @@ def bad_view(name, root, value):
         path.write_text("\n".join(lines))
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("value", [float("nan"), float("-inf")])
 @pytest.mark.parametrize("scale_world", [True, False])
 @pytest.mark.parametrize("name", CAPTURES)

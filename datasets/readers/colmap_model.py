@@ -48,7 +48,9 @@ class ColmapPhoto:
         pose = np.full((4, 4), np.nan)
         if np.isfinite(self.rotation).all() and np.linalg.norm(self.rotation) > 0:
             pose[:3, :3] = Rotation.from_quat(np.roll(self.rotation, -1)).as_matrix().T
-            pose[:3, 3], pose[3] = -pose[:3, :3] @ self.translation, (0, 0, 0, 1)
+            # What is infinite is refused by name, without NumPy's warning beside it.
+            with np.errstate(invalid="ignore"):
+                pose[:3, 3], pose[3] = -pose[:3, :3] @ self.translation, (0, 0, 0, 1)
         return pose
 
 
