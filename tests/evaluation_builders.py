@@ -28,6 +28,8 @@ from pixelnerf.types import RenderOutput, SceneFeatures
 class FakeNet(Net):
     """Renders `colors(rays)`, half opaque, at distance 2, whatever the photos."""
 
+    reads_photos = True
+
     def __init__(self, colors: Any) -> None:
         nn.Module.__init__(self)
         self.colors = colors
