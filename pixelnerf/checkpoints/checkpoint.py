@@ -199,7 +199,7 @@ def check_world(path: Path, model: LoadedModel, dataset: Mapping[str, Any]) -> N
         UserError: they differ; the message has the options used in training.
     """
     trained = model.config.get("dataset") or {}
-    if model.net.reads_photos and "half_depth" in dataset and "half_depth" in trained:
+    if "half_depth" in dataset and "half_depth" in trained and model.net.reads_photos:
         theirs, ours = _bounds(trained), _bounds(dataset)
         if theirs != ours:
             raise UserError(f"{path} was trained in other bounds: evaluate it with {' '.join(theirs)}")
