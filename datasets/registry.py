@@ -86,6 +86,15 @@ class MixtureConfig(Config):
             raise ValueError(f"weights are for {sorted(self.weights)}, parts are {sorted(self.parts)}")
         return self
 
+    @model_validator(mode="after")
+    def _densities_have_one_unit(self) -> "MixtureConfig":
+        """It is half of the bounds' range, which photos do not show where their frames have a depth of their own."""
+        framed = {name: part for name, part in self.parts.items() if hasattr(part, "half_depth")}
+        bounds = {name: (part.near, part.far, part.half_depth) for name, part in framed.items()}
+        if len(set(bounds.values())) > 1 and any(half_depth is not None for _, _, half_depth in bounds.values()):
+            raise ValueError(f"with half_depth, parts need the same near, far and half_depth, but have {bounds}")
+        return self
+
 
 DatasetConfig = Annotated[ReaderConfig | MixtureConfig, Field(discriminator="name")]
 

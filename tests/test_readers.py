@@ -250,6 +250,16 @@ def test_mixed_datasets_keep_their_own_bounds(tmp_path):
         CONFIGS.validate_python({**mixture, "weights": {"blender": 1}})
 
 
+@pytest.mark.parametrize("change", [{"near": 0.5}, {"half_depth": None}])
+def test_parts_whose_frames_have_a_depth_share_their_bounds(tmp_path, change):
+    """Half of the bounds' range is the unit of densities, which no photo shows."""
+    one = yaml_values("dataset/nmr", root=tmp_path, near=0.4, far=6.6, half_depth=1.4)
+    mixture = {**yaml_values("dataset/mixture"), "weights": {"one": 1, "two": 1}}
+    CONFIGS.validate_python({**mixture, "parts": {"one": one, "two": one}})
+    with pytest.raises(ValueError, match="the same near, far and half_depth"):
+        CONFIGS.validate_python({**mixture, "parts": {"one": one, "two": {**one, **change}}})
+
+
 def test_phone_capture_has_the_same_poses_by_both_files(shared_folder):
     root = shared_folder / "data/llff/bottle_on_desk"
     if not root.is_dir():

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 import torch
-from config_values import nmr_config, shapes13_config, yaml_values
+from config_values import nmr_config, shapes13_config
 from training_runs import REPOSITORY
 
 from datasets.readers.nmr import NmrDataset
@@ -42,15 +42,21 @@ def sofas(tmp_path_factory):
     """Test objects of a category that no training of three categories saw; no training saw these objects."""
     root = tmp_path_factory.mktemp("shapes13")
     generate(shapes13_config(root, categories=["sofa"], objects=10, seen_train_objects=1, workers=1))
-    half_side = yaml_values("dataset/shapes13")["half_side"]
-    return NmrDataset(nmr_config(root, categories=["sofa"], half_side=half_side)).scenes("test")
+    return root
+
+
+def opened(path, root):
+    """A net, and test objects in the bounds that its densities count in."""
+    loaded = load_checkpoint(path)
+    bounds = {key: loaded.config["dataset"][key] for key in ("near", "far", "half_side", "half_depth")}
+    return loaded.net, NmrDataset(nmr_config(root, categories=["sofa"], **bounds)).scenes("test")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_weights_see_what_a_sofa_is_from_one_photo(path, sofas):
-    net = load_checkpoint(path).net
+    net, scenes = opened(path, sofas)
     gains = []
-    for scene in sofas:
+    for scene in scenes:
         view = next(render_views(net, scene, [0], [3], 1, 1.0, RenderOptions(torch.device("cpu"))))
         truth = scene.images([3])[0].movedim(0, -1)
         photo = scene.images([0])[0].movedim(0, -1)
@@ -60,8 +66,8 @@ def test_weights_see_what_a_sofa_is_from_one_photo(path, sofas):
 
 def test_high_quality_draws_no_rim_around_what_it_renders(sofas):
     """Frusta longer than those of training look denser, which shows where a ray only grazes the object's haze."""
-    net = load_checkpoint(FOLDER / "shapes13.safetensors").net
-    for scene in (sofas[0], sofas[1]):
+    net, scenes = opened(FOLDER / "shapes13.safetensors", sofas)
+    for scene in (scenes[0], scenes[1]):
         exact, high = (
             next(render_views(net, scene, [0], [3], 1, 1.0, RenderOptions(torch.device("cpu"), quality=quality))).output
             for quality in ("exact", "high")

@@ -87,7 +87,7 @@ def _compiled(function: Any) -> Any:
 
 @_compiled
 @no_type_check  # numba compiles the plain function
-def _march_rows(  # noqa: ANN202
+def _march_rows(  # noqa: ANN202 - numba finds the types
     values: ndarray,
     taps: ndarray,
     bricks: ndarray,

@@ -207,12 +207,13 @@ def workers_ended() -> Iterator[None]:
     try:
         yield
     finally:
-        # torch takes a killed worker for an error.
-        handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for worker in set(multiprocessing.active_children()) - before:
-            worker.kill()
-            worker.join()
-        signal.signal(signal.SIGCHLD, handler)
+        if left := set(multiprocessing.active_children()) - before:
+            # torch takes a killed worker for an error.
+            handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for worker in left:
+                worker.kill()
+                worker.join()
+            signal.signal(signal.SIGCHLD, handler)
 
 
 def _leave_stopping_to_the_trainer(worker: int) -> None:
