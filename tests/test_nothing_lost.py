@@ -1,6 +1,7 @@
 """A run that is killed, or that its surroundings fail, keeps what it has done."""
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import torch
 from training_runs import REPOSITORY, TINY, assert_equal
 
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
+from pixelnerf.errors import UserError
+from pixelnerf.tools.files import file_written_whole, refusal_in_a_line
 from pixelnerf.training.callbacks import read_curve
 
 PATIENCE = 300
@@ -98,6 +101,28 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_is_whole(small_disk, nm
     assert "Traceback" not in errors
     assert load_checkpoint(last).step >= 1
     assert not list((small_disk / "run/checkpoints").glob(".partial-*"))
+
+
+def test_a_disk_that_fills_at_any_byte_of_a_checkpoint_is_one_line(tmp_path):
+    """torch closes the archive that it could not finish, and then complains of its length instead of the disk."""
+    path = tmp_path / "last.ckpt"
+    state = {f"layer{index}.weight": torch.rand(40, 30) for index in range(6)}
+    torch.save(state, path)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    for size in range(0, len(before), 509):
+        with pytest.raises(UserError, match="cannot write the checkpoint: File too large; make room"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+            try:
+                with (
+                    refusal_in_a_line("the checkpoint", "; make room"),
+                    file_written_whole(path) as temporary,
+                    temporary.open("wb") as file,
+                ):
+                    torch.save(state, file)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_home_folder_that_cannot_be_written_changes_nothing(tmp_path, nmr_root):

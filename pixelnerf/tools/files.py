@@ -23,12 +23,16 @@ def refusal_in_a_line(place: object, way_out: str = "") -> Iterator[None]:
     """Makes the system's refusal to write to a place the user's: what, where, why, then the way out.
 
     Raises:
-        UserError: the block raised an OSError.
+        UserError: the block raised an OSError, or a RuntimeError while it left because of one.
     """
     try:
         yield
-    except OSError as error:
-        raise UserError(f"cannot write {place}: {error.strerror or error}{way_out}") from None
+    except (OSError, RuntimeError) as error:
+        # torch's archives complain of their length when a full disk makes torch close one too early.
+        refusal = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(refusal, OSError):
+            raise
+        raise UserError(f"cannot write {place}: {refusal.strerror or refusal}{way_out}") from None
 
 
 @contextmanager
