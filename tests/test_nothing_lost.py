@@ -109,18 +109,22 @@ def test_a_disk_that_fills_at_any_byte_of_a_checkpoint_is_one_line(tmp_path):
     state = {f"layer{index}.weight": torch.rand(40, 30) for index in range(6)}
     torch.save(state, path)
     before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save_into(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        try:
+            with (
+                refusal_in_a_line("the checkpoint", "; make room"),
+                file_written_whole(path) as temporary,
+                temporary.open("wb") as file,
+            ):
+                torch.save(state, file)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
     for size in range(0, len(before), 509):
         with pytest.raises(UserError, match="cannot write the checkpoint: File too large; make room"):
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-            try:
-                with (
-                    refusal_in_a_line("the checkpoint", "; make room"),
-                    file_written_whole(path) as temporary,
-                    temporary.open("wb") as file,
-                ):
-                    torch.save(state, file)
-            finally:
-                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            save_into(size)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
