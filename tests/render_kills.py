@@ -1,6 +1,6 @@
 """Kills `pixelnerf render`, runs it again, and compares with a run that nobody disturbed.
 
-The suite kills once; `scripts/kill_programs.py render` any number of times.
+The suite kills once; `scripts/kill_programs render` any number of times.
 """
 
 import os

@@ -43,7 +43,7 @@ def finish(process):
 
 
 def test_a_run_killed_twice_ends_in_the_weights_of_an_unbroken_one(tmp_path, nmr_root):
-    """Once while a checkpoint is written, once in a validation; `scripts/kill_programs.py` does it at any moments."""
+    """Once while a checkpoint is written, once in a validation; `scripts/kill_programs` does it at any moments."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     unbroken = start(whole, nmr_root, *OPTIONS, VALIDATION)
 
