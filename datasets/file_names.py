@@ -60,9 +60,7 @@ def paired(photos: Sequence[Path], others: Sequence[Path], kind: str) -> list[Pa
     Raises:
         UserError: a photo or another file is alone.
     """
-    key: Callable[[Path], int | str | None] = number_of
-    if any(len({number_of(path) for path in paths} - {None}) < len(paths) for paths in (photos, others)):
-        key = _stem
+    key = pair_key(photos, others)
     by_photo, by_other = ({key(path): path for path in paths} for paths in (photos, others))
     alone = [by_photo[one] for one in by_photo.keys() - by_other] + [
         by_other[one] for one in by_other.keys() - by_photo
@@ -76,8 +74,11 @@ def paired(photos: Sequence[Path], others: Sequence[Path], kind: str) -> list[Pa
     return [by_other[key(path)] for path in photos]
 
 
-def _stem(path: Path) -> str:
-    return path.stem.casefold()
+def pair_key(photos: Sequence[Path], others: Sequence[Path]) -> Callable[[Path], int | str | None]:
+    """What a photo and its file of another kind have in common: the number or, where numbers are not unique, the name."""
+    if any(len({number_of(path) for path in paths} - {None}) < len(paths) for paths in (photos, others)):
+        return lambda path: path.stem.casefold()
+    return number_of
 
 
 def named(folder: Path, name: str) -> Path:

@@ -82,14 +82,14 @@ class BlenderDataset(RendersDataset[BlenderConfig]):
     marker = "transforms_{split}.json"
 
     @override
-    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+    def folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
         try:
-            return super()._folders(split, categories)
+            return super().folders(split, categories)
         except UserError:
             if split != "val":
                 raise
             # Training validates; scenes of one's own seldom have more than one held-out file.
-            return super()._folders("test", categories)
+            return super().folders("test", categories)
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
@@ -105,7 +105,7 @@ class TwoObjectsDataset(RendersDataset[TwoObjectsConfig]):
     """Reader of the two-object layout."""
 
     @override
-    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+    def folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
         folder = self._root / split
         if not folder.is_dir():
             raise UserError(

@@ -49,21 +49,17 @@ class ColmapDataset(CaptureDataset[ColmapConfig]):
     """Reader of COLMAP captures."""
 
     @override
-    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
-        # Some programs write the model into the folder of models itself.
-        model, flat = Path(self._config.model), Path(self._config.model).parent
+    def folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
         names = [
             name
             for name in (".", *(folder.name for folder in visible(self._root)))
-            if (self._root / name / model).exists() or has_model(self._root / name / flat)
+            if model_folder(self._root / name / self._config.model).exists()
         ]
         return names[:1] if names[:1] == ["."] else names or scene_folders(self._root, self._config.model)
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
-        path = folder / self._config.model
-        if not has_model(path) and has_model(path.parent):
-            path = path.parent
+        path = model_folder(folder / self._config.model)
         model = read_colmap_model(path)
         _note_larger_models(folder, path, len(model.photos))
 
@@ -78,6 +74,11 @@ class ColmapDataset(CaptureDataset[ColmapConfig]):
 
         capture = _Capture(model, path, folder / self._config.images, self._config.pixel_center)
         return self._straight_scene(name, path, split, capture, find_points=find_points)
+
+
+def model_folder(path: Path) -> Path:
+    """Where a model is that ought to be in a folder: some programs write it into the folder of models itself."""
+    return path.parent if not has_model(path) and has_model(path.parent) else path
 
 
 def _note_larger_models(folder: Path, path: Path, count: int) -> None:
@@ -107,23 +108,28 @@ class _Capture:
 
     def lens(self, view: int) -> Lens:
         photo = self.model.photos[view]
-        image, camera = found_image(named(self.folder, photo.name)), photo.camera
+        image = found_image(named(self.folder, photo.name))
         if not image.is_file():
             raise UserError(
                 f"missing image '{image}', which the COLMAP model names: set dataset.images to the photos' folder"
             )
-        size = read_size(image)
         where = f"image '{photo.name}' (view {view}) in '{self.path}'"
-        check_intrinsics(_intrinsics(camera), where)
-        intrinsics = resized(_intrinsics(camera), (camera.width, camera.height), size, image)
-        distortion = None if _keeps_lines(camera) else partial(_distorted, camera)
-        return Lens(image, distortion, intrinsics, size, self.pixel_center)
+        return colmap_lens(photo.camera, image, read_size(image), self.pixel_center, where)
 
     def mask(self, view: int) -> Path | None:
         return None
 
     def points(self, view: int) -> Float[np.ndarray, "point 3"]:
         return self.model.points[self.model.photos[view].indices]
+
+
+def colmap_lens(
+    camera: "pycolmap.Camera", image: Path, size: tuple[int, int], pixel_center: float, where: str
+) -> Lens:
+    """A model's camera, for a photo of a size (width, height)."""
+    check_intrinsics(_intrinsics(camera), where)
+    intrinsics = resized(_intrinsics(camera), (camera.width, camera.height), size, image)
+    return Lens(image, None if _keeps_lines(camera) else partial(_distorted, camera), intrinsics, size, pixel_center)
 
 
 def _intrinsics(camera: "pycolmap.Camera") -> Float[np.ndarray, "3 3"]:

@@ -34,6 +34,7 @@ FILES = ("cameras", "images", "points3D")
 class ColmapPhoto:
     """A registered image, which saw the points `indices` at `pixels`."""
 
+    number: int
     name: str
     camera: "pycolmap.Camera"
     rotation: Float[np.ndarray, "4"]
@@ -86,14 +87,14 @@ def read_colmap_model(folder: Path) -> ColmapModel:
         raise UserError(f"no COLMAP model in '{folder}': it needs cameras, images and points3D as .bin or .txt")
     binary = (folder / "cameras.bin").is_file()
     read = _read_binary if binary else _read_text
-    # By the formats of the three files: (id, model, width, height, parameters); (name, camera's id, 7 numbers of the
-    # pose, observations); (id, position).
+    # By the formats of the three files: (id, model, width, height, parameters); (id, name, camera's id, 7 numbers of
+    # the pose, observations); (id, position).
     cameras, images, points = (read(folder / f"{name}.{'bin' if binary else 'txt'}", name) for name in FILES)
     lenses = {camera[0]: camera for camera in cameras}
     order = {identifier: index for index, (identifier, _) in enumerate(points)}
     built: dict[int, pycolmap.Camera] = {}
     photos = []
-    for name, camera, numbers, seen in sorted(images, key=lambda image: image[0]):
+    for identifier, name, camera, numbers, seen in sorted(images, key=lambda image: image[1]):
         if camera not in lenses:
             raise UserError(
                 f"image '{name}' of the COLMAP model '{folder}' has camera {camera}, which it does not list"
@@ -105,7 +106,13 @@ def read_colmap_model(folder: Path) -> ColmapModel:
         known = indices >= 0
         photos.append(
             ColmapPhoto(
-                name, built[camera], numbers[:4], numbers[4:], seen[known, :2].astype(np.float64), indices[known]
+                identifier,
+                name,
+                built[camera],
+                numbers[:4],
+                numbers[4:],
+                seen[known, :2].astype(np.float64),
+                indices[known],
             )
         )
     if not photos:
@@ -166,13 +173,14 @@ def _text_images(path: Path, lines: list[tuple[int, str]]) -> Iterator[tuple]:
         with reading(f"line {number} of", path):
             if len(words) < 10:
                 raise ValueError("not an image: ID, QW, QX, QY, QZ, TX, TY, TZ, CAMERA_ID, NAME")
-            name, camera, pose = words[9].strip(), int(words[8]), np.array([_number(word) for word in words[1:8]])
+            identifier, name, camera = int(words[0]), words[9].strip(), int(words[8])
+            pose = np.array([_number(word) for word in words[1:8]])
         seen = _observations(line[1]) if line is not None else None
         if seen is None:
             alone += 1
         else:
             line = next(waiting, None)
-        yield name, camera, pose, np.empty((0, 3)) if seen is None else seen
+        yield identifier, name, camera, pose, np.empty((0, 3)) if seen is None else seen
     if alone:
         note(f"no lines of observations for {alone} images", path)
 
@@ -225,14 +233,14 @@ def _binary_cameras(content: memoryview) -> Iterator[tuple]:
 def _binary_images(content: memoryview) -> Iterator[tuple]:
     start, dtype = 8, np.dtype([("x", "<f8"), ("y", "<f8"), ("point", "<i8")])
     while start < len(content):
-        _, *pose, camera = struct.unpack_from("<i7di", content, start)
+        identifier, *pose, camera = struct.unpack_from("<i7di", content, start)
         start += 64
         end = start + bytes(content[start : start + 4096]).index(b"\0")
         name = bytes(content[start:end]).decode()
         (count,) = struct.unpack_from("<Q", content, end + 1)
         start = end + 9 + dtype.itemsize * count
         seen = np.frombuffer(content, dtype, count, end + 9)
-        yield name, camera, np.array(pose), np.stack([seen["x"], seen["y"], seen["point"]], axis=-1)
+        yield identifier, name, camera, np.array(pose), np.stack([seen["x"], seen["y"], seen["point"]], axis=-1)
 
 
 def _binary_points(content: memoryview) -> Iterator[tuple]:

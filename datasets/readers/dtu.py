@@ -58,7 +58,7 @@ class DtuDataset(FolderDataset[DtuConfig]):
     """Reader of DTU scans."""
 
     @override
-    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+    def folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
         if self._config.list_prefix is None:
             return scene_folders(self._root, self._config.camera_file)
         return self._listed(self._root / f"{self._config.list_prefix}_{SCAN_LISTS[split]}.lst")

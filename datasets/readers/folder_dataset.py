@@ -69,7 +69,7 @@ class FolderDataset(SceneDataset, Generic[ConfigType]):
     """A dataset under one root folder, whose scenes share a cache of decoded photos.
 
     A reader names the `marker`, a file or folder that every scene's folder holds ("{split}" in it is the split), or
-    lists the folders itself (`_folders`), and opens each as `_scene(name, files, cameras, bounds)`.
+    lists the folders itself (`folders`), and opens each as `_scene(name, files, cameras, bounds)`.
     """
 
     marker: str
@@ -90,9 +90,9 @@ class FolderDataset(SceneDataset, Generic[ConfigType]):
             if category not in self.categories:
                 hint = nearest(category, list(self.categories)) if self.categories else "; it has none"
                 raise UserError(f"unknown category '{category}'{hint}")
-        return SceneList(self._folders(split, categories), partial(self._open_folder, split=split))
+        return SceneList(self.folders(split, categories), partial(self._open_folder, split=split))
 
-    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+    def folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
         """The folders of a split's scenes, relative to the root; the categories are known ones."""
         return scene_folders(self._root, self.marker.format(split=split))
 

@@ -70,9 +70,8 @@ class LlffDataset(CaptureDataset[LlffConfig]):
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
         config, path = self._config, folder / self.marker
-        rows = _read_rows(path)
-        model = read_colmap_model(folder / SPARSE) if has_model(folder / SPARSE) else None
-        images = _images(folder, config.images, path, len(rows), model)
+        rows, model = read_rows(path), sparse_model(folder)
+        images = row_photos(path, config.images, len(rows), model)
         used, views = self._chosen_views(len(rows), split, path)
         poses, matrices, sizes = {}, {}, {}
         for view in used:
@@ -130,7 +129,8 @@ class LlffDataset(CaptureDataset[LlffConfig]):
         return 0.0, 0.0
 
 
-def _read_rows(path: Path) -> Float[np.ndarray, "view 17"]:
+def read_rows(path: Path) -> Float[np.ndarray, "view 17"]:
+    """The rows of poses_bounds.npy, in float64; there is one at least."""
     with reading("camera file", path):
         rows = np.load(path, allow_pickle=False)
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 17 or not len(rows):
@@ -140,11 +140,17 @@ def _read_rows(path: Path) -> Float[np.ndarray, "view 17"]:
     return rows.astype(np.float64)
 
 
-def _images(folder: Path, name: str, path: Path, count: int, model: ColmapModel | None) -> list[Path]:
+def sparse_model(folder: Path) -> ColmapModel | None:
+    """COLMAP's model of a capture, if it is there."""
+    return read_colmap_model(folder / SPARSE) if has_model(folder / SPARSE) else None
+
+
+def row_photos(path: Path, name: str, count: int, model: ColmapModel | None) -> list[Path]:
     """The photo of each row: by the names that LLFF or COLMAP wrote beside the rows, else all photos in order.
 
     LLFF orders rows by name, character by character: 10.png comes before 2.png.
     """
+    folder = path.parent
     way_out = f": set dataset.images to the photos' folder, of these in '{folder}': "
     way_out += ", ".join(one.name for one in visible(folder) if one.name.startswith("images")) or "none"
     images = listed_images(folder / name, way_out)

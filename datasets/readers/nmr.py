@@ -95,7 +95,7 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
         return super().scenes(split, chosen)
 
     @override
-    def _folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
+    def folders(self, split: Split, categories: Sequence[str] | None) -> Sequence[str]:
         names = []
         for category in self.categories if categories is None else categories:
             synset = self._config.synsets[category]
