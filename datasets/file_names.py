@@ -75,7 +75,7 @@ def paired(photos: Sequence[Path], others: Sequence[Path], kind: str) -> list[Pa
 
 
 def pair_key(photos: Sequence[Path], others: Sequence[Path]) -> Callable[[Path], int | str | None]:
-    """What a photo and its file of another kind have in common: the number or, where numbers are not unique, the name."""
+    """What a photo and its file of another kind share: the number or, where numbers are not unique, the name."""
     if any(len({number_of(path) for path in paths} - {None}) < len(paths) for paths in (photos, others)):
         return lambda path: path.stem.casefold()
     return number_of

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from dataset_checks import scenes_of, values_of
-from dataset_layouts import write_blender, write_colmap
+from dataset_layouts import write_blender
 from PIL import Image
+from room_formats import LLFF_AXES, mixture
 from textured_room import BLENDER_AXES, write_room
 
 from datasets.inspection.fixing import fix_all
@@ -70,6 +71,8 @@ DEFECTS = {
     "axes": (each_pose(lambda pose: pose @ BLENDER_AXES), ["OpenCV's axes"]),
     "inverted": (each_pose(np.linalg.inv), ["world-to-camera: they are inverted"]),
     "inverted in OpenCV's axes": (each_pose(lambda pose: np.linalg.inv(pose @ BLENDER_AXES)), ["in OpenCV's axes"]),
+    "LLFF's axes": (each_pose(lambda pose: pose @ BLENDER_AXES @ LLFF_AXES), ["LLFF's axes"]),
+    "transposed": (each_pose(mixture), ["rotations beside"]),
     "degrees": (with_focal(camera_angle_x=float(np.degrees(2 * np.arctan(80 / 150)))), ["degrees"]),
     "radians": (with_focal(x_fov=float(2 * np.arctan(80 / 150))), ["radians"]),
     "fractions": (lambda content: content.update(fl_x=150 / 160, fl_y=150 / 120, cx=0.5, cy=0.5), ["fractions"]),
@@ -97,21 +100,21 @@ def test_cameras_become_the_true_ones(root, defect):
     assert len(found.changes) == len(words)
     for line, word in zip(found.changes, words, strict=True):
         assert word in line
-    assert found.copy == root / "transforms.fixed.json"
+    assert [copy.path for copy in found.copies] == [root / "transforms.fixed.json"]
     assert before.items() <= files_of(root).items(), "an original file was changed"
     assert "off epipolar lines" in dict(found.after)["matches"]
     assert found.before != found.after
-    cameras = cameras_by(found.copy)
+    cameras = cameras_by(found.copies[0].path)
     torch.testing.assert_close(cameras.poses, expected.poses, atol=1e-5, rtol=0)
     torch.testing.assert_close(cameras.intrinsics, expected.intrinsics, atol=1e-2, rtol=0)
     (again,) = fix("transforms", root)
-    assert (again.changes, again.copy, again.doubt) == ((), None, "")
+    assert (again.changes, again.copies, again.doubt) == ((), (), "")
 
 
 def test_a_right_capture_is_left_alone(root):
     before = files_of(root)
     (found,) = fix("transforms", root)
-    assert (found.changes, found.copy, found.doubt, found.unjudged) == ((), None, "", "")
+    assert (found.changes, found.copies, found.doubt, found.unjudged) == ((), (), "", "")
     assert files_of(root) == before
 
 
@@ -126,13 +129,34 @@ def test_frames_without_a_file_and_other_suffixes(root):
     assert ["'images/0000.png' and 6 more is 'images/0000.jpg'" in found.changes[0], len(found.changes)] == [True, 2]
     assert "'images/0003.png'" in found.changes[1]
     assert "missing" in dict(found.before)["cannot be read"]
-    content = json.loads(found.copy.read_text())
+    content = json.loads(found.copies[0].path.read_text())
     assert content["train_filenames"] == ["images/0002.jpg"] * 2
     assert [frame["file_path"][-8:-4] for frame in content["frames"]] == [
         f"{view:04d}" for view in (0, 1, 2, 4, 5, 6, 7)
     ]
     kept = [0, 1, 2, 4, 5, 6, 7]
-    torch.testing.assert_close(cameras_by(found.copy).poses, expected[kept])
+    torch.testing.assert_close(cameras_by(found.copies[0].path).poses, expected[kept])
+
+
+def test_names_of_another_machine(root):
+    expected = scenes_of("transforms", root)[0].cameras().poses
+    shutil.copytree(root / "images", root / "masks")
+
+    def elsewhere(content):
+        for frame in content["frames"]:
+            frame["mask_path"] = "D:\\scans\\room\\" + frame["file_path"].replace("images/", "masks\\")
+            frame["file_path"] = f"/home/me/room/{frame['file_path']}"
+
+    change(root / "transforms.json", elsewhere)
+    (found,) = fix("transforms", root)
+    assert found.doubt == ""
+    (line,) = found.changes
+    assert "'/home/me/room/images/0000.png' and 15 more is 'images/0000.png'" in line
+    names = [
+        (frame["file_path"], frame["mask_path"]) for frame in json.loads(found.copies[0].path.read_text())["frames"]
+    ]
+    assert names == [(f"images/{view:04d}.png", f"masks/{view:04d}.png") for view in range(8)]
+    torch.testing.assert_close(cameras_by(found.copies[0].path).poses, expected)
 
 
 def test_a_second_run_writes_nothing_more(root):
@@ -155,7 +179,7 @@ def test_a_file_of_another_hand_is_kept(root, text):
 
 def test_a_corrected_copy_that_was_edited_is_kept(root):
     change(root / "transforms.json", DEFECTS["axes"][0])
-    copy = fix("transforms", root)[0].copy
+    copy = fix("transforms", root)[0].copies[0].path
     change(copy, lambda content: content.update(w=1))
     before = files_of(root)
     with pytest.raises(UserError, match="move it away"):
@@ -183,7 +207,7 @@ def test_what_is_not_sure_is_said_and_not_written(root, damage, words):
     (found,) = fix("transforms", root)
     assert words in found.doubt
     assert "\n" not in found.doubt
-    assert found.copy is None
+    assert found.copies == ()
     assert files_of(root) == before
 
 
@@ -208,7 +232,9 @@ def test_masks_tell_conventions_of_renders(tmp_path, turn, word):
         assert (word or "") in "".join(one.changes)
         assert len(one.changes) == bool(word)
     if word:
-        torch.testing.assert_close(cameras_by(found[0].copy, "blender").poses, expected.poses, atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            cameras_by(found[0].copies[0].path, "blender").poses, expected.poses, atol=1e-5, rtol=0
+        )
 
 
 def test_without_evidence_only_what_needs_none_is_corrected(tmp_path):
@@ -220,11 +246,6 @@ def test_without_evidence_only_what_needs_none_is_corrected(tmp_path):
     for one in fix("blender", root):
         assert "degrees" in one.changes[0]
         assert "matches" in one.unjudged
-
-
-def test_other_formats_have_no_such_file(tmp_path):
-    with pytest.raises(UserError, match="dataset=transforms"):
-        fix("colmap", write_colmap(tmp_path))
 
 
 def run(run_script, root, *options):

@@ -34,12 +34,17 @@ def room_photo(pose, intrinsics, width, height):
     return image.astype(np.uint8)
 
 
+def room_poses(views=8):
+    """Cameras 10 degrees apart, from which the room's other side is seen."""
+    turns, rises = np.radians(10.0 * np.arange(views)), 0.3 * np.sin(np.arange(views))
+    places = np.stack([1.5 * np.cos(turns), 1.5 * np.sin(turns), 0.2 + rises], axis=1)
+    return np.stack([look_at_origin(place) for place in places])
+
+
 def write_room(root, views=8, width=160, height=120, focal=150.0):
-    """Photos 10 degrees apart, from which the room's other side is seen; all keys in the file's own level."""
+    """Photos, and transforms.json with all keys in the file's own level."""
     frames = []
-    for view in range(views):
-        turn, rise = np.radians(10.0 * view), 0.3 * np.sin(view)
-        pose = look_at_origin([1.5 * np.cos(turn), 1.5 * np.sin(turn), 0.2 + rise])
+    for view, pose in enumerate(room_poses(views)):
         save(root / f"images/{view:04d}.png", room_photo(pose, pinhole(focal, width, height), width, height))
         frames.append({"file_path": f"images/{view:04d}.png", "transform_matrix": (pose @ BLENDER_AXES).tolist()})
     content = {"w": width, "h": height, "fl_x": focal, "fl_y": focal, "cx": width / 2, "cy": height / 2}

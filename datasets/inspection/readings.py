@@ -6,28 +6,23 @@ A reading is taken only if it fits the photos (matches between them, or the hull
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from datasets.image_cache import ImageCache
 from datasets.image_files import read_size
-from datasets.inspection.camera_changes import KEPT, Change, Content, focal_changes, pose_changes
+from datasets.inspection.camera_changes import KEPT, Change, convention_line, conventions, focal_changes
+from datasets.inspection.camera_set import CameraSet, Convention, Matrices
 from datasets.inspection.diagnosis import BETTER_FOCAL, CLEARLY_BETTER, GOOD_COVERAGE, GOOD_PIXELS, PLAUSIBLE_VIEW
 from datasets.inspection.evidence import Evidence, gather
-from datasets.readers.blender import BlenderConfig
 from datasets.readers.camera_files import check_intrinsics, make_cameras
 from datasets.readers.captures import kept_world
 from datasets.readers.file_scene import FileScene, PhotoFiles
-from datasets.readers.frames import Frames
+from datasets.readers.folder_dataset import FolderConfig
 from datasets.readers.lens import Lens
-from datasets.readers.transforms import TransformsConfig
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import Scene
-
-FixableConfig = TransformsConfig | BlenderConfig
-"""Datasets whose cameras are in files of frames."""
 
 # Principal points farther from a photo's middle than this share of its sides belong to a photo of another size.
 OFF_MIDDLE = 0.2
@@ -42,19 +37,28 @@ class Reading:
     """What a file holds if its focal lengths and its poses were meant in some way, and what photos say about that."""
 
     focal: Change
-    pose: Change
-    content: Content
+    convention: Convention
+    read: CameraSet
+    """With focal lengths so meant, and poses as they are."""
     evidence: Evidence
 
     @property
     def is_given(self) -> bool:
         """Whether the file says so itself."""
-        return self.focal is KEPT and self.pose is KEPT
+        return self.focal is KEPT and self.convention == self.read.convention
 
     @property
     def lines(self) -> list[str]:
         """What was wrong."""
-        return [change.line for change in (self.focal, self.pose) if change.line]
+        return [line for line in (self.focal.line, convention_line(self.convention, self.read.convention)) if line]
+
+    @property
+    def cameras(self) -> CameraSet:
+        """What the file ought to hold."""
+        own, matrices = self.read.convention, self.read.matrices()
+        if self.convention == own:
+            return self.read
+        return self.read.with_matrices(own.encoded(self.convention.decoded(matrices)))
 
     @cached_property
     def score(self) -> float:
@@ -80,33 +84,23 @@ class Reading:
         return bool(views.min() >= lowest and views.max() <= highest and middle < OFF_MIDDLE)
 
 
-def frames_of(path: Path, content: Content) -> Frames:
-    """What a file holds once its content is changed."""
-    return Frames(path, content, content["frames"])
-
-
-def all_readings(
-    path: Path, content: Content, config: FixableConfig, pairs: int
-) -> tuple[list[Reading], UserError | None]:
-    """Every way to read a file, the file's own first, or why that cannot be read."""
-    frames = frames_of(path, content)
-    photos = [read_size(frames.image(view)) for view in range(len(frames))]
+def all_readings(cameras: CameraSet, config: FolderConfig, pairs: int) -> tuple[list[Reading], UserError | None]:
+    """Every way to read some cameras that is possible, the file's own first, or why that cannot be read."""
+    photos = [read_size(cameras.image(view)) for view in range(len(cameras))]
+    own, matrices = cameras.convention, cameras.matrices()
     first: Evidence | None = None
     refusal = None
     found: list[Reading] = []
-    for focal in focal_changes(content, photos[0]):
-        changed = focal.apply(content)
-        frames = frames_of(path, changed)
+    for focal in focal_changes(cameras, photos[0]):
         try:
-            lenses = [
-                frames.lens(view, frames.image(view), photos[view], config.pixel_center) for view in range(len(frames))
-            ]
+            changed = focal.apply(cameras)
+            lenses = [changed.lens(view, size) for view, size in enumerate(photos)]
             for view, lens in enumerate(lenses):
-                check_intrinsics(lens.straight, f"frame {view} in '{path}'")
+                check_intrinsics(lens.straight, f"frame {view} in '{cameras.path}'")
         except UserError as error:
             refusal = error if focal is KEPT else refusal
             continue
-        scene = _scene(frames, lenses, config)
+        scene = _scene(changed, own.decoded(matrices), lenses, config)
         if first is None or any(lens.distortion is not None for lens in lenses):
             # Other focal lengths straighten photos in another way.
             evidence = first = gather(scene, pairs)
@@ -114,25 +108,35 @@ def all_readings(
             evidence = Evidence(scene, first.matches, None, first.masks)
         if any(_same_focal(evidence, other.evidence) for other in found):
             continue
-        for pose in pose_changes():
-            both = pose.apply(changed)
-            moved = Evidence(_scene(frames_of(path, both), lenses, config), evidence.matches, None, evidence.masks)
-            found.append(Reading(focal, pose, both, moved))
+        kept = Reading(focal, own, changed, evidence)
+        if not kept.is_plausible and focal is not KEPT:
+            continue
+        found.append(kept)
+        for convention in conventions(own)[1:] if kept.is_plausible else ():
+            scene = _scene(changed, convention.decoded(matrices), lenses, config)
+            found.append(Reading(focal, convention, changed, Evidence(scene, first.matches, None, first.masks)))
     return found, refusal
 
 
-def _scene(frames: Frames, lenses: Sequence[Lens], config: FixableConfig) -> Scene:
-    """All views of a file, without bounds, whatever the dataset's options leave out."""
-    poses = np.stack([frames.pose(view) for view in range(len(frames))])
-    cameras = make_cameras(
-        kept_world(poses, frames.path).poses(poses),
+def _scene(cameras: CameraSet, poses: Matrices, lenses: Sequence[Lens], config: FolderConfig) -> Scene:
+    """All views, without bounds, by camera-to-world poses in OpenCV's axes."""
+    placed = make_cameras(
+        kept_world(poses, cameras.path).poses(poses),
         np.stack([lens.straight for lens in lenses]),
         np.array([lens.size for lens in lenses]),
-        frames.path,
+        cameras.path,
         config.pixel_center,
     )
-    files = [PhotoFiles(lens.photo, frames.mask(view), lens) for view, lens in enumerate(lenses)]
-    return FileScene(str(frames.path), files, cameras, (0.0, 1.0), config.background, ImageCache(config.cache_gib))
+    files = [PhotoFiles(lens.photo, cameras.mask(view), lens) for view, lens in enumerate(lenses)]
+    return FileScene(
+        str(cameras.path),
+        files,
+        placed,
+        (0.0, 1.0),
+        config.background,
+        ImageCache(config.cache_gib),
+        mask_from_background=cameras.mask_from_background,
+    )
 
 
 def _same_focal(first: Evidence, second: Evidence) -> bool:

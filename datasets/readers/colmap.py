@@ -123,9 +123,7 @@ class _Capture:
         return self.model.points[self.model.photos[view].indices]
 
 
-def colmap_lens(
-    camera: "pycolmap.Camera", image: Path, size: tuple[int, int], pixel_center: float, where: str
-) -> Lens:
+def colmap_lens(camera: "pycolmap.Camera", image: Path, size: tuple[int, int], pixel_center: float, where: str) -> Lens:
     """A model's camera, for a photo of a size (width, height)."""
     check_intrinsics(_intrinsics(camera), where)
     intrinsics = resized(_intrinsics(camera), (camera.width, camera.height), size, image)

@@ -78,6 +78,11 @@ def has_model(folder: Path) -> bool:
     return any((folder / f"cameras.{suffix}").is_file() for suffix in ("bin", "txt"))
 
 
+def is_binary(folder: Path) -> bool:
+    """Whether a model is read from .bin files, which come first."""
+    return (folder / "cameras.bin").is_file()
+
+
 def read_colmap_model(folder: Path) -> ColmapModel:
     """Reads a model (`cameras`, `images` and `points3D`, as .bin or .txt); it has an image at least.
 
@@ -85,7 +90,7 @@ def read_colmap_model(folder: Path) -> ColmapModel:
     """
     if not has_model(folder):
         raise UserError(f"no COLMAP model in '{folder}': it needs cameras, images and points3D as .bin or .txt")
-    binary = (folder / "cameras.bin").is_file()
+    binary = is_binary(folder)
     read = _read_binary if binary else _read_text
     # By the formats of the three files: (id, model, width, height, parameters); (id, name, camera's id, 7 numbers of
     # the pose, observations); (id, position).
@@ -131,7 +136,7 @@ def count_images(folder: Path) -> int:
 def _camera(number: int, model: str, width: int, height: int, values: list[float], folder: Path) -> "pycolmap.Camera":
     with reading(f"camera {number} of the COLMAP model", folder):
         count = _parameters(model)
-        camera = _pycolmap().Camera(model=model, width=width, height=height, params=values)
+        camera = load_pycolmap().Camera(model=model, width=width, height=height, params=values)
         # The library does not look: it would read past the end of too few.
         if len(values) != count or not camera.focal_length_idxs():
             raise ValueError(f"{model} with {len(values)} parameters is no camera that can be straightened")
@@ -140,7 +145,7 @@ def _camera(number: int, model: str, width: int, height: int, values: list[float
 
 def _parameters(model: str) -> int:
     """How many a camera model has, by its name."""
-    library = _pycolmap()
+    library = load_pycolmap()
     if model not in library.CameraModelId.__members__ or model == "INVALID":
         raise ValueError(f"no camera model '{model}'")
     return len(library.Camera(model=model, width=1, height=1, params=[1.0] * 16).params_info.split(","))
@@ -221,7 +226,7 @@ def _read_binary(path: Path, kind: str) -> list[tuple]:
 
 
 def _binary_cameras(content: memoryview) -> Iterator[tuple]:
-    start, models = 8, {int(model): name for name, model in _pycolmap().CameraModelId.__members__.items()}
+    start, models = 8, {int(model): name for name, model in load_pycolmap().CameraModelId.__members__.items()}
     while start < len(content):
         number, model, width, height = struct.unpack_from("<iiQQ", content, start)
         name = models.get(model, f"number {model}")
@@ -253,7 +258,7 @@ def _binary_points(content: memoryview) -> Iterator[tuple]:
         yield number, position
 
 
-def _pycolmap() -> ModuleType:
+def load_pycolmap() -> ModuleType:
     """The library, imported when a model is read: no other reader needs it, and a broken build must not stop them."""
     try:
         import pycolmap

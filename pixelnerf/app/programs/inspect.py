@@ -58,12 +58,12 @@ def _fix(config: InspectionConfig, console: Console) -> None:
             _say(console, f"poses were not judged: {fix.unjudged}")
         for line in fix.changes:
             _say(console, f"changed: {line}")
-        if fix.copy is not None:
-            _say(console, f"written: {fix.copy}; to use it, put it in the place of {fix.path.name}")
-        elif not fix.doubt:
-            _say(console, "nothing to correct")
-        else:
+        for copy in fix.copies:
+            _say(console, f"written: {copy.path}; to use it, {copy.use}")
+        if fix.doubt:
             doubts.append(f"nothing is written for '{fix.path}': {fix.doubt}")
+        elif not fix.copies:
+            _say(console, "nothing to correct")
     if doubts:
         raise UserError(doubts[0] + (f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""))
 
