@@ -145,13 +145,13 @@ def test_names_of_another_machine(root):
     def elsewhere(content):
         for frame in content["frames"]:
             frame["mask_path"] = "D:\\scans\\room\\" + frame["file_path"].replace("images/", "masks\\")
-            frame["file_path"] = f"/home/me/room/{frame['file_path']}"
+            frame["file_path"] = f"/data/me/room/{frame['file_path']}"
 
     change(root / "transforms.json", elsewhere)
     (found,) = fix("transforms", root)
     assert found.doubt == ""
     (line,) = found.changes
-    assert "'/home/me/room/images/0000.png' and 15 more is 'images/0000.png'" in line
+    assert "'/data/me/room/images/0000.png' and 15 more is 'images/0000.png'" in line
     names = [
         (frame["file_path"], frame["mask_path"]) for frame in json.loads(found.copies[0].path.read_text())["frames"]
     ]

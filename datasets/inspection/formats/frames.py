@@ -104,7 +104,7 @@ class FramesCameras(CameraSet[FramesConfig]):
         for level in changed._levels():
             before = _pinhole(level, size)
             after = unit(before)
-            values = (*zip(("fl_x", "fl_y"), after.focal), *zip(("cx", "cy"), after.center))  # noqa: B905
+            values = zip(("fl_x", "fl_y", "cx", "cy"), (*after.focal, *after.center), strict=True)
             level.update({key: value for key, value in values if value is not None and value != level[key]})
             for key, old, new in zip("wh", before.size, after.size, strict=True):
                 if new != old and (key in level or level is changed.content):

@@ -122,6 +122,7 @@ def _changed(camera: SrnIntrinsics, new: Pinhole) -> SrnIntrinsics:
     """A file's numbers with others; where it has one focal length for both axes, that is the first's."""
     rows = [list(row) for row in camera.rows]
     matrix = new.matrix
+    matrix[0, 1] = camera.matrix[0, 1] * matrix[0, 0] / camera.matrix[0, 0]
     if camera.form == "matrix":
         for row, values in zip(rows[:2], matrix[:2].tolist(), strict=True):
             row[:3] = values
