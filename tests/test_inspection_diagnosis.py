@@ -46,6 +46,17 @@ def test_a_wrong_focal_length_is_named_with_its_factor(scene, zoom):
     assert warning.startswith(f"focal length in the wrong unit: {1 / zoom:.2g} times")
 
 
+@pytest.mark.parametrize(("by_masks", "warns"), [(True, False), (False, True)])
+def test_matches_of_repeated_parts_do_not_outweigh_masks(scene, by_masks, warns):
+    _, matches = true_matches(scene)
+    torch.manual_seed(0)
+    # Enough of them lie a few pixels off to move the median; nothing else explains them.
+    wrong = [Matches(match.views, match.pixels + 3.5 * torch.randn_like(match.pixels)) for match in matches]
+    evidence = Evidence(scene, wrong, None, some_masks(scene) if by_masks else {})
+    assert 2 < evidence.epipolar_median(evidence.cameras) < 4
+    assert [warning[:15] for warning in diagnose(evidence)] == (["photos disagree"] if warns else [])
+
+
 def test_a_focal_length_in_another_unit(scene):
     (warning,) = diagnose(Evidence(with_cameras(scene, zoom=1 / 64), [], None, {}))
     assert warning.startswith("focal length in the wrong unit: 1.6 pixels for a photo 64 pixels wide")

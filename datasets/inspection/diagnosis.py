@@ -20,6 +20,8 @@ from pixelnerf.types import Cameras
 
 # Cameras are good if the median distance of matches from epipolar lines, in pixels, is below this.
 GOOD_PIXELS = 2.0
+# More is borne where the hull covers so much of the masks: repeated parts, as studs of lego, are matched wrongly.
+SURE_COVERAGE, GOOD_PIXELS_BY_MASKS = 0.99, 4.0
 # Another convention must be this many times better than the given one.
 CLEARLY_BETTER = 3.0
 # Narrow views hardly tell focal lengths apart, so less is asked of a better one.
@@ -73,6 +75,12 @@ def focal_unit(cameras: Cameras) -> list[str]:
     return [] if PLAUSIBLE_VIEW[0] <= worst <= PLAUSIBLE_VIEW[1] else [warning]
 
 
+def good_pixels(evidence: Evidence) -> float:
+    """The median distance of matches from epipolar lines below which cameras are good, in pixels."""
+    sure = evidence.hull is not None and evidence.hull.coverage > SURE_COVERAGE
+    return GOOD_PIXELS_BY_MASKS if sure else GOOD_PIXELS
+
+
 def convention(evidence: Evidence) -> list[str]:
     """Poses that fit the photos only in another convention, or in none."""
     given = evidence.cameras
@@ -80,7 +88,7 @@ def convention(evidence: Evidence) -> list[str]:
     if evidence.has_matches:
         median = evidence.epipolar_median(given)
         best, name = min((evidence.epipolar_median(cameras), name) for name, cameras in others.items())
-        if median < GOOD_PIXELS or best > median / CLEARLY_BETTER:
+        if median < good_pixels(evidence) or best > median / CLEARLY_BETTER:
             return []
         return [f"{name} (matches lie {median:.1f} pixels off their epipolar lines, {best:.1f} then)"]
     if evidence.hull is None or evidence.hull.coverage > GOOD_COVERAGE:
@@ -109,7 +117,7 @@ def focal_factor(evidence: Evidence) -> list[str]:
             f"their epipolar lines, {median:.1f} as it is"
         ]
     warning = f"photos disagree with the cameras: matches lie {median:.1f} pixels off their epipolar lines"
-    return [warning] if median >= GOOD_PIXELS else []
+    return [warning] if median >= good_pixels(evidence) else []
 
 
 def own_lenses(evidence: Evidence) -> list[str]:

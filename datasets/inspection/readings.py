@@ -14,7 +14,7 @@ from datasets.image_cache import ImageCache
 from datasets.image_files import read_size
 from datasets.inspection.camera_changes import KEPT, Change, convention_line, conventions, focal_changes
 from datasets.inspection.camera_set import CameraSet, Convention, Matrices
-from datasets.inspection.diagnosis import BETTER_FOCAL, CLEARLY_BETTER, GOOD_COVERAGE, GOOD_PIXELS, PLAUSIBLE_VIEW
+from datasets.inspection.diagnosis import BETTER_FOCAL, CLEARLY_BETTER, GOOD_COVERAGE, PLAUSIBLE_VIEW, good_pixels
 from datasets.inspection.evidence import Evidence, gather
 from datasets.readers.camera_files import check_intrinsics, make_cameras
 from datasets.readers.captures import kept_world
@@ -163,17 +163,17 @@ def sure_reading(readings: Sequence[Reading], refusal: UserError | None) -> Read
         plausible = _of_one_focal(plausible)
     if not is_judged(evidence):
         return plausible[0]
-    good, floor = (GOOD_PIXELS, FLOOR_PIXELS) if evidence.has_matches else (1 - GOOD_COVERAGE, FLOOR_UNCOVERED)
     best = min(plausible, key=lambda reading: reading.score)
+    floor = FLOOR_PIXELS if evidence.has_matches else FLOOR_UNCOVERED
     what = f"it may be that {'; '.join(best.lines)}" if best.lines else "the cameras are the best as they are"
     given = plausible[0]
     if given.is_given:
         clearly = best.score < given.score / CLEARLY_BETTER
-        if given.score <= good and not clearly:
+        if given.score <= _good(given.evidence) and not clearly:
             return given
         if best is not given and not clearly:
             raise UserError(f"{what}, but that fits hardly better ({best.fit}, {given.fit} as it is)")
-    if best.score > good:
+    if best.score > _good(best.evidence):
         raise UserError(f"photos disagree with the cameras, in whatever convention ({best.fit} at best)")
     limit = BETTER_FOCAL * max(best.score, floor)
     for rival in plausible:
@@ -181,6 +181,11 @@ def sure_reading(readings: Sequence[Reading], refusal: UserError | None) -> Read
             other = "; ".join(rival.lines) or "it is right"
             raise UserError(f"{what}, or that {other}: both fit ({best.fit}, {rival.fit})")
     return best
+
+
+def _good(evidence: Evidence) -> float:
+    """The worst score of right cameras."""
+    return good_pixels(evidence) if evidence.has_matches else 1 - GOOD_COVERAGE
 
 
 def _of_one_focal(plausible: list[Reading]) -> list[Reading]:
