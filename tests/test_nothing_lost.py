@@ -10,13 +10,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from training_runs import REPOSITORY, TINY, assert_equal
 
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.errors import UserError
-from pixelnerf.tools.files import file_written_whole, refusal_in_a_line
+from pixelnerf.tools.files import file_written_whole, folder_written_whole, refusal_in_a_line
 from pixelnerf.training.callbacks import read_curve
 
 PATIENCE = 300
@@ -128,6 +129,22 @@ def test_a_disk_that_fills_at_any_byte_of_a_checkpoint_is_one_line(tmp_path):
             save_into(size)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_model_that_fills_the_disk_is_refused(small_disk):
+    """pycolmap writes what there is room for, and says nothing."""
+    pycolmap = pytest.importorskip("pycolmap")
+    model = pycolmap.Reconstruction()
+    for x in range(5000):
+        model.add_point3D(np.array([x, 0.0, 1.0]), pycolmap.Track(), np.zeros(3, np.uint8))
+    (small_disk / "other").write_bytes(bytes(shutil.disk_usage(small_disk).free - 2**16))
+    with (
+        pytest.raises(UserError, match="cannot write a model: No space left on device"),
+        refusal_in_a_line("a model"),
+        folder_written_whole(small_disk / "model") as folder,
+    ):
+        model.write_binary(str(folder))
+    assert {path.name for path in small_disk.iterdir()} == {"other"}
 
 
 def test_a_home_folder_that_cannot_be_written_changes_nothing(tmp_path, nmr_root):

@@ -165,7 +165,7 @@ class CameraSet(ABC, Generic[ConfigType]):
 
     def without(self, views: Sequence[int]) -> Self:
         """Without some views."""
-        raise NotImplementedError
+        raise NotImplementedError  # only for formats that name photos, which may be missing
 
     def pictures(self) -> Sequence[Sequence[str]]:
         """The names that the file has for photos, and those for masks; they are relative to `folder`."""
@@ -178,7 +178,7 @@ class CameraSet(ABC, Generic[ConfigType]):
 
     def with_names(self, names: Mapping[str, str]) -> Self:
         """With other names for some pictures."""
-        raise NotImplementedError
+        raise NotImplementedError  # only for formats that have `pictures`
 
     def repairs(self) -> Sequence[tuple[str, Self]]:
         """What this format alone can have wrong and is sure without photos: the line that says so, and the set then."""

@@ -141,7 +141,11 @@ class Evidence:
         return sum(match.pixels.shape[1] for match in self.matches) >= MIN_MATCHES
 
     def epipolar_median(self, cameras: Cameras) -> float:
-        """Median distance of matches from epipolar lines, in pixels, if these were the scene's cameras.
+        """Median distance of matches from epipolar lines, in pixels, if these were the scene's cameras."""
+        return float(self.off_epipolar_lines(cameras).median())
+
+    def off_epipolar_lines(self, cameras: Cameras) -> Float[Tensor, "match"]:
+        """Distances of all matches from epipolar lines, in pixels, if these were the scene's cameras.
 
         Points behind a camera count as if they were a photo's diagonal away.
         """
@@ -151,7 +155,7 @@ class Evidence:
             behind = (projected(pair, triangulate(pair, match.pixels))[1] <= 0).any(dim=0)
             diagonal = pair.sizes[0].double().norm()
             distances.append(torch.where(behind, diagonal, epipolar_distances(pair, match.pixels)))
-        return float(torch.cat(distances).median())
+        return torch.cat(distances)
 
     @cached_property
     def triangulated(self) -> list[Observations]:

@@ -14,7 +14,7 @@ from datasets.image_cache import ImageCache
 from datasets.image_files import read_size
 from datasets.inspection.camera_changes import KEPT, Change, convention_line, conventions, focal_changes
 from datasets.inspection.camera_set import CameraSet, Convention, Matrices
-from datasets.inspection.diagnosis import BETTER_FOCAL, CLEARLY_BETTER, GOOD_COVERAGE, PLAUSIBLE_VIEW, good_pixels
+from datasets.inspection.diagnosis import BETTER_FOCAL, CLEARLY_BETTER, GOOD_COVERAGE, PLAUSIBLE_VIEW, fits_matches
 from datasets.inspection.evidence import Evidence, gather
 from datasets.readers.camera_files import check_intrinsics, make_cameras
 from datasets.readers.captures import kept_world
@@ -169,11 +169,11 @@ def sure_reading(readings: Sequence[Reading], refusal: UserError | None) -> Read
     given = plausible[0]
     if given.is_given:
         clearly = best.score < given.score / CLEARLY_BETTER
-        if given.score <= _good(given.evidence) and not clearly:
+        if _is_good(given) and not clearly:
             return given
         if best is not given and not clearly:
             raise UserError(f"{what}, but that fits hardly better ({best.fit}, {given.fit} as it is)")
-    if best.score > _good(best.evidence):
+    if not _is_good(best):
         raise UserError(f"photos disagree with the cameras, in whatever convention ({best.fit} at best)")
     limit = BETTER_FOCAL * max(best.score, floor)
     for rival in plausible:
@@ -183,9 +183,9 @@ def sure_reading(readings: Sequence[Reading], refusal: UserError | None) -> Read
     return best
 
 
-def _good(evidence: Evidence) -> float:
-    """The worst score of right cameras."""
-    return good_pixels(evidence) if evidence.has_matches else 1 - GOOD_COVERAGE
+def _is_good(reading: Reading) -> bool:
+    """Whether cameras fit the photos well enough to be right."""
+    return fits_matches(reading.evidence) if reading.evidence.has_matches else reading.score <= 1 - GOOD_COVERAGE
 
 
 def _of_one_focal(plausible: list[Reading]) -> list[Reading]:

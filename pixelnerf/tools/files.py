@@ -16,6 +16,8 @@ from typing import Any
 from pixelnerf.errors import UserError
 
 _PARTIAL = ".partial-"
+# More than any buffer that may be left unwritten.
+_PROBE_BYTES = 1 << 20
 
 
 @contextmanager
@@ -60,11 +62,18 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextmanager
 def folder_written_whole(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path`, which replaces it when the block ends without an exception."""
+    """A temporary folder beside `path`, which replaces it when the block ends without an exception.
+
+    Raises:
+        OSError: as the block, or the disk is full then.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path.parent))
     try:
         yield temporary
+        # pycolmap writes what there is room for and says nothing; where it could not, nobody can.
+        with tempfile.TemporaryFile(dir=temporary) as probe:
+            probe.write(bytes(_PROBE_BYTES))
         temporary.chmod(0o755)
         temporary.replace(path)
     except BaseException:
