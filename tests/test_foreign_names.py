@@ -144,6 +144,16 @@ def test_photos_and_poses_of_other_numbers(tmp_path):
     assert "image/000002.png" in error_of("dtu", root)
 
 
+def test_a_gap_among_photos_that_are_left_out(tmp_path):
+    root = write_dtu(tmp_path)
+    expected = look("dtu", root, max_views=3)
+    for scan in ("scan1", "scan2"):
+        for kind in ("image", "mask"):
+            (root / scan / kind / "000003.png").unlink()
+    assert "without gaps" in error_of("dtu", root)
+    assert_same(look("dtu", root, max_views=3), expected)
+
+
 @pytest.mark.parametrize("name", ["transforms", "blender", "multicam", "colmap"])
 def test_photos_in_folders_of_folders_and_of_another_type(tmp_path, name):
     root = NAMED_PHOTOS[name](tmp_path / "data")

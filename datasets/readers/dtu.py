@@ -66,8 +66,7 @@ class DtuDataset(FolderDataset[DtuConfig]):
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
         path, downscale = folder / self._config.camera_file, self._config.downscale
-        images, masks = scan_photos(folder, self._config.use_masks)
-        images, masks = images[: self._config.max_views], masks[: self._config.max_views]
+        images, masks = scan_photos(folder, self._config.use_masks, self._config.max_views)
         poses, intrinsics = _read_cameras(path, len(images))
         if self._config.average_intrinsics:
             intrinsics = intrinsics.mean(axis=0)
@@ -80,12 +79,13 @@ class DtuDataset(FolderDataset[DtuConfig]):
         )
 
 
-def scan_photos(folder: Path, use_masks: bool) -> tuple[Sequence[Path], Sequence[Path | None]]:
-    """A scan's photos by number, and the mask of each, if masks are used and there are some."""
+def scan_photos(folder: Path, use_masks: bool, most: int | None = None) -> tuple[Sequence[Path], Sequence[Path | None]]:
+    """A scan's first photos by number, and the mask of each, if masks are used and there are some."""
     images = sorted(listed_images(folder / "image"), key=lambda image: numbered(image.stem))
     masks: Sequence[Path | None] = [None] * len(images)
     if use_masks and (folder / "mask").is_dir():
         masks = paired(images, listed_images(folder / "mask"), "masks")
+    images, masks = images[:most], masks[:most]
     for view, image in enumerate(images):
         # A camera belongs to a photo by its number alone, so a missing photo would move all that follow.
         if number_of(image) != view:
