@@ -4,33 +4,27 @@ import io
 import math
 import os
 import shutil
-import socket
-import sys
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from baked_volumes import averaged, ball_with_thin_parts, frame, ring_camera
-from PIL import Image, ImageDraw
+from PIL import Image
+from viewed_table import model, running_viewer, table
 
-import pixelnerf
-from pixelnerf.app.api import Picture, Scene
+from pixelnerf.app.api import Scene
 from pixelnerf.app.camera_path import read_camera_path
-from pixelnerf.app.paths import orbit
-from pixelnerf.app.training_world import Placement
-from pixelnerf.app.viewed_object import SaveFolder
-from pixelnerf.app.viewer import (
+from pixelnerf.app.viewer_cameras import (
+    INCLUDED,
+    LEFT_OUT,
+    PHOTO_DISTANCE,
     START_DISTANCE,
-    START_ELEVATION,
     START_FIELD_OF_VIEW,
-    START_TURN,
-    Viewer,
-    check_address,
+    start_camera,
 )
 from pixelnerf.app.viewer_panel import ZOOM
-from pixelnerf.app.viewer_pictures import compare_zoomed_out, refine_in_tiles, render_points, shown_colors
-from pixelnerf.errors import UserError
+from pixelnerf.app.viewer_pictures import compare_zoomed_out, shown_colors
+from pixelnerf.geometry.cameras import project, world_to_camera
 
 HOSTILE = "</title><img src=x onerror=\"document.title='taken'\"><script>alert(1)</script>{1+1}**\"'&"
 WIDTH, HEIGHT = 640, 256
@@ -43,40 +37,16 @@ def psnr(image, truth):
     return -10 * math.log10(max(float(((image - truth) ** 2).mean()), 1e-10))
 
 
-def draw_table(legs):
-    """Something like a red table in the middle of a square photo on white."""
-    image = Image.new("RGB", (200, 200), "white")
-    pen = ImageDraw.Draw(image)
-    pen.polygon([(40, 80), (110, 60), (160, 85), (90, 110)], fill=(190, 40, 30))
-    for x, y in ((44, 84), (92, 112), (156, 88)):
-        pen.rectangle([x - 4, y, x + 4, y + 45], fill=legs)
-    return np.asarray(image)
+@pytest.fixture(scope="module")
+def scene():
+    return table()
 
 
 @pytest.fixture(scope="module")
-def model():
-    return pixelnerf.load(device="cpu")
-
-
-@pytest.fixture(scope="module")
-def scene(model):
-    """Of two photos, in a world of its own."""
-    cameras = orbit(azimuth=(0, 90), elevation=30, distance=27.0, field_of_view=30, frames=2, size=(200, 200))
-    cameras.poses[:, :3, 3] += 5.0
-    photos = [draw_table((120, 25, 20)), draw_table((20, 25, 120))]
-    given = [pixelnerf.Camera.of(cameras[index]) for index in range(2)]
-    return model.encode(photos, given, center=[5.0] * 3, length=10.0)
-
-
-@pytest.fixture(scope="module")
-def viewer(model, scene, tmp_path_factory):
+def viewer(tmp_path_factory):
     pytest.importorskip("viser", reason="viser is not installed (extra `viewer`)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    running = Viewer(model, scene, HOSTILE, tmp_path_factory.mktemp("view") / "saved", "127.0.0.1", port)
-    yield running
-    running.stop()
+    with running_viewer(HOSTILE, tmp_path_factory.mktemp("view") / "saved") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -150,15 +120,23 @@ def shows(truth, image):
     return psnr(image, torch.as_tensor(truth)) > 35
 
 
-def first_camera(scene):
+def first_camera():
     """A window's, in the scene's own world."""
-    assert START_FIELD_OF_VIEW == 30
-    return scene.camera(START_TURN, START_ELEVATION, 2.732 / START_DISTANCE)
+    scene = table()
+    return scene.placement.cameras_from_training(start_camera(scene.photos).record((WIDTH, HEIGHT)))
 
 
-def rendered(scene, background=(1.0, 1.0, 1.0)):
+def rendered(scene):
     """What a window's first camera sees."""
-    return scene.render(first_camera(scene), (WIDTH, HEIGHT), background=background)
+    return scene.render(first_camera())
+
+
+def place_of_photo(index):
+    """Where a window's first camera sees the middle of a photo, in pixels."""
+    photo = table().photos[index].camera.poses[:3, 3]
+    camera = start_camera(table().photos).record((WIDTH, HEIGHT))
+    middle = PHOTO_DISTANCE * photo / photo.norm()
+    return project(camera.intrinsics, world_to_camera(camera.poses, middle[None]))[0].tolist()
 
 
 def test_the_page_shows_what_we_render(page, scene):
@@ -188,7 +166,7 @@ def test_points_stand_beside_cones(page, scene):
     truth = compare_zoomed_out(
         scene.render,
         scene.volume,
-        first_camera(scene).pose,
+        first_camera().poses,
         math.radians(START_FIELD_OF_VIEW),
         (WIDTH, HEIGHT),
         ZOOM,
@@ -200,8 +178,8 @@ def test_points_stand_beside_cones(page, scene):
     wait_for(page, partial(shows, rendered(scene).color))
 
 
-def test_leaving_a_photo_out_encodes_the_other_one(page, scene, viewer, model):
-    alone = Scene(model, scene.photos[1:], scene.placement)
+def test_leaving_a_photo_out_encodes_the_other_one(page, scene, viewer):
+    alone = Scene(model(), scene.photos[1:], scene.placement)
     page.get_by_label("photo 0", exact=True).click()
     wait_for(page, partial(shows, rendered(alone).color))
     assert viewer.viewed.included == (1,)
@@ -213,9 +191,40 @@ def test_leaving_a_photo_out_encodes_the_other_one(page, scene, viewer, model):
     assert viewer.viewed.included == (0, 1)
 
 
+def test_a_click_on_a_photo_leaves_it_out_and_another_one_takes_it_back(page, scene, viewer):
+    def lines(color):
+        """Whether the lines around the second photo have a colour; nothing else in the picture has it."""
+        column, row = map(round, place_of_photo(1))
+
+        def holds(image):
+            near = image[row - 40 : row + 40, column - 40 : column + 40]
+            return ((near - torch.tensor(color) / 255).abs().amax(-1) < 0.06).sum() > 30
+
+        return holds
+
+    alone = Scene(model(), scene.photos[:1], scene.placement)
+    wait_for(page, lambda image: not lines(INCLUDED)(image))
+    page.get_by_label("show cameras").click()
+    wait_for(page, lines(INCLUDED))
+    # Beside the photos a click changes nothing.
+    page.mouse.click(WIDTH / 2, HEIGHT - 20)
+    page.mouse.click(*place_of_photo(1))
+    wait_for(page, lines(LEFT_OUT))
+    assert viewer.viewed.included == (0,)
+    assert not page.get_by_label("photo 1", exact=True).is_checked()
+    page.get_by_label("show cameras").click()
+    wait_for(page, partial(shows, rendered(alone).color))
+    page.get_by_label("show cameras").click()
+    page.mouse.click(*place_of_photo(1))
+    wait_for(page, lines(INCLUDED))
+    assert viewer.viewed.included == (0, 1)
+    page.get_by_label("show cameras").click()
+    wait_for(page, partial(shows, rendered(scene).color))
+
+
 def test_files_are_saved_where_the_message_says(page, scene, viewer):
     set_number(page, "seconds", 1)
-    for kind in ("frame", "path of cameras", "video"):
+    for kind in ("frame", "path", "video"):
         page.get_by_role("button", name=kind, exact=True).click()
     for name in ("frame_000.png", "camera_path_000.json", "video_000.mp4"):
         page.get_by_text(f"saved/{name}").wait_for(timeout=60_000)
@@ -228,7 +237,7 @@ def test_files_are_saved_where_the_message_says(page, scene, viewer):
     positions = path.cameras.poses[:, :3, 3]
     assert len(positions) == 30
     assert torch.allclose((positions - 5.0).norm(dim=-1), torch.tensor(10 * START_DISTANCE), rtol=1e-3)
-    assert torch.allclose(positions[0], first_camera(scene).pose[:3, 3], atol=0.05)
+    assert torch.allclose(positions[0], first_camera().poses[:3, 3], atol=0.05)
     assert (folder / "video_000.mp4").stat().st_size > 1000
 
 
@@ -242,98 +251,17 @@ def test_dragging_turns_it(page, scene):
     wait_for(page, lambda image: psnr(image, before) < 25)
 
 
-def test_only_this_machine_is_served(viewer):
-    with socket.create_connection(("127.0.0.1", viewer.port), timeout=5):
-        pass
-    # Another address of the same machine.
-    with pytest.raises(OSError, match=r"refused|assign|unreachable|timed out"):
-        socket.create_connection(("127.0.0.2", viewer.port), timeout=5)
-
-
-def test_a_port_in_use_is_one_line():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"port {port} is in use; choose another, as in --port {port + 1}"):
-            check_address("127.0.0.1", port)
-    check_address("127.0.0.1", port)
-
-
-@pytest.mark.parametrize(("host", "port"), [("nowhere.invalid", 8080), ("127.0.0.1", 0), ("127.0.0.1", 70000)])
-def test_addresses_that_cannot_be(host, port):
-    with pytest.raises(UserError, match=r"--host|--port"):
-        check_address(host, port)
-
-
-def test_no_viser_is_one_line(model, scene, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "viser", None)
-    with pytest.raises(UserError, match="pip install 'pixelnerf\\[viewer\\]'"):
-        Viewer(model, scene, "a table", tmp_path, "127.0.0.1", 8080)
-
-
-def drawn(volume, camera):
-    image = frame(volume, camera)
-    return Picture(image.color, image.opacity, image.median_distance, camera)
-
-
-@pytest.mark.parametrize("factor", [3, 8])
-def test_points_miss_what_cones_see(factor):
-    """Against the mean over the pixels' area of a large picture, and against its single rays."""
-    volume = ball_with_thin_parts()
-    small, large = ring_camera(100, 20, size=24), ring_camera(100, 20, size=24 * factor)
-    fine = frame(volume, ring_camera(100, 20, size=24 * 9)).color
-
-    draw = partial(drawn, volume)
-    points = render_points(draw, volume, small)
-    assert torch.allclose(points.color, fine[4::9, 4::9], atol=1e-4)
-    truth = averaged(frame(volume, large).color, factor)
-    assert psnr(draw(small).color, truth) > psnr(points.color, truth) + 3
-
-
-def test_both_halves_show_the_middle():
-    volume, camera = ball_with_thin_parts(), ring_camera(100, 20)
-
-    draw = partial(drawn, volume)
-    image = compare_zoomed_out(
-        draw, volume, camera.poses, math.radians(30), (128, 64), 4, lambda picture: picture.color.numpy()
-    )
-    assert image.shape == (64, 128, 3)
-    left, right = image[4:48, :62], image[4:48, 66:]
-    for half in (left, right):
-        columns = np.flatnonzero((half < 0.8).any((0, 2)))
-        assert abs(columns.mean() - half.shape[1] / 2) < 5
-    assert not np.array_equal(left, right)
-
-
-def test_tiles_make_the_exact_picture(scene):
-    camera = scene.camera(40, 20).record((40, 24))
-    whole = scene.render(camera, quality="exact", background=(1.0, 0.5, 0.0))
-    steps = list(refine_in_tiles(scene, scene.render(camera, background=(1.0, 0.5, 0.0)), (1.0, 0.5, 0.0)))
-    assert [share for share, _ in steps] == sorted(share for share, _ in steps)
-    share, refined = steps[-1]
-    assert share == 1
-    assert (refined.color - whole.color).abs().mean() < 0.003
-    assert psnr(refined.color, whole.color) > 35
-
-
-def test_no_file_is_replaced(tmp_path):
-    folder = SaveFolder(tmp_path / "saved")
-    first = folder.new_file("frame", ".png")
-    second = folder.new_file("frame", ".png")
-    (tmp_path / "saved/frame_002.png").touch()
-    assert [path.name for path in (first, second, folder.new_file("frame", ".png"))] == [
-        "frame_000.png",
-        "frame_001.png",
-        "frame_003.png",
-    ]
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot write"):
-        SaveFolder(tmp_path / "file/saved").new_file("frame", ".png")
-
-
-def test_cameras_come_back_from_the_training_world():
-    cameras = orbit(azimuth=(0, 200), elevation=20, distance=3, field_of_view=40, frames=5, size=(30, 20))
-    placement = Placement.upright(torch.tensor([1.0, -2.0, 3.0]), 4.0, torch.tensor([0.0, 1.0, 0.3]))
-    back = placement.cameras_from_training(placement.to_training(cameras))
-    assert torch.allclose(back.poses, cameras.poses, atol=1e-5)
+def test_the_network_takes_over_at_rest_and_again_after_a_turn(page, scene):
+    set_number(page, "size", 64)
+    page.get_by_text("baked, 160 x 64").wait_for()
+    truth = scene.render(first_camera().scaled(0.25), quality="exact").color
+    page.get_by_label("refine at rest").click()
+    page.get_by_text("exact, 100%").wait_for(timeout=60_000)
+    # The browser enlarges it smoothly, so blocks of four pixels have the small picture's colours, but for edges.
+    wait_for(page, lambda image: psnr(image.view(64, 4, 160, 4, 3).mean((1, 3)), truth) > 30)
+    page.mouse.move(100, 230)
+    page.mouse.down()
+    page.mouse.move(180, 210, steps=4)
+    page.get_by_text("exact, 100%").wait_for(state="hidden", timeout=60_000)
+    page.mouse.up()
+    page.get_by_text("exact, 100%").wait_for(timeout=60_000)

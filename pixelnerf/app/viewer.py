@@ -17,13 +17,12 @@ import numpy as np
 from pixelnerf.app.api import Model, Scene
 from pixelnerf.app.inputs import InputRequest, Say, encode_inputs
 from pixelnerf.app.viewed_object import SaveFolder, ViewedObject
+from pixelnerf.app.viewer_cameras import START_FIELD_OF_VIEW, start_camera
 from pixelnerf.app.viewer_window import Window
 from pixelnerf.errors import UserError
 from pixelnerf.tools.files import file_name
 
 LOCAL = ("127.0.0.1", "::1", "localhost")
-START_TURN, START_ELEVATION, START_DISTANCE, START_FIELD_OF_VIEW = 35.0, 25.0, 2.9, 30.0
-"""Of a window's first camera: degrees from the first photo's azimuth, degrees, lengths of the object, degrees."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,9 @@ class Viewer:
         self._server.gui.configure_theme(
             control_layout="collapsible", control_width="medium", show_logo=False, show_share_button=False
         )
-        self._place_first_camera()
+        start, camera = start_camera(self.viewed.photos), self._server.initial_camera
+        camera.position, camera.look_at = start.pose[:3, 3].double().numpy(), np.zeros(3)
+        camera.fov = np.radians(START_FIELD_OF_VIEW)
 
         def forget(client: Any) -> None:
             with self._lock:
@@ -134,15 +135,6 @@ class Viewer:
             window.close()
         with redirect_stdout(io.StringIO()):
             self._server.stop()
-
-    def _place_first_camera(self) -> None:
-        """Beside the first photo's, so that its frustum does not stand in the way."""
-        x, y, _ = self.viewed.photos[0].camera.poses[:3, 3].tolist()
-        azimuth, elevation = np.arctan2(y, x) + np.radians(START_TURN), np.radians(START_ELEVATION)
-        direction = [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
-        camera = self._server.initial_camera
-        camera.position, camera.look_at = START_DISTANCE * np.array(direction), np.zeros(3)
-        camera.fov = np.radians(START_FIELD_OF_VIEW)
 
 
 def check_address(host: str, port: int) -> None:

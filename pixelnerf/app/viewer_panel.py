@@ -3,16 +3,16 @@
 import base64
 import html
 import io
+import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from pixelnerf.app.framing import FramedPhoto
 from pixelnerf.app.viewed_object import ViewedObject
+from pixelnerf.app.viewer_cameras import photo_pixels
 from pixelnerf.app.viewer_pictures import Background, Shown
-from pixelnerf.images.pictures import to_8_bits
 
 SMALLEST, LARGEST, SIZE = 64, 1024, 512
 LARGEST_ZOOM, ZOOM = 32, 16
@@ -37,6 +37,10 @@ class Panel:
                 "refine at rest", True, hint="Ask the network for every sample (exact) while the camera rests."
             )
             self._status = gui.add_html("")
+        with gui.add_folder("Photos"):
+            self._cameras = gui.add_checkbox("show cameras", True)
+            self._thumbnails = gui.add_html("")
+            self._photos = [gui.add_checkbox(f"photo {index}", True) for index in range(len(viewed.photos))]
         with gui.add_folder("Zoom out: points | cones"):
             self._compare = gui.add_checkbox(
                 "side by side",
@@ -46,18 +50,17 @@ class Panel:
             self._zoom = gui.add_slider(
                 "zoom out", 1, LARGEST_ZOOM, 1, ZOOM, hint="So many times as small, then enlarged to show the pixels."
             )
-        with gui.add_folder("Photos"):
-            self._cameras = gui.add_checkbox("show cameras", True)
-            self._thumbnails = gui.add_html("")
-            self._photos = [gui.add_checkbox(f"photo {index}", True) for index in range(len(viewed.photos))]
         with gui.add_folder("Save"):
             gui.add_html(f'<div style="{SMALL_TEXT}">to {html.escape(folder)}</div>')
-            self._save_frame = gui.add_button("frame")
-            self._add_key = gui.add_button("add a key camera", hint="The path goes through the key cameras.")
-            self._clear_keys = gui.add_button("remove the key cameras")
-            self._seconds = gui.add_slider("seconds", 1, 20, 1, 4)
-            self._save_path = gui.add_button("path of cameras", hint="nerfstudio's camera_path.json")
-            self._save_video = gui.add_button("video", hint="Without two key cameras: once around the object.")
+            self._key_cameras = gui.add_button_group(
+                "key cameras",
+                ("add", "remove"),
+                hint="The path goes through them; without two, once around the object.",
+            )
+            self._seconds = gui.add_slider("seconds", 1, 20, 1, 4, hint="Length of the path.")
+            self._save = gui.add_button_group(
+                "save", ("frame", "path", "video"), hint="The path as nerfstudio's camera_path.json, or as a video."
+            )
         self.show_included()
 
     @property
@@ -114,17 +117,15 @@ class Panel:
         for index, box in enumerate(self._photos):
             box.on_update(lambda event, index=index: include(index, bool(event.target.value)))
 
-    def on_save(self, **actions: Callable[[], None]) -> None:
-        """Calls `frame`, `add_key`, `clear_keys`, `path` or `video` when its button is pressed."""
-        buttons = {
-            "frame": self._save_frame,
-            "add_key": self._add_key,
-            "clear_keys": self._clear_keys,
-            "path": self._save_path,
-            "video": self._save_video,
-        }
-        for name, action in actions.items():
-            buttons[name].on_click(lambda _, action=action: action())
+    def on_press(self, **actions: Callable[[], None]) -> None:
+        """Calls `frame`, `path`, `video`, `add` or `remove` when that button is pressed."""
+
+        async def press(event: Any) -> None:
+            # Here in viser's loop of events the value is still that of this click.
+            threading.Thread(target=actions[event.target.value]).start()
+
+        for group in (self._key_cameras, self._save):
+            group.on_click(press)
 
     def say(self, text: str) -> None:
         """Shows a line about the current picture."""
@@ -143,14 +144,6 @@ class Panel:
                 "</div>",
             ]
         )
-
-
-def photo_pixels(photo: FramedPhoto, included: bool) -> np.ndarray:
-    """A photo as the model is given it, 8-bit RGB; pale and grey if it is left out."""
-    colors = photo.image.movedim(0, -1).numpy()
-    if not included:
-        colors = 0.75 + 0.25 * colors.mean(-1, keepdims=True).repeat(3, axis=-1)
-    return to_8_bits(colors)
 
 
 def _thumbnail(photo: FramedPhoto, index: int, included: bool) -> str:

@@ -22,6 +22,8 @@ from pixelnerf.types import Cameras
 Shown = Literal["color", "depth", "opacity"]
 Background = tuple[float, float, float]
 Draw = Callable[[Cameras], Picture]
+WindowCamera = tuple[Float[Tensor, "4 4"], float, tuple[int, int]]
+"""Pose, vertical field of view in radians, and (width, height) in pixels: the arguments of `pinhole`."""
 
 TILE = 16
 """Side in pixels of what `exact` renders at once: a fraction of a second on a CPU, so that it can be stopped."""

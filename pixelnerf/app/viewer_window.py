@@ -1,4 +1,4 @@
-"""One browser window of the viewer: draws what its camera sees, refines it at rest, and saves it.
+"""One browser window of the viewer: draws what its camera sees, and refines it at rest.
 
 Two kinds of threads draw. One for the window's life draws from the baked volume, small while the camera moves and whole
 when it rests. At rest another one replaces that picture by `exact`, in parts, until the next movement cancels it.
@@ -7,7 +7,6 @@ when it rests. At rest another one replaces that picture by `exact`, in parts, u
 import math
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,16 +16,12 @@ from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
 from pixelnerf.app.api import Picture
-from pixelnerf.app.camera_path import CameraPath, write_camera_path
-from pixelnerf.app.paths import interpolate, orbit
-from pixelnerf.app.pictures import write_picture
-from pixelnerf.app.video import video_writer
 from pixelnerf.app.viewed_object import SaveFolder, ViewedObject
-from pixelnerf.app.viewer_panel import SMALLEST, Panel, photo_pixels
-from pixelnerf.app.viewer_pictures import compare_zoomed_out, pinhole, refine_in_tiles, shown_colors
-from pixelnerf.errors import UserError
+from pixelnerf.app.viewer_cameras import PhotoCameras
+from pixelnerf.app.viewer_panel import SMALLEST, Panel
+from pixelnerf.app.viewer_pictures import WindowCamera, compare_zoomed_out, pinhole, refine_in_tiles, shown_colors
+from pixelnerf.app.viewer_saving import Saver
 from pixelnerf.images.pictures import to_8_bits
-from pixelnerf.types import Cameras
 
 REST = 0.25
 """Seconds without movement after which the camera rests."""
@@ -35,37 +30,26 @@ FRAME_TIME = 0.05
 SHOW_EVERY = 0.4
 """Seconds between two looks at a picture that is being refined."""
 WIDEST = 2048
-FPS = 30
 EMPTY = 1e3
 """Depth where nothing is, in lengths of the object."""
-FRUSTUM, LINE = 0.22, 0.012
-"""Depth of a photo's frustum and thickness of its lines, in lengths of the object."""
-INCLUDED, LEFT_OUT = (20, 110, 220), (175, 175, 175)
 
 
 class Window:
     """What one client sees; it lives until `close`."""
 
     def __init__(self, client: Any, viewed: ViewedObject, save_folder: SaveFolder) -> None:
-        self._client, self._viewed, self._save_folder = client, viewed, save_folder
+        self._client, self._viewed = client, viewed
         self._panel = Panel(client.gui, viewed, str(save_folder.folder))
-        self._frusta = [self._add_frustum(index) for index in range(len(viewed.photos))]
+        self._cameras = PhotoCameras(client.scene, viewed, self._include)
         self._changed, self._cancel, self._closed = threading.Event(), threading.Event(), threading.Event()
         self._sending = threading.Lock()
         self._moving_height = SMALLEST * 4
         self._seen: tuple[float, ...] = ()
-        self._keys: list[Cameras] = []
         # With what cancels it: once that is set, it is of another camera or other settings.
         self._image: tuple[threading.Event, Float[ndarray, "height width 3"]] | None = None
         self._panel.on_change(self._wake)
         self._panel.on_photo(self._include)
-        self._panel.on_save(
-            frame=self._reported("frame", self._save_frame),
-            add_key=self._add_key,
-            clear_keys=self._clear_keys,
-            path=self._reported("path", self._save_path),
-            video=self._reported("video", self._save_video),
-        )
+        Saver(client, self._panel, viewed, save_folder, self._camera, self._frame, self._colors)
 
         @client.camera.on_update
         async def _(camera: Any) -> None:
@@ -177,15 +161,19 @@ class Window:
         with self._sending:
             if cancel.is_set() or self._closed.is_set():
                 return False
-            for frustum in self._frusta:
-                if frustum.visible != self._panel.cameras:
-                    frustum.visible = self._panel.cameras
+            self._cameras.show(self._panel.cameras)
             form = "png" if quality is None else "jpeg"
             self._client.scene.set_background_image(to_8_bits(image), form, jpeg_quality=quality, depth=depth)
         return True
 
-    def _camera(self, height: int) -> tuple[Float[torch.Tensor, "4 4"], float, tuple[int, int]]:
-        """Pose, vertical field of view in radians, and (width, height) of the window's camera."""
+    def _frame(self) -> Float[ndarray, "height width 3"]:
+        """The picture at rest."""
+        if (kept := self._image) is not None and not kept[0].is_set():
+            return kept[1]
+        return self._drawn(self._panel.height)[0]
+
+    def _camera(self, height: int) -> WindowCamera:
+        """The window's camera, for a picture of a height in pixels."""
         camera = self._client.camera
         w, x, y, z = camera.wxyz
         pose = torch.eye(4)
@@ -195,29 +183,6 @@ class Window:
         if width > WIDEST:
             width, height = WIDEST, max(round(WIDEST / camera.aspect), 1)
         return pose, float(camera.fov), (max(width, 2), height)
-
-    def _add_frustum(self, index: int) -> Any:
-        photo = self._viewed.photos[index]
-        camera = photo.camera
-        width, height = camera.sizes.tolist()
-        x, y, z, w = Rotation.from_matrix(camera.poses[:3, :3].double().numpy()).as_quat()
-        included = index in self._viewed.included
-        frustum = self._client.scene.add_camera_frustum(
-            f"/photos/{index}",
-            fov=2 * math.atan(height / 2 / float(camera.intrinsics[1, 1])),
-            aspect=width / height,
-            scale=FRUSTUM,
-            thickness=LINE,
-            color=INCLUDED if included else LEFT_OUT,
-            image=photo_pixels(photo, included),
-            format="png",
-            wxyz=(w, x, y, z),
-            position=camera.poses[:3, 3].double().numpy(),
-            cast_shadow=False,
-            receive_shadow=False,
-        )
-        frustum.on_click(lambda _: self._include(index, index not in self._viewed.included))
-        return frustum
 
     def _include(self, index: int, wanted: bool) -> None:
         if (index in self._viewed.included) == wanted:
@@ -230,74 +195,5 @@ class Window:
 
     def _object_changed(self) -> None:
         self._panel.show_included()
-        for index, frustum in enumerate(self._frusta):
-            included = index in self._viewed.included
-            frustum.color = INCLUDED if included else LEFT_OUT
-            frustum.image = photo_pixels(self._viewed.photos[index], included)
+        self._cameras.show_included()
         self._wake()
-
-    def _reported(self, kind: str, save: Callable[[Any], str]) -> Callable[[], None]:
-        """Saves with a notification that says where, or why not."""
-
-        def run() -> None:
-            note = self._client.add_notification(f"Saving the {kind}", "", loading=True, with_close_button=False)
-            try:
-                text, color = save(note), "green"
-            except UserError as error:
-                text, color = str(error), "red"
-            note.remove()
-            self._client.add_notification(f"Save {kind}", text, color=color)
-
-        return run
-
-    def _save_frame(self, note: Any) -> str:
-        if (kept := self._image) is not None and not kept[0].is_set():
-            image = kept[1]
-        else:
-            image = self._drawn(self._panel.height)[0]
-        path = self._save_folder.new_file("frame", ".png")
-        write_picture(path, torch.from_numpy(image.copy()))
-        return f"saved {path}"
-
-    def _add_key(self) -> None:
-        self._keys.append(pinhole(*self._camera(self._panel.height)))
-        self._client.add_notification("Path", f"{len(self._keys)} key cameras", auto_close_seconds=3)
-
-    def _clear_keys(self) -> None:
-        self._keys.clear()
-        self._client.add_notification("Path", "no key cameras: once around the object", auto_close_seconds=3)
-
-    def _path(self) -> Cameras:
-        """Through the key cameras; without two of them, once around the object from where the camera is."""
-        frames = self._panel.seconds * FPS
-        pose, field_of_view, size = self._camera(self._panel.height)
-        if len(self._keys) >= 2:
-            return interpolate(Cameras.stack(self._keys), frames=frames, size=size)
-        x, y, z = pose[:3, 3].tolist()
-        start = math.degrees(math.atan2(y, x))
-        shorter = 2 * math.atan(math.tan(field_of_view / 2) * min(size) / size[1])
-        return orbit(
-            azimuth=(start, start + 360),
-            elevation=math.degrees(math.atan2(z, math.hypot(x, y))),
-            distance=math.hypot(x, y, z),
-            field_of_view=math.degrees(shorter),
-            frames=frames,
-            size=size,
-        )
-
-    def _save_path(self, note: Any) -> str:
-        cameras = self._viewed.placement.cameras_from_training(self._path())
-        path = self._save_folder.new_file("camera_path", ".json")
-        write_camera_path(path, CameraPath(cameras, FPS))
-        return f"saved {path}: {len(cameras.poses)} cameras, for pixelnerf render --path"
-
-    def _save_video(self, note: Any) -> str:
-        cameras, background, scene = self._path(), self._panel.background, self._viewed.scene
-        path = self._save_folder.new_file("video", ".mp4")
-        count = len(cameras.poses)
-        with video_writer(path, FPS) as write:
-            for index in range(count):
-                write(to_8_bits(self._colors(scene.render(cameras[index], background=background))))
-                if index % FPS == 0:
-                    note.body = f"{index / count:.0%}"
-        return f"saved {path}: {count} frames"
