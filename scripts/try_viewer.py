@@ -37,8 +37,10 @@ CATEGORY, SYNSET, OBJECT, SEED = "chair", "03001627", 1, 0
 VIEWS, PHOTOS, SIDE = 24, (1, 9, 17), 256
 UP = (0.0, 1.0, 0.0)
 WINDOW = {"width": 1280, "height": 720}
-PATIENCE = 600_000
-"""Milliseconds."""
+PATIENCE = 3_600_000
+"""Milliseconds: a busy machine takes its time."""
+NO_NOTICES = ".mantine-Notifications-root { display: none }"
+"""viser warns of WebGL without a GPU."""
 COUNT_PICTURES = """
 window.pictureHeights = [];
 for (const name of ["texImage2D", "texSubImage2D"]) {
@@ -62,10 +64,10 @@ def main() -> None:
     arguments = parser.parse_args()
     prepare_process()
     model = pixelnerf.load("shapes13_all")
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+    with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-        free.close()
+    with tempfile.TemporaryDirectory() as folder:
         viewer = Viewer(model, _encode(model), CATEGORY, Path(folder, f"{CATEGORY}_view"), "127.0.0.1", port)
         try:
             _try(viewer.url, arguments.seconds, arguments.picture)
@@ -98,18 +100,19 @@ def _try(url: str, seconds: float, picture: Path | None) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=flags)
         page = browser.new_context(viewport=WINDOW).new_page()  # pyright: ignore[reportArgumentType]
+        page.set_default_timeout(PATIENCE)
         page.add_init_script(COUNT_PICTURES)
         page.goto(url)
-        page.get_by_text("baked, ").wait_for(timeout=PATIENCE)
+        page.get_by_text("baked, ").wait_for()
         heights, spent = _turn(page, seconds)
         # Each frame is two pictures of one size: colours and depth.
         console.print(
             f"turning: {len(heights) / 2 / spent:.1f} frames a second in {spent:.0f} s, "
             f"{np.median(heights):.0f} pixels high ({min(heights)} to {max(heights)})"
         )
-        console.print(f"at rest: {page.get_by_text('baked, ').inner_text(timeout=PATIENCE)}")
+        console.print(f"at rest: {page.get_by_text('baked, ').inner_text()}")
         refined = page.get_by_text(re.compile("exact, 100%"))
-        refined.wait_for(timeout=PATIENCE)
+        refined.wait_for()
         console.print(f"refined: {refined.inner_text()}")
         if picture is not None:
             page.get_by_role("button", name="Close").or_(
