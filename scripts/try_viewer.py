@@ -102,7 +102,8 @@ def _try(url: str, seconds: float, picture: Path | None) -> None:
         page = browser.new_context(viewport=WINDOW).new_page()  # pyright: ignore[reportArgumentType]
         page.set_default_timeout(PATIENCE)
         page.add_init_script(COUNT_PICTURES)
-        page.goto(url)
+        # viser draws coarser on a slow machine unless it is told not to.
+        page.goto(f"{url}?fixedDpr=1")
         page.get_by_text("baked, ").wait_for()
         heights, spent = _turn(page, seconds)
         # Each frame is two pictures of one size: colours and depth.
