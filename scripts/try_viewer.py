@@ -2,7 +2,8 @@
 
 The object is a chair of shapes13, from three photos. It is turned with the mouse for some seconds; what counts as a
 frame is a picture that the browser has received, decoded and handed to WebGL, with its depth. Then the mouse rests, and
-`exact` refines the picture to its end. The browser draws without a GPU, on the cores that the viewer uses.
+`exact` refines the picture to its end. The size of pictures does not depend on the window's, which is small and drawn
+at a tenth of the resolution: without a GPU a browser would take the cores that the viewer uses.
 """
 
 import argparse
@@ -36,9 +37,10 @@ from pixelnerf.tools.files import write_atomically
 CATEGORY, SYNSET, OBJECT, SEED = "chair", "03001627", 1, 0
 VIEWS, PHOTOS, SIDE = 24, (1, 9, 17), 256
 UP = (0.0, 1.0, 0.0)
-WINDOW = {"width": 1280, "height": 720}
+WINDOW, SMALL_WINDOW = (1280, 720), (720, 297)
 PATIENCE = 3_600_000
 """Milliseconds: a busy machine takes its time."""
+REFINED = re.compile("exact, 100%")
 NO_NOTICES = ".mantine-Notifications-root { display: none }"
 """viser warns of WebGL without a GPU."""
 COUNT_PICTURES = """
@@ -99,12 +101,7 @@ def _try(url: str, seconds: float, picture: Path | None) -> None:
     console = Console()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=flags)
-        page = browser.new_context(viewport=WINDOW).new_page()  # pyright: ignore[reportArgumentType]
-        page.set_default_timeout(PATIENCE)
-        page.add_init_script(COUNT_PICTURES)
-        # viser draws coarser on a slow machine unless it is told not to.
-        page.goto(f"{url}?fixedDpr=1")
-        page.get_by_text("baked, ").wait_for()
+        page = _open(browser, url, SMALL_WINDOW, resolution=0.1)
         heights, spent = _turn(page, seconds)
         # Each frame is two pictures of one size: colours and depth.
         console.print(
@@ -112,26 +109,33 @@ def _try(url: str, seconds: float, picture: Path | None) -> None:
             f"{np.median(heights):.0f} pixels high ({min(heights)} to {max(heights)})"
         )
         console.print(f"at rest: {page.get_by_text('baked, ').inner_text()}")
-        refined = page.get_by_text(re.compile("exact, 100%"))
-        refined.wait_for()
-        console.print(f"refined: {refined.inner_text()}")
+        console.print(f"refined: {page.get_by_text(REFINED).inner_text()}")
+        page.close()
         if picture is not None:
-            page.get_by_role("button", name="Close").or_(
-                page.locator(".mantine-Notification-closeButton")
-            ).first.click()
-            page.wait_for_timeout(1000)
-            _write(picture, page.screenshot())
+            page = _open(browser, url, WINDOW, resolution=1.0)
+            page.get_by_text(REFINED).wait_for()
+            _write(picture, page.screenshot(style=NO_NOTICES))
         browser.close()
+
+
+def _open(browser: Any, url: str, window: tuple[int, int], resolution: float) -> Any:
+    """A window of the viewer; without `fixedDpr` viser chooses the canvas's resolution by the machine's speed."""
+    page = browser.new_page(viewport={"width": window[0], "height": window[1]})
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script(COUNT_PICTURES)
+    page.goto(f"{url}?fixedDpr={resolution}")
+    page.get_by_text("baked, ").wait_for()
+    return page
 
 
 def _turn(page: Any, seconds: float) -> tuple[list[int], float]:
     """Heights of all pictures that arrived while the object was turned to and fro, and the seconds that took."""
-    page.mouse.move(400, 600)
+    page.mouse.move(50, 270)
     page.mouse.down()
     page.evaluate("window.pictureHeights.length = 0")
     start = time.perf_counter()
     for step in cycle((*range(100), *range(100, 0, -1))):
-        page.mouse.move(400 + 2 * step, 600)
+        page.mouse.move(50 + step, 270)
         if time.perf_counter() - start > seconds:
             break
     heights, spent = page.evaluate("[...window.pictureHeights]"), time.perf_counter() - start

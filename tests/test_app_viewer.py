@@ -252,13 +252,13 @@ def test_files_are_saved_where_the_message_says(page, scene, viewer):
 
 def test_dragging_turns_it(page, scene):
     before = wait_for(page, partial(shows, rendered(scene).color))
-    blank = psnr(torch.ones_like(before), before)
     # Below viser's notice that WebGL is software, which stays for a while.
     page.mouse.move(100, 230)
     page.mouse.down()
     page.mouse.move(180, 210, steps=4)
     page.mouse.up()
-    wait_for(page, lambda image: psnr(image, before) < blank + 3)
+    # A turn of ten degrees gives 28 dB or less; the same view at the lowest resolution still has 40.
+    wait_for(page, lambda image: psnr(image, before) < 30)
 
 
 def test_the_network_takes_over_at_rest_and_again_after_a_turn(page, scene):

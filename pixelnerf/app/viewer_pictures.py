@@ -25,8 +25,8 @@ Draw = Callable[[Cameras], Picture]
 WindowCamera = tuple[Float[Tensor, "4 4"], float, tuple[int, int]]
 """Pose, vertical field of view in radians, and (width, height) in pixels: the arguments of `pinhole`."""
 
-TILE = 16
-"""Side in pixels of what `exact` renders at once: a fraction of a second on a CPU, so that it can be stopped."""
+TILE = 8
+"""Side in pixels of what `exact` renders at once: some 30 ms on two cores, after which it can be stopped."""
 REACH = 0.87
 """Half the diagonal of the cube that holds an object, in lengths of the object: the range of the depth's colours."""
 
