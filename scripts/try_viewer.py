@@ -7,6 +7,7 @@ at a tenth of the resolution: without a GPU a browser would take the cores that 
 """
 
 import argparse
+import contextlib
 import io
 import os
 import re
@@ -69,10 +70,12 @@ def main() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        viewer = Viewer(model, _encode(model), CATEGORY, Path(folder, f"{CATEGORY}_view"), "127.0.0.1", port)
+    picture = arguments.picture and arguments.picture.resolve()
+    # The window shows where it saves: the same for everyone who makes the picture.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        viewer = Viewer(model, _encode(model), CATEGORY, Path(f"{CATEGORY}_view"), "127.0.0.1", port)
         try:
-            _try(viewer.url, arguments.seconds, arguments.picture)
+            _try(viewer.url, arguments.seconds, picture)
         finally:
             viewer.stop()
 
