@@ -31,11 +31,12 @@ from datasets.meshes.rig import ring
 from datasets.shapes13.catalog import make_mesh
 from pixelnerf.app.api import Model, Scene
 from pixelnerf.app.viewer import Viewer
-from pixelnerf.entry import run_plain
+from pixelnerf.entry import composed_values, run_plain
 from pixelnerf.errors import UserError
 from pixelnerf.tools.files import write_atomically
 
-CATEGORY, SYNSET, OBJECT, SEED = "chair", "03001627", 1, 0
+CONFIG_FOLDER = Path(__file__).resolve().parents[1] / "conf"
+CATEGORY, OBJECT, SEED = "chair", 1, 0
 VIEWS, PHOTOS, SIDE = 24, (1, 9, 17), 256
 UP = (0.0, 1.0, 0.0)
 WINDOW, SMALL_WINDOW = (1280, 720), (720, 297)
@@ -82,7 +83,8 @@ def main() -> None:
 
 def _encode(model: Model) -> Scene:
     rig = ring(VIEWS)
-    seen = RayCaster(painted_surface(make_mesh(CATEGORY, SYNSET, OBJECT, SEED))).render(rig, SIDE)
+    synset = composed_values(CONFIG_FOLDER, "dataset/shapes13")["dataset"]["synsets"][CATEGORY]
+    seen = RayCaster(painted_surface(make_mesh(CATEGORY, synset, OBJECT, SEED))).render(rig, SIDE)
     cameras = []
     for view in PHOTOS:
         focal = float(rig.focals[view]) * SIDE / 2
