@@ -1,7 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 import torch
+import trimesh
 
+from datasets.meshes.materials import load_surface
 from pixelnerf.app.mesh import extract_mesh, extract_points
 from pixelnerf.errors import UserError
 from pixelnerf.model.baked import BakedVolume
@@ -57,6 +61,38 @@ def test_colours_are_those_seen_from_outside():
     # From above, rays go down: d_z = -1.
     np.testing.assert_allclose(colors[top, :3].mean(0), [0.0, 0.5, 0.7], atol=0.02)
     np.testing.assert_allclose(colors[bottom, :3].mean(0), [0.4, 0.5, 0.7], atol=0.02)
+
+
+@pytest.mark.parametrize("up", [(0.0, 0.0, 1.0), (0.0, -1.0, 0.0), (0.6, 0.0, 0.8)])
+def test_glb_stands_upright_with_the_colours_of_the_photos(up, tmp_path):
+    """By the rules of glTF 2.0: y is up, colours are linear, no light is added."""
+    mesh = extract_mesh(ball(), up=torch.tensor(up))
+    mesh.export(tmp_path / "ball.glb")
+    content = (tmp_path / "ball.glb").read_bytes()
+    tree = json.loads(content[20 : 20 + int.from_bytes(content[12:16], "little")])
+    assert tree["materials"][0]["extensions"] == {"KHR_materials_unlit": {}}
+    scene = trimesh.load_scene(tmp_path / "ball.glb", process=False)
+    (name,), (node,) = scene.geometry, scene.graph.nodes_geometry
+    np.testing.assert_allclose(scene.geometry[name].vertices, mesh.vertices, atol=1e-6)
+    transform = scene.graph[node][0]
+    np.testing.assert_allclose(transform[:3, :3] @ up, [0, 1, 0], atol=1e-6)
+    assert np.linalg.det(transform[:3, :3]) == pytest.approx(1)
+    # The ball is of one colour, in sRGB.
+    linear = scene.geometry[name].visual.vertex_attributes["color"][:, :3]
+    shown = 1.055 * linear.mean(0) ** (1 / 2.4) - 0.055
+    np.testing.assert_allclose(shown, [0.2, 0.5, 0.7], atol=0.005)
+    # Our own reader agrees.
+    colors = load_surface(tmp_path / "ball.glb").paint.colors
+    np.testing.assert_allclose(colors.reshape(-1, 3).mean(0), [0.2, 0.5, 0.7], atol=0.005)
+
+
+@pytest.mark.parametrize("kind", ["obj", "ply"])
+def test_other_formats_have_the_user_s_world(kind, tmp_path):
+    mesh = extract_mesh(ball(), up=torch.tensor([0.0, -1.0, 0.0]))
+    mesh.export(tmp_path / f"ball.{kind}")
+    back = trimesh.load(tmp_path / f"ball.{kind}", process=False, force="mesh")
+    np.testing.assert_allclose(back.bounds, mesh.bounds, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(back.visual.vertex_colors)[:, :3].mean(0) / 255, [0.2, 0.5, 0.7], atol=0.005)
 
 
 def test_points_lie_on_the_surface():

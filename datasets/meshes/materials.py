@@ -25,6 +25,7 @@ _UNPAINTED = (0.75, 0.75, 0.75)
 def load_surface(path: Path, z_up: bool = False) -> Surface:
     """Reads an OBJ, PLY, GLB, glTF, OFF or STL file. Units and position are the file's; `z_up` turns its z to our y.
 
+    Colours are sRGB; those of glTF, which are linear (glTF 2.0, 3.7.2.1 and 3.9.2), are converted, but for textures.
     Transparency is not rendered: what is not wholly transparent is opaque.
 
     Raises:
@@ -37,7 +38,8 @@ def load_surface(path: Path, z_up: bool = False) -> Surface:
         nodes = [scene.graph[node] for node in scene.graph.nodes_geometry]
         meshes = [(scene.geometry[name], transform) for transform, name in nodes]
         # Textures are decoded here, on first use. Geometry without faces is no Trimesh.
-        parts = [(_placed(mesh, frame), _paint(mesh)) for mesh, frame in meshes if isinstance(mesh, Trimesh)]
+        linear = path.suffix.lower() in (".glb", ".gltf")
+        parts = [(_placed(mesh, frame), _paint(mesh, linear)) for mesh, frame in meshes if isinstance(mesh, Trimesh)]
     except UserError:
         raise
     except Exception as error:  # a parser fed with a broken file may raise anything
@@ -111,18 +113,23 @@ def _placed(mesh: Trimesh, frame: Float[ndarray, "4 4"]) -> Float[ndarray, "face
     return np.asarray(vertices)[mesh.faces]
 
 
-def _paint(mesh: Trimesh) -> Paint:
+def _paint(mesh: Trimesh, linear: bool = False) -> Paint:
+    """Of a mesh's colours or material; `linear` are colours that are not sRGB yet."""
     visual: Any = mesh.visual
     if isinstance(visual, trimesh.visual.TextureVisuals):
-        return _material_paint(mesh, visual)
+        return _material_paint(mesh, visual, linear)
     if visual.kind == "vertex":
-        return Paint.plain(np.asarray(visual.vertex_colors)[mesh.faces, :3] / 255.0)
+        return Paint.plain(_srgb(np.asarray(visual.vertex_colors)[:, :3] / 255.0, linear)[mesh.faces])
     if visual.kind == "face":
         return Paint.plain(np.asarray(visual.face_colors)[:, :3] / 255.0)
     return Paint.plain(np.tile(_UNPAINTED, (len(mesh.faces), 1)))
 
 
-def _material_paint(mesh: Trimesh, visual: Any) -> Paint:
+def _srgb(colors: Float[ndarray, "*color 3"], linear: bool) -> Float[ndarray, "*color 3"]:
+    return trimesh.visual.color.linear_to_srgb(colors) if linear else colors
+
+
+def _material_paint(mesh: Trimesh, visual: Any, linear: bool) -> Paint:
     """Diffuse (or base) colour, times the vertex colours and the texture where there are any."""
     material = visual.material
     if _is_filler(material):
@@ -130,13 +137,13 @@ def _material_paint(mesh: Trimesh, visual: Any) -> Paint:
     factor = getattr(material, "baseColorFactor", getattr(material, "diffuse", None))
     image = getattr(material, "baseColorTexture", getattr(material, "image", None))
     base = np.ones(3) if factor is None else np.asarray(factor)[:3] / 255.0
-    if factor is None and image is None:
-        base = np.array(_UNPAINTED)
-    paint = Paint.plain(np.tile(base, (len(mesh.faces), 1)))
     vertex_colors = visual.vertex_attributes.get("color")
+    if factor is None and image is None and vertex_colors is None:
+        return Paint.plain(np.tile(_UNPAINTED, (len(mesh.faces), 1)))
+    paint = Paint.plain(np.tile(_srgb(base, linear), (len(mesh.faces), 1)))
     if vertex_colors is not None:
         scale = 255.0 if np.issubdtype(vertex_colors.dtype, np.integer) else 1.0
-        paint = replace(paint, colors=paint.colors * (vertex_colors[mesh.faces, :3] / scale))
+        paint = replace(paint, colors=paint.colors * _srgb(vertex_colors[:, :3] / scale, linear)[mesh.faces])
     if image is None or visual.uv is None or len(visual.uv) != len(mesh.vertices):
         return paint
     uvs = np.nan_to_num(np.asarray(visual.uv)[mesh.faces, :2])

@@ -271,10 +271,13 @@ class Scene:
         return BakedObject(self)
 
     def mesh(self, threshold: float | None = None) -> "trimesh.Trimesh":
-        """The surface as triangles with colours, in the user's world; see `pixelnerf.app.mesh.extract_mesh`."""
+        """The surface as triangles with colours, in the user's world; see `pixelnerf.app.mesh.extract_mesh`.
+
+        `export` writes it as GLB, OBJ or PLY; as GLB it stands upright, as glTF asks for.
+        """
         from pixelnerf.app.mesh import extract_mesh
 
-        return extract_mesh(self.volume, threshold)
+        return extract_mesh(self.volume, threshold, self.placement.up)
 
     def points(self) -> "trimesh.PointCloud":
         """Points with colours on the surface, in the user's world."""

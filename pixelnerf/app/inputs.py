@@ -150,7 +150,8 @@ def _encode_capture(model: Model, request: InputRequest, capture: Capture, say: 
     chosen = cameras[torch.tensor(views)]
     center, length = _find_object(chosen, masks)
     up = upward(cameras)
-    say(f"- object found at {np.round(center.numpy(), 3).tolist()}, {length:.3g} long, in the capture's world")
+    place = ", ".join(f"{value:.3g}" for value in center.tolist())
+    say(f"- object found at ({place}), {length:.3g} long, in the capture's world")
     scene = model.encode(
         photos,
         [Camera.of(chosen[index]) for index in range(len(views))],

@@ -1,6 +1,8 @@
 """The surface of a baked object: triangles with colours, or points."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,13 +10,18 @@ import torch.nn.functional as F
 import trimesh
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.spatial.transform import Rotation
 from skimage.measure import marching_cubes
 from torch import Tensor
+from trimesh.visual.color import srgb_to_linear
 
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import rotate
 from pixelnerf.model.baked import BakedVolume
 
+GLTF = ("glb", "gltf")
+COLOR = "_COLOR"
+"""A mesh's colours until they are glTF's; trimesh exports attributes of other names as they are."""
 OPAQUE_DEPTH = 2.0
 """Optical depth of a cell that is opaque by itself: it stops 86 % of the light."""
 CANDIDATES = 24
@@ -49,7 +56,51 @@ def default_threshold(volume: BakedVolume) -> float:
     return float(levels[overlaps.argmax()])
 
 
-def extract_mesh(volume: BakedVolume, threshold: float | None = None) -> trimesh.Trimesh:
+class ColoredMesh(trimesh.Trimesh):
+    """A mesh in the user's world whose vertices have the colours of photos.
+
+    Exported as GLB or glTF it is what glTF 2.0 asks for, so that every program shows it upright and as the photos do:
+    y is up (section 3.4; a node turns it, vertices stay in the user's world), colours are linear (3.7.2.1), and no
+    light is added to that in the photos (KHR_materials_unlit). Other formats have no convention, and get the user's
+    world as it is.
+
+    Attributes:
+        up: direction in the user's world.
+    """
+
+    up: Float[ndarray, "3"] = np.array([0.0, 0.0, 1.0])
+
+    def export(self, file_obj: Any = None, file_type: str | None = None, **options: Any) -> Any:
+        """As trimesh's."""
+        kind = file_type or (Path(file_obj).suffix if isinstance(file_obj, (str, Path)) else "")
+        if kind.lower().removeprefix(".") not in GLTF:
+            return super().export(file_obj, file_type, **options)
+        bare = trimesh.Trimesh(self.vertices, self.faces, vertex_normals=self.vertex_normals, process=False)
+        visual: Any = self.visual
+        linear = srgb_to_linear(visual.vertex_colors[:, :3])
+        # Linear colours need more than 8 bits where they are dark.
+        bare.vertex_attributes[COLOR] = linear.astype(np.float32)
+        upright = np.eye(4)
+        upright[:3, :3] = Rotation.align_vectors([[0.0, 1.0, 0.0]], self.up[None])[0].as_matrix()
+        scene = trimesh.Scene()
+        scene.add_geometry(bare, transform=upright)
+        return scene.export(file_obj, file_type, tree_postprocessor=_unlit, **options)
+
+
+def _unlit(tree: dict[str, Any]) -> None:
+    """Gives a glTF's triangles their colours and a material that no light falls on."""
+    tree["extensionsUsed"] = ["KHR_materials_unlit"]
+    base = {"baseColorFactor": [1.0, 1.0, 1.0, 1.0], "metallicFactor": 0.0, "roughnessFactor": 1.0}
+    tree["materials"] = [{"pbrMetallicRoughness": base, "extensions": {"KHR_materials_unlit": {}}}]
+    for mesh in tree["meshes"]:
+        for primitive in mesh["primitives"]:
+            primitive["attributes"]["COLOR_0"] = primitive["attributes"].pop(COLOR)
+            primitive["material"] = 0
+
+
+def extract_mesh(
+    volume: BakedVolume, threshold: float | None = None, up: Float[Tensor, "3"] | None = None
+) -> ColoredMesh:
     """The surface where the density is `threshold`, by marching cubes (Lorensen and Cline 1987).
 
     It is closed: the volume is empty outside. Vertices lie in the volume's world, and each has the colour that is seen
@@ -58,6 +109,7 @@ def extract_mesh(volume: BakedVolume, threshold: float | None = None) -> trimesh
     Args:
         volume: of any object.
         threshold: per unit of length; None for `default_threshold`.
+        up: direction in the volume's world; None for its z.
 
     Raises:
         UserError: the density is nowhere that high.
@@ -74,7 +126,10 @@ def extract_mesh(volume: BakedVolume, threshold: float | None = None) -> trimesh
     local = torch.from_numpy(corners.astype(np.float32)) - 0.5
     bare = trimesh.Trimesh(_world(volume, local).numpy(), faces, process=True)
     colors = _colors(volume, level, np.asarray(bare.vertices), np.asarray(bare.vertex_normals))
-    return trimesh.Trimesh(bare.vertices, bare.faces, vertex_colors=colors, process=False)
+    mesh = ColoredMesh(bare.vertices, bare.faces, vertex_colors=colors, process=False)
+    if up is not None:
+        mesh.up = up.double().numpy()
+    return mesh
 
 
 def extract_points(volume: BakedVolume, threshold: float | None = None, count: int = 20_000) -> trimesh.PointCloud:
