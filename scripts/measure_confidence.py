@@ -31,6 +31,7 @@ from pixelnerf.config import parse_config
 from pixelnerf.entry import run_entry
 from pixelnerf.evaluation.protocol import Item, ProtocolConfig, resolve
 from pixelnerf.scenes.scene import DamagedScenes
+from pixelnerf.scenes.scene import Scene as ObjectViews
 from pixelnerf.tools.progress import progress_bar
 from pixelnerf.types import View
 
@@ -70,17 +71,22 @@ def main(composed: dict[str, Any]) -> None:
     console.print(f"fitted to these: {found}")
 
 
+def encode_views(model: Model, own: ObjectViews, views: Sequence[int]) -> Scene:
+    """An object of a dataset from some of its views, in the dataset's world."""
+    images, masks, cameras = own.images(views), own.masks(views), own.cameras()
+    assert masks is not None, "the datasets of objects have masks"
+    framed = [
+        FramedPhoto(image, mask.float(), cameras[view], (), ())
+        for image, mask, view in zip(images, masks, views, strict=True)
+    ]
+    return Scene(model, framed, Placement(torch.zeros(3), 1.0, torch.eye(3)))
+
+
 def _measure(model: Model, item: Item) -> Iterator[MeasuredView]:
     own = item.scene
     cameras = own.cameras()
     for count, inputs in item.inputs.items():
-        images, masks = own.images(inputs), own.masks(inputs)
-        assert masks is not None, "the datasets of objects have masks"
-        framed = [
-            FramedPhoto(image, mask.float(), cameras[view], (), ())
-            for image, mask, view in zip(images, masks, inputs, strict=True)
-        ]
-        scene = Scene(model, framed, Placement(torch.zeros(3), 1.0, torch.eye(3)))
+        scene = encode_views(model, own, inputs)
         targets = item.targets[count]
         truths, outlines = own.images(targets), own.masks(targets)
         assert outlines is not None
