@@ -176,10 +176,18 @@ def _quoted(override: str) -> str:
     key, _, value = override.partition("=")
     if not value or not re.fullmatch(r"[\w.@/+~]+", key):
         return "write values with spaces, brackets or = in quotes, twice: 'dataset.root=\"/data/my photos\"'"
+    return f"quote the value, twice: {shlex.quote(override_of(key, value))}"
+
+
+def override_of(key: str, value: str) -> str:
+    r"""An argument that Hydra reads as a key and its text, whatever that holds.
+
+    >>> override_of("dataset.root", "/data/my [best] photos")
+    'dataset.root="/data/my [best] photos"'
+    """
     # In Hydra's quotes, backslashes count only in front of a quote, as does the end.
     escaped = re.sub(r"(\\*)(\"|$)", lambda found: 2 * found[1] + ('\\"' if found[2] else ""), value)
-    quoted = shlex.quote(f'{key}="{escaped}"')
-    return f"quote the value, twice: {quoted}"
+    return f'{key}="{escaped}"'
 
 
 def _describe_unknown_key(key: str, arguments: Sequence[str], folder: Path, config_name: str) -> str:

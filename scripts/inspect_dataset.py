@@ -1,4 +1,4 @@
-"""Shows what a reader understood of a dataset: `python scripts/inspect_dataset.py dataset=colmap dataset.root=PATH`.
+"""Shows what a reader understood of photos with cameras: `python scripts/inspect_dataset.py FOLDER`.
 
 The same as `pixelnerf inspect`.
 """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -66,6 +66,24 @@ def find_format(folder: Path) -> str | None:
     return None
 
 
+def looked_for() -> str:
+    """The files that tell formats, for a message."""
+    return ", ".join(name for names in FORMATS.values() for name in names)
+
+
+def reader_values(folder: Path, reader: str) -> dict[str, str]:
+    """What the configuration of a capture's reader says of the folder."""
+    values = {"root": str(folder)}
+    if "images" in composed_values(config_folder(), f"dataset/{reader}")["dataset"]:
+        values["images"] = next((name for name in PHOTO_FOLDERS if (folder / name).is_dir()), ".")
+    return values
+
+
+def capture_split(folder: Path, reader: str) -> Literal["train", "test"]:
+    """The split whose photos are the capture's."""
+    return "test" if reader == "blender" and not (folder / "transforms_train.json").exists() else "train"
+
+
 def _holds_something(path: Path) -> bool:
     """Whether a file exists, or a folder that a killed run has not left half-made: hidden files are never data."""
     return any(file.name[0] != "." for file in path.iterdir()) if path.is_dir() else path.exists()
@@ -79,10 +97,7 @@ def open_capture(folder: Path) -> Capture:
     """
     reader = find_format(folder)
     if reader is None:
-        raise UserError(
-            f"no cameras in {folder} (looked for {', '.join(name for names in FORMATS.values() for name in names)}); "
-            "recover them: pixelnerf pose"
-        )
+        raise UserError(f"no cameras in {folder} (looked for {looked_for()}); recover them: pixelnerf pose")
     try:
         from datasets.registry import build_dataset, parse_dataset
     except ImportError:
@@ -90,14 +105,11 @@ def open_capture(folder: Path) -> Capture:
             "reading captures needs the readers of this project: pip install pixelnerf-datasets (from its checkout: "
             "pip install ./datasets)"
         ) from None
-    values = {**composed_values(config_folder(), f"dataset/{reader}")["dataset"], "root": str(folder)}
-    if "images" in values:
-        values["images"] = next((name for name in PHOTO_FOLDERS if (folder / name).is_dir()), ".")
+    values = {**composed_values(config_folder(), f"dataset/{reader}")["dataset"], **reader_values(folder, reader)}
     if "test_every" in values:
         values["test_every"] = 0
     dataset = build_dataset(parse_dataset(values))
-    split = "test" if reader == "blender" and not (folder / "transforms_train.json").exists() else "train"
-    scene = dataset.scenes(split)[0]
+    scene = dataset.scenes(capture_split(folder, reader))[0]
     return Capture(folder.resolve().name, reader, scene.cameras(), scene)
 
 

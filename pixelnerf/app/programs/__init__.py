@@ -11,7 +11,7 @@ from typing import NoReturn
 COMMANDS = {
     "train": "train a model; takes KEY=VALUE",
     "evaluate": "evaluate weights, or pictures of any method, under a protocol; takes KEY=VALUE",
-    "inspect": "check the cameras of a dataset, or correct their files (--fix); takes KEY=VALUE",
+    "inspect": "check the cameras of a folder or a dataset, or correct their files (--fix); takes KEY=VALUE",
     "convert": "read a checkpoint of the original pixelNeRF or mip-NeRF",
     "share": "turn a checkpoint into one file to share",
 }

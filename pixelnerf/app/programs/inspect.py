@@ -1,10 +1,13 @@
-"""Shows what a reader understood of a dataset: `python scripts/inspect_dataset.py dataset=colmap dataset.root=PATH`.
+"""Shows what a reader understood of photos with cameras: `pixelnerf inspect FOLDER`.
 
-Prints numbers and warnings by name, and draws each scene's cameras, its box and points in the photos, and epipolar
-lines between two views. With `--fix` it writes corrected copies of camera files instead, where it is sure.
+Of any other dataset by its name: `pixelnerf inspect dataset=nmr dataset.root=PATH`. Prints numbers and warnings, and
+draws each scene's cameras, its box and points in the photos, and epipolar lines between two views. With `--fix` it
+writes corrected copies of camera files instead, where it is sure.
 """
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -14,10 +17,14 @@ from rich.text import Text
 from datasets.inspection.fixing import Fix, fix_all
 from datasets.inspection.measures import Row
 from datasets.inspection.run import InspectionConfig, inspect
+from pixelnerf.app.capture import capture_split, find_format, looked_for, reader_values
 from pixelnerf.app.installation import config_folder
 from pixelnerf.config import parse_config
-from pixelnerf.entry import printable, run_entry
+from pixelnerf.entry import override_of, printable, run_entry, run_plain
 from pixelnerf.errors import UserError
+
+ALONE = ("--fix", "-m", "--multirun", "--resolve")
+"""Options without a value; one that follows another option is that option's."""
 
 
 def main(composed: dict[str, Any]) -> None:
@@ -83,10 +90,52 @@ def _say(console: Console, line: str) -> None:
     console.print(printable(line), soft_wrap=True, markup=False)
 
 
+def _overrides(arguments: Sequence[str]) -> list[str]:
+    """Arguments as Hydra reads them: a folder becomes its format, root and photos.
+
+    Raises:
+        UserError: a folder is missing, or no file in it holds cameras.
+    """
+    given: list[str] = []
+    of_folder: list[str] = []
+    for before, argument in zip(("", *arguments[:-1]), arguments, strict=True):
+        if before.startswith("-") and before not in ALONE:
+            given.append(argument)
+        elif argument == "--fix":
+            given.append("fix=true")
+        elif Path(argument).is_dir():
+            of_folder += _overrides_of(Path(argument))
+        elif "=" in argument or argument.startswith(("-", "~")):
+            given.append(argument)
+        else:
+            raise UserError(f"no folder '{argument}'; give photos with cameras, or dataset=NAME dataset.root=PATH")
+    # What is given by its key counts more.
+    return of_folder + given
+
+
+def _overrides_of(folder: Path) -> list[str]:
+    reader = find_format(folder)
+    if reader is None:
+        raise UserError(
+            f"no cameras in {folder} (looked for {looked_for()}); a dataset of several scenes needs its format's name, "
+            f"as in dataset=nmr dataset.root={folder}"
+        )
+    values = reader_values(folder, reader)
+    return [
+        f"dataset={reader}",
+        *(override_of(f"dataset.{key}", value) for key, value in values.items()),
+        f"split={capture_split(folder, reader)}",
+    ]
+
+
 def run() -> NoReturn:
     """The program."""
-    sys.argv = ["fix=true" if argument == "--fix" else argument for argument in sys.argv]
-    run_entry(main, "inspect_dataset", str(config_folder()))
+
+    def inspect_or_fix() -> None:
+        sys.argv[1:] = _overrides(sys.argv[1:])
+        run_entry(main, "inspect_dataset", str(config_folder()))
+
+    run_plain(inspect_or_fix)
 
 
 if __name__ == "__main__":
