@@ -1,8 +1,10 @@
+import ball_scene
 import numpy as np
 import pytest
 import torch
+from dataset_layouts import write_colmap, write_llff, write_transforms
 
-from pixelnerf.app.capture import look_at_point, parse_inputs, spread_views, upward
+from pixelnerf.app.capture import look_at_point, open_capture, parse_inputs, spread_views, upward
 from pixelnerf.app.paths import orbit
 from pixelnerf.errors import UserError
 from pixelnerf.types import Cameras
@@ -56,3 +58,16 @@ def test_inputs_are_numbers_of_views():
     for text, message in (("a", "not a list"), ("1,4", "no view 4; views are 0 to 3"), ("1,1", "twice"), ("", "not a")):
         with pytest.raises(UserError, match=message):
             parse_inputs(text, 4)
+
+
+@pytest.mark.parametrize(("write", "elevation"), [(write_transforms, 0.4), (write_colmap, 0.4), (write_llff, 0.3)])
+def test_captures_are_in_their_own_world_and_need_no_bounds(tmp_path, write, elevation):
+    write(tmp_path)
+    rows = tmp_path / "poses_bounds.npy"
+    if rows.exists():
+        without_bounds = np.load(rows)
+        without_bounds[:, 15:] = 0
+        np.save(rows, without_bounds)
+    capture = open_capture(tmp_path)
+    truth = ball_scene.orbit(9, elevation=elevation)
+    np.testing.assert_allclose(capture.cameras.poses.numpy(), truth[:, :4], atol=1e-5)

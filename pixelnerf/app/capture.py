@@ -107,7 +107,8 @@ def open_capture(folder: Path) -> Capture:
         ) from None
     values = {**composed_values(config_folder(), f"dataset/{reader}")["dataset"], **reader_values(folder, reader)}
     if "test_every" in values:
-        values["test_every"] = 0
+        # All photos, in the capture's own world. Bounds, which a file may lack, are not used: the object's are.
+        values |= {"test_every": 0, "scale_world": False, "near": 1.0, "far": 2.0}
     dataset = build_dataset(parse_dataset(values))
     scene = dataset.scenes(capture_split(folder, reader))[0]
     return Capture(folder.resolve().name, reader, scene.cameras(), scene)
