@@ -26,8 +26,8 @@ $(STAMP): pyproject.toml datasets/pyproject.toml
 demo: $(STAMP) ## data, five minutes of training, few-shot evaluation of it and of our weights on unseen categories
 	$(BIN)/python scripts/make_shapes13.py
 	$(BIN)/python train.py experiment=quickstart hydra.run.dir=$(DEMO)/training
-	$(BIN)/python eval_fewshot.py checkpoint=$(DEMO)/training/checkpoints/best.ckpt protocol=shapes13_unseen output=$(DEMO)
-	$(BIN)/python eval_fewshot.py checkpoint=weights/shapes13.safetensors protocol=shapes13_unseen output=$(DEMO)/weights
+	$(BIN)/python eval_fewshot.py checkpoint=$(DEMO)/training/checkpoints/best.ckpt protocol=shapes13_unseen precision=auto output=$(DEMO)
+	$(BIN)/python eval_fewshot.py checkpoint=weights/shapes13.safetensors protocol=shapes13_unseen precision=auto output=$(DEMO)/weights
 	@$(BIN)/python scripts/compare_evaluations.py --title 'pixelnerf: the demo' --output $(DEMO)/index.html \
 	  'Five minutes of training=$(DEMO)' 'Weights of this repository=$(DEMO)/weights'
 

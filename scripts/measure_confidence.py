@@ -113,9 +113,9 @@ def _terms(scene: Scene, view: View) -> Float[Tensor, "height width 4"]:
 
 
 def _table(measured: Sequence[MeasuredView]) -> Table:
-    table = Table("objects", "photos", "images", "all pixels", "an image (median)")
+    table = Table("group", "photos", "all", "an image", title="rank correlation; share of right pixels by confidence")
     for low, high in pairwise(LEVELS):
-        table.add_column(f"right at {low:g} to {high:g}")
+        table.add_column(f"{low:g} to {high:g}")
     for group, photos in sorted({(view.group, view.photos) for view in measured}):
         views = [view for view in measured if (view.group, view.photos) == (group, photos)]
         certain, error = (np.concatenate([getattr(view, key) for view in views]) for key in ("confidence", "error"))
@@ -123,9 +123,9 @@ def _table(measured: Sequence[MeasuredView]) -> Table:
         shares = []
         for low, high in pairwise(LEVELS):
             chosen = (certain >= low) & (certain < high)
-            shares.append(f"{(error[chosen] < CLOSE).mean():.2f} ({chosen.mean():.0%})" if chosen.any() else "-")
+            shares.append(f"{(error[chosen] < CLOSE).mean():.0%} of {chosen.mean():.0%}" if chosen.any() else "-")
         overall = float(np.asarray(spearmanr(certain, error))[0])
-        table.add_row(group, str(photos), str(len(views)), f"{overall:.2f}", f"{np.median(each):.2f}", *shares)
+        table.add_row(group, str(photos), f"{overall:.2f}", f"{np.median(each):.2f}", *shares)
     return table
 
 
