@@ -123,7 +123,7 @@ def _table(measured: Sequence[MeasuredView]) -> Table:
         shares = []
         for low, high in pairwise(LEVELS):
             chosen = (certain >= low) & (certain < high)
-            shares.append(f"{(error[chosen] < CLOSE).mean():.0%} of {chosen.mean():.0%}" if chosen.any() else "-")
+            shares.append(f"{(error[chosen] < CLOSE).mean():.0%}" if chosen.any() else "-")
         overall = float(np.asarray(spearmanr(certain, error))[0])
         table.add_row(group, str(photos), f"{overall:.2f}", f"{np.median(each):.2f}", *shares)
     return table
