@@ -2,9 +2,12 @@ import ball_scene
 import numpy as np
 import pytest
 import torch
-from dataset_layouts import write_colmap, write_llff, write_transforms
+from app_requests import render_request
+from dataset_layouts import write_blender, write_colmap, write_llff, write_transforms
 
+import pixelnerf
 from pixelnerf.app.capture import look_at_point, open_capture, parse_inputs, spread_views, upward
+from pixelnerf.app.inputs import encode_inputs
 from pixelnerf.app.paths import orbit
 from pixelnerf.errors import UserError
 from pixelnerf.types import Cameras
@@ -71,3 +74,15 @@ def test_captures_are_in_their_own_world_and_need_no_bounds(tmp_path, write, ele
     capture = open_capture(tmp_path)
     truth = ball_scene.orbit(9, elevation=elevation)
     np.testing.assert_allclose(capture.cameras.poses.numpy(), truth[:, :4], atol=1e-5)
+
+
+def test_it_is_said_where_masks_come_from(tmp_path):
+    said = {}
+    for write, name in ((write_llff, "llff"), (write_blender, "blender")):
+        root = tmp_path / name
+        root.mkdir()
+        write(root)
+        scene, _ = encode_inputs(pixelnerf.load(device="cpu"), render_request([root], inputs="0,2"), print)
+        said[name] = scene.notes
+    assert "background removed by its colour, which is plain along the frame" in said["llff"]
+    assert "background removed by the capture's masks" in said["blender"]

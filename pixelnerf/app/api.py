@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW, Camera
 from pixelnerf.app.confidence import NextPhoto, find_next_photo, render_confidence
-from pixelnerf.app.cutout import Matting, cut_out
+from pixelnerf.app.cutout import CutOut, Matting, cut_out
 from pixelnerf.app.framing import FramedPhoto, frame_photo, frame_posed
 from pixelnerf.app.installation import DEFAULT_WEIGHTS, find_weights
 from pixelnerf.app.photo_files import PhotoSource, read_photo
@@ -106,7 +106,7 @@ class Model:
         photos: PhotoSource | Sequence[PhotoSource],
         cameras: Camera | Sequence[Camera] | None = None,
         *,
-        masks: Sequence[PhotoSource] | None = None,
+        masks: Sequence[PhotoSource | CutOut] | None = None,
         matting: Matting = "auto",
         elevation: float = 30.0,
         field_of_view: float | None = None,
@@ -119,7 +119,8 @@ class Model:
         Args:
             photos: paths, Pillow images, arrays or tensors (see `read_photo`). One photo needs no camera.
             cameras: one of each photo, whose `size` is the photo's.
-            masks: of the object, one for each photo; without them the background is found and removed.
+            masks: of the object, one for each photo, or what `cut_out` found; without them the background is found and
+                removed.
             matting: how, see `cut_out`.
             elevation: of the camera of a single photo without one, in degrees.
             field_of_view: likewise, along the photo's longer side, in degrees; None for EXIF's or a guess.
@@ -136,7 +137,10 @@ class Model:
         if masks is not None and len(masks) != len(sources):
             raise UserError(f"{len(masks)} masks for {len(sources)} photos; give one for each")
         read = [read_photo(source) for source in sources]
-        cuts = [cut_out(photo, matting, masks[i] if masks is not None else None) for i, photo in enumerate(read)]
+        cuts = [
+            mask if isinstance(mask, CutOut) else cut_out(photo, matting, mask)
+            for photo, mask in zip(read, masks or [None] * len(read), strict=True)
+        ]
         middle, vertical = (torch.tensor(vector, dtype=torch.float32) for vector in (center, up))
         placement = Placement.upright(middle, float(length), vertical)
         if cameras is None:

@@ -11,7 +11,7 @@ import torch
 from pixelnerf.app.api import Model, Scene
 from pixelnerf.app.camera import Camera
 from pixelnerf.app.capture import Capture, find_format, look_at_point, open_capture, parse_inputs, spread_views, upward
-from pixelnerf.app.cutout import Matting, cut_out
+from pixelnerf.app.cutout import CutOut, Matting, cut_out
 from pixelnerf.app.frames import VIDEO_SUFFIXES
 from pixelnerf.app.photo_files import read_photo
 from pixelnerf.app.pose import MODEL, PHOTO_SUFFIXES
@@ -137,25 +137,25 @@ def _encode_capture(model: Model, request: InputRequest, capture: Capture, say: 
     photos = [capture.photo(view) for view in views]
     if request.masks and (request.inputs is None or len(request.masks) != len(views)):
         raise UserError(f"{len(request.masks)} masks for {count} photos; say of which ones: --inputs, as many as masks")
-    masks: list[np.ndarray] = []
+    cuts: list[CutOut] = []
     for index, (view, photo) in enumerate(zip(views, photos, strict=True)):
         read = replace(read_photo(photo), name=f"photo {view} of {capture.name}")
         if request.masks or (given := capture.mask(view)) is None:
-            mask = cut_out(read, request.matting, request.masks[index] if request.masks else None).mask
+            cut = cut_out(read, request.matting, request.masks[index] if request.masks else None)
         else:
-            mask = given.astype(np.float32)
-        if not (mask > 0.5).any():
+            cut = CutOut(given.astype(np.float32), "mask", ("background removed by the capture's masks",))
+        if not (cut.mask > 0.5).any():
             raise UserError(f"no object in the mask of photo {view} of {capture.name}: choose others with --inputs")
-        masks.append(mask)
+        cuts.append(cut)
     chosen = cameras[torch.tensor(views)]
-    center, length = _find_object(chosen, masks)
+    center, length = _find_object(chosen, [cut.mask for cut in cuts])
     up = upward(cameras)
     place = ", ".join(f"{value:.3g}" for value in center.tolist())
     say(f"- object found at ({place}), {length:.3g} long, in the capture's world")
     scene = model.encode(
         photos,
         [Camera.of(chosen[index]) for index in range(len(views))],
-        masks=[torch.from_numpy(mask)[None] for mask in masks],
+        masks=cuts,
         center=center.tolist(),
         length=length,
         up=up.tolist(),
