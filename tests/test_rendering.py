@@ -265,6 +265,21 @@ def test_materials_survive_glb_and_colors_ply(tmp_path: Path) -> None:
     assert hue(RayCaster(load_surface(tmp_path / "green.ply")).render(from_sides(6), 33).images[0]) == 1
 
 
+@pytest.mark.parametrize("kind", ["material", "vertices"])
+def test_colours_of_gltf_are_linear_and_of_ply_are_not(tmp_path: Path, kind: str) -> None:
+    box = trimesh.creation.box()
+    if kind == "material":
+        material = trimesh.visual.material.PBRMaterial(baseColorFactor=(55, 55, 55, 255))
+        box.visual = trimesh.visual.TextureVisuals(material=material)
+    else:
+        box.visual.vertex_colors = np.tile((55, 55, 55, 255), (len(box.vertices), 1))
+        box.export(tmp_path / "box.ply")
+        assert load_surface(tmp_path / "box.ply").paint.colors == pytest.approx(55 / 255)
+    box.export(tmp_path / "box.glb")
+    # sRGB's curve (IEC 61966-2-1).
+    assert load_surface(tmp_path / "box.glb").paint.colors == pytest.approx(1.055 * (55 / 255) ** (1 / 2.4) - 0.055)
+
+
 def test_z_up_meshes_are_turned_upright(tmp_path: Path) -> None:
     tower = trimesh.creation.box((0.1, 0.2, 1.0))
     tower.export(tmp_path / "tower.ply")

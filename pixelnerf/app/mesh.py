@@ -62,7 +62,7 @@ class ColoredMesh(trimesh.Trimesh):
     Exported as GLB or glTF it is what glTF 2.0 asks for, so that every program shows it upright and as the photos do:
     y is up (section 3.4; a node turns it, vertices stay in the user's world), colours are linear (3.7.2.1), and no
     light is added to that in the photos (KHR_materials_unlit). Other formats have no convention, and get the user's
-    world as it is.
+    world as it is. What trimesh makes of it, a copy or a part, is a plain mesh, which knows nothing of this.
 
     Attributes:
         up: direction in the user's world.
