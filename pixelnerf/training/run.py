@@ -120,7 +120,8 @@ def _fit(
     best = ModelCheckpoint(checkpoints, "best", "val/psnr", mode="max", enable_version_counter=False)
     callbacks: list[pl.Callback] = [
         # The average must be updated before the budget saves it.
-        WeightAveraging(avg_fn=moving_average(config.trainer.ema_decay)),
+        # Without a device it would keep the average where the model is now, which is not yet the GPU.
+        WeightAveraging(training_device(config.trainer), multi_avg_fn=moving_average(config.trainer.ema_decay)),
         budget,
         ProgressLine(budget),
         ValidationCurve(config.run_dir, budget),
@@ -160,12 +161,19 @@ def _run_loop(
         assert budget.stopped_by is not None, "only a signal cuts a run short"
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """An exponential moving average whose decay rises to `decay`, so that the first weights are soon forgotten."""
+def moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+    """An exponential moving average whose decay rises to `decay`, so that the first weights are soon forgotten.
 
-    def update(average: Tensor, current: Tensor, updates: Tensor) -> Tensor:
-        weight = 1 - min(decay, (1 + float(updates)) / (10 + float(updates)))
-        return average.lerp(current, weight) if average.is_floating_point() else current
+    It takes all tensors of one type at once, because a GPU's time would go into starting hundreds of small kernels.
+    """
+
+    def update(averages: list[Tensor], currents: list[Tensor], updates: Tensor) -> None:
+        count = float(updates)
+        weight = 1 - min(decay, (1 + count) / (10 + count))
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, currents, weight)  # pyright: ignore[reportPrivateImportUsage]
+        else:
+            torch._foreach_copy_(averages, currents)  # pyright: ignore[reportPrivateImportUsage]
 
     return update
 
