@@ -9,8 +9,9 @@ thread and of those that it starts: call `torch.set_flush_denormal(True)` first 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pixelnerf.app.api import Model, Picture, Scene, load
+    from pixelnerf.app.api import Model, Scene, load
     from pixelnerf.app.camera import Camera
+    from pixelnerf.app.pictures import Picture
 
 __version__ = "0.1.0"
 

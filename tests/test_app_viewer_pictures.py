@@ -9,9 +9,9 @@ import torch
 from baked_volumes import averaged, ball_with_thin_parts, frame, ring_camera
 from viewed_table import table
 
-from pixelnerf.app.api import Picture
 from pixelnerf.app.framing import FramedPhoto
 from pixelnerf.app.paths import orbit
+from pixelnerf.app.pictures import Picture
 from pixelnerf.app.training_world import Placement
 from pixelnerf.app.viewer_cameras import CLEAR, HALF_PHOTO, PHOTO_DISTANCE, start_camera
 from pixelnerf.app.viewer_pictures import compare_zoomed_out, refine_in_tiles, render_points

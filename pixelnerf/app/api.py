@@ -1,7 +1,7 @@
 """Photos to pictures, in Python: `load` weights, `encode` photos, then render, bake, mesh."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ from pixelnerf.app.cutout import CutOut, Matting, cut_out
 from pixelnerf.app.framing import FramedPhoto, frame_photo, frame_posed
 from pixelnerf.app.installation import DEFAULT_WEIGHTS, find_weights
 from pixelnerf.app.photo_files import PhotoSource, read_photo
+from pixelnerf.app.pictures import Picture
 from pixelnerf.app.training_world import Placement, TrainingWorld
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.errors import UserError
@@ -25,7 +26,7 @@ from pixelnerf.model.image import render_image
 from pixelnerf.model.net import PhotoNet
 from pixelnerf.model.occupied import check_quality, shared_grid
 from pixelnerf.tools.device import find_device, uses_bfloat16
-from pixelnerf.types import Cameras, ImageOutput, Photos, SceneFeatures, View
+from pixelnerf.types import Cameras, Photos, SceneFeatures, View
 
 if TYPE_CHECKING:
     import trimesh
@@ -34,53 +35,6 @@ PHOTO_SIZE = 64
 """Width and height of what the network is given, as in training."""
 PictureQuality = Literal["baked", "exact"]
 UP = (0.0, 0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A rendered view.
-
-    Attributes:
-        color: RGB in [0, 1], over the background.
-        opacity: in [0, 1].
-        depth: along the camera's axis, in the world's units; NaN where less than half of the light is stopped.
-        camera: that sees it.
-    """
-
-    color: Float[Tensor, "height width 3"]
-    opacity: Float[Tensor, "height width"]
-    depth: Float[Tensor, "height width"]
-    camera: Cameras
-    _find_confidence: Callable[[], Tensor] | None = field(default=None, repr=False, compare=False)
-
-    @classmethod
-    def of(cls, image: ImageOutput, camera: Cameras, find_confidence: Callable[[], Tensor]) -> "Picture":
-        """From a render of the camera."""
-        depth = torch.where(image.opacity >= 0.5, image.median_distance, torch.nan)
-        return cls(image.color, image.opacity, depth, camera, find_confidence)
-
-    @cached_property
-    def confidence(self) -> Float[Tensor, "height width"]:
-        """How far each pixel's colour can be trusted, in [0, 1]; see `pixelnerf.app.confidence`.
-
-        Rendered from the baked volume at the first use.
-
-        Raises:
-            ValueError: the picture is not one of `Scene.render`.
-        """
-        if self._find_confidence is None:
-            raise ValueError("only pictures of Scene.render have a confidence")
-        return self._find_confidence()
-
-    def save(self, path: str | Path) -> None:
-        """Writes the colours as a picture, in the format that the file's name ends with.
-
-        Raises:
-            UserError: it cannot be written.
-        """
-        from pixelnerf.app.pictures import write_picture
-
-        write_picture(Path(path), self.color)
 
 
 class Model:

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from pixelnerf.app.api import Model, Picture, PictureQuality, Scene
+from pixelnerf.app.api import Model, PictureQuality, Scene
 from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW
 from pixelnerf.app.camera_path import CameraPath, read_camera_path, write_camera_path
 from pixelnerf.app.depth import write_colored_confidence, write_colored_depth, write_map
 from pixelnerf.app.inputs import InputRequest, Say, encode_inputs, is_video
 from pixelnerf.app.paths import interpolate, orbit, spiral
-from pixelnerf.app.pictures import write_picture
+from pixelnerf.app.pictures import Picture, write_picture
 from pixelnerf.app.video import gif_writer, video_writer
 from pixelnerf.errors import UserError
 from pixelnerf.images.pictures import to_8_bits

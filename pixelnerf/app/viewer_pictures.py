@@ -14,7 +14,8 @@ from numpy import ndarray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from pixelnerf.app.api import Picture, Scene
+from pixelnerf.app.api import Scene
+from pixelnerf.app.pictures import Picture
 from pixelnerf.images.pictures import depth_picture, to_8_bits
 from pixelnerf.model.baked import BakedVolume
 from pixelnerf.types import Cameras

@@ -8,10 +8,9 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from pixelnerf.app.api import Picture
 from pixelnerf.app.camera_path import CameraPath, write_camera_path
 from pixelnerf.app.paths import interpolate, orbit
-from pixelnerf.app.pictures import write_picture
+from pixelnerf.app.pictures import Picture, write_picture
 from pixelnerf.app.video import video_writer
 from pixelnerf.app.viewed_object import SaveFolder, ViewedObject
 from pixelnerf.app.viewer_panel import Panel

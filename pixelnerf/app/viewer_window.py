@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
-from pixelnerf.app.api import Picture
+from pixelnerf.app.pictures import Picture
 from pixelnerf.app.viewed_object import SaveFolder, ViewedObject
 from pixelnerf.app.viewer_cameras import PhotoCameras
 from pixelnerf.app.viewer_panel import SMALLEST, Panel
