@@ -22,7 +22,7 @@ from pixelnerf.model.baking import bake
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.model.image import render_image
 from pixelnerf.model.net import PhotoNet, build_net
-from pixelnerf.model.occupied import BAKED_CELLS, Quality, check_quality, shared_grid
+from pixelnerf.model.occupied import Quality, check_quality, shared_grid
 from pixelnerf.model.original import OriginalRenderer
 from pixelnerf.scenes.photos import stack_photos
 from pixelnerf.scenes.scene import Scene, SceneDataset
@@ -122,7 +122,7 @@ class _Benchmark:
     def frames_per_second(self) -> dict[int, dict[int, float]]:
         """Of an object baked from one photo, by number of threads and side."""
         scene = self.shown[0]
-        volume = bake(self.net, self.net.encode(self.photos(scene)), self.turntable(scene), BAKED_CELLS)
+        volume = bake(self.net, self.net.encode(self.photos(scene)), self.turntable(scene))
 
         def rate(side: int, threads: int) -> float:
             views = self.turntable(scene, side)[:: ceil(FRAMES / 4)]

@@ -24,6 +24,9 @@ from pixelnerf.types import Cameras, SceneFeatures, View
 
 # Along the longest side of the grid that finds the object's box, and the share of light that an empty cell may stop.
 FIRST_CELLS, FIRST_EMPTY = 24, 0.01
+# How many cells of the fine grid are evaluated, unless their size is given: less than the samples of two 64x64 views. A
+# thin object, which needs it most, gets a finer grid than a bulky one; no finer than so many cells along its side.
+EVALUATIONS, MOST_CELLS = 110_000, 96
 # A cell of the fine grid that stops less is left empty.
 EMPTY = 0.003
 DIRECTIONS = 16
@@ -33,14 +36,14 @@ HIDDEN_WEIGHT, FLATNESS = 0.05, 1e-3
 
 @torch.no_grad()
 @record_function("baking")
-def bake(net: PhotoNet, features: SceneFeatures, views: Sequence[View], cells: int) -> BakedVolume:
-    """The volume of one encoded scene (batch of 1), with `cells` along the longest side of what holds matter.
+def bake(net: PhotoNet, features: SceneFeatures, views: Sequence[View], cells: int | None = None) -> BakedVolume:
+    """The volume of one encoded scene (batch of 1).
 
     Args:
         net: one whose density is independent of direction (see `check_cells`).
         features: the encoded photos.
         views: to be rendered; all with the same far - near, the unit of densities.
-        cells: along the longest side of the object's own box.
+        cells: along the longest side of the object's own box; None for as many as `EVALUATIONS` and `MOST_CELLS` allow.
     """
     unit = (views[0].far - views[0].near) / 2 if net.config.renderer.density_unit == "half_depth" else 1.0
     coarse, seen = _whole_scene(features, views)
@@ -51,7 +54,10 @@ def bake(net: PhotoNet, features: SceneFeatures, views: Sequence[View], cells: i
         return BakedVolume(coarse.corner, coarse.axes, coarse.cell, nothing, nothing.new_zeros(1, 1, 1, 4, 3))
     low, high = (ends(full.nonzero(), dim=0) for ends in (torch.amin, torch.amax))
     corner = coarse.centers(low[None] - 0.5)[0]
-    fine = box_grid(corner, coarse.axes, (high + 1 - low) * coarse.cell, cells)
+    sides = high + 1 - low
+    if cells is None:
+        cells = min(MOST_CELLS, int(sides.max() * (EVALUATIONS / full.sum()) ** (1 / 3)))
+    fine = box_grid(corner, coarse.axes, sides * coarse.cell, cells)
     grids = (torch.arange(size, device=corner.device) for size in fine.sizes)
     i, j, k = (
         start + ((grid + 0.5) * (fine.cell / coarse.cell)).long() for start, grid in zip(low, grids, strict=True)

@@ -32,9 +32,6 @@ Quality = Literal["exact", "high", "baked"]
 """`exact` evaluates every sample in two passes, as in training; `high` skips empty space; `baked` renders a volume,
 which all views of a scene share, without the network."""
 
-# Along the longest side of a baked object.
-BAKED_CELLS = 56
-
 # `high`: cells along the box's longest side, the share of light an empty one may stop, and frusta per ray.
 CELLS, EMPTY, SAMPLES = 48, 0.003, 16
 
@@ -66,7 +63,7 @@ def shared_grid(
         return None
     check_quality(net, quality, in_ndc=any(view.ndc is not None for view in views))
     if quality == "baked":
-        return bake(cast(PhotoNet, net), features, views, BAKED_CELLS)
+        return bake(cast(PhotoNet, net), features, views)
     cameras = Cameras(*(torch.stack(parts) for parts in zip(*(_camera_parts(view) for view in views), strict=True)))
     near, far = min(view.near for view in views), max(view.far for view in views)
     return build_occupancy(net, features, cameras, near, far, CELLS, EMPTY)
