@@ -1,6 +1,7 @@
 """A baked volume is what its definition says: a medium of cells, seen along straight rays."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ from builders import FAR, NEAR, random_photos, ring_cameras, small_net
 from pixelnerf.geometry.cameras import look_at
 from pixelnerf.model.baked import BakedVolume, march, render_baked
 from pixelnerf.model.baked_march import FAINTEST, march_on_cpu
-from pixelnerf.model.baking import bake
+from pixelnerf.model.baking import EVALUATIONS, bake
 from pixelnerf.model.image import render_image
+from pixelnerf.model.net import RawRadiance
 from pixelnerf.types import Cameras, View
 
 WHITE = torch.ones(3)
@@ -149,6 +151,30 @@ def test_baking_looks_like_the_net(repository):
     assert (exact.opacity - baked.opacity).abs().mean() < 0.02
     volume = bake(net, net.encode(photos), [target], 16)
     assert volume.density.max() > 0
+
+
+def test_a_thin_object_gets_a_finer_grid_for_the_same_price(repository):
+    net, cameras = small_net(repository, {}), ring_cameras(2)
+    features = replace(net.encode(random_photos(cameras)), half_sides=torch.tensor([0.5]))
+    view = View(ring_cameras(1, 24, seed=9)[0, 0], NEAR, FAR, WHITE)
+
+    def baked(*half_sides):
+        """A solid box's volume, and how many cells were evaluated for it."""
+        asked = []
+
+        def box(features, field, gaussians, toward=None):
+            inside = (gaussians.means.abs() < torch.tensor(half_sides)).all(-1)
+            asked.append(inside.numel())
+            colors = torch.zeros(1, 1 if toward is None else toward.shape[1], inside.shape[-1], 3)
+            return RawRadiance(torch.where(inside, 50.0, -50.0), colors)
+
+        net.query = box
+        return bake(net, features, [view]), sum(asked)
+
+    (rod, for_rod), (block, for_block) = baked(0.45, 0.05, 0.05), baked(0.45, 0.35, 0.35)
+    assert max(rod.density.shape) > 1.3 * max(block.density.shape)
+    assert for_rod <= for_block
+    assert 0.4 * EVALUATIONS < for_block < 1.2 * EVALUATIONS
 
 
 @pytest.mark.parametrize("size", [12, 24, 64])
