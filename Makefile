@@ -51,7 +51,7 @@ docs: $(STAMP) ## these pages as HTML, in docs/_build/html; the examples in them
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b doctest -W --keep-going -q docs docs/_build/doctest
 	@echo "docs/_build/html/index.html"
 
-gpu-check: $(STAMP) ## tests, a minute of training, the weights and the benchmark on a GPU
+gpu-check: $(STAMP) ## tests, a minute of training, the weights and the benchmark on a GPU (parts were run, never all)
 	@$(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { \
 	  echo "torch finds no GPU here" >&2; exit 2; }
 	$(BIN)/python -m pytest -q

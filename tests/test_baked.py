@@ -80,6 +80,22 @@ def test_the_compiled_march_is_its_definition(metric, where):
     torch.testing.assert_close(found[..., 4:][solid], expected[..., 4:][solid], rtol=0, atol=0.01)
 
 
+@pytest.mark.parametrize("where", [(3.2, 2.4, 1.8), (-3.0, 0.1, 0.2), (0.5, -0.2, 3.5)])
+def test_the_compiled_march_leaps_over_nothing(where):
+    """Crumbs far apart, in all directions from each other."""
+    generator = torch.Generator().manual_seed(0)
+    density = torch.zeros(45, 50, 40)
+    for i, j, k in torch.randint(1, 38, (60, 3), generator=generator).tolist():
+        density[i : i + 2, j : j + 2, k : k + 2] = 40.0
+    values = torch.cat([0.5 * density[..., None].expand(-1, -1, -1, 3), density[..., None]], dim=-1)
+    origin = torch.tensor(where) / CELL + torch.tensor([22.5, 25.0, 20.0])
+    matrix = camera(where, size=200).poses[:3, :3] @ torch.linalg.inv(camera(where, size=200).intrinsics)
+    arguments = (values, origin, matrix, CELL, (0.2, 9.0, True), torch.ones(3), (200, 200))
+    expected, found = march(*arguments), march_on_cpu(*arguments)
+    assert 0.01 < (expected[..., 3] > 0.3).float().mean() < 0.6
+    torch.testing.assert_close(found[..., :4], expected[..., :4], rtol=0, atol=1.1 * FAINTEST)
+
+
 def test_autocast_does_not_move_rays():
     plain = render_baked(volume_of(ball()), view())
     with torch.autocast("cpu", torch.bfloat16):

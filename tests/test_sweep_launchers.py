@@ -11,10 +11,8 @@ from training_runs import REPOSITORY, TINY
 
 from pixelnerf.training.sweep import left_out, read_sweep
 
-pytestmark = pytest.mark.skipif(
-    any(importlib.util.find_spec(f"hydra_plugins.hydra_{name}_launcher") is None for name in ("joblib", "submitit")),
-    reason="needs pixelnerf[sweep]",
-)
+LAUNCHERS = [importlib.util.find_spec(f"hydra_plugins.hydra_{name}_launcher") for name in ("joblib", "submitit")]
+pytestmark = pytest.mark.skipif(None in LAUNCHERS, reason="needs pixelnerf[sweep]")
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
