@@ -25,7 +25,7 @@ from pixelnerf.types import Cameras, SceneFeatures, View
 # Along the longest side of the grid that finds the object's box, and the share of light that an empty cell may stop.
 FIRST_CELLS, FIRST_EMPTY = 24, 0.01
 # How many cells of the fine grid are evaluated, unless the caller says how fine it is: they cost less than two exact
-# views of 64x64. A thin object, which needs it most, gets a finer grid than a bulky one, at most so many along its side.
+# views of 64x64. A thin object, which needs it most, gets a finer grid than a bulky one, up to so many along its side.
 EVALUATIONS, MOST_CELLS = 110_000, 96
 # A cell of the fine grid that stops less is left empty.
 EMPTY = 0.003
