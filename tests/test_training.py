@@ -12,6 +12,7 @@ from training_runs import assert_equal, compose_values, tiny_config
 from wandb_files import read_offline_run
 
 from datasets.registry import build_dataset
+from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import psnr
 from pixelnerf.scenes.data_module import ValidationItems
 from pixelnerf.scenes.scene import DamagedScenes
@@ -28,17 +29,26 @@ def read(path):
     return torch.load(path, weights_only=True)
 
 
-def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(tmp_path, data):
-    whole = train(tiny_config(tmp_path / "whole", data))
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(tmp_path, data, optimizer):
+    by = f"trainer.optimizer.name={optimizer}"
+    whole = train(tiny_config(tmp_path / "whole", data, by))
     part = tmp_path / "part"
-    config = tiny_config(part, data)
+    config = tiny_config(part, data, by)
     interrupt_after(config, 3)
-    resumed = train(tiny_config(tmp_path / "resumed", data, f"resume={part / 'checkpoints/last.ckpt'}"))
+    resumed = train(tiny_config(tmp_path / "resumed", data, by, f"resume={part / 'checkpoints/last.ckpt'}"))
     assert (whole.step, resumed.step) == (6, 6)
     first, second = (read(tmp_path / run / "checkpoints/last.ckpt") for run in ("whole", "resumed"))
     for key in ("state_dict", "current_model_state", "optimizer_states", "global_step"):
         assert_equal(first[key], second[key], key)
     assert first["lr_schedulers"][0]["_last_lr"] == second["lr_schedulers"][0]["_last_lr"]
+
+
+def test_a_run_is_not_resumed_by_another_optimizer(tmp_path, data):
+    train(tiny_config(tmp_path / "first", data, "trainer.optimizer.name=muon"))
+    last = tmp_path / "first/checkpoints/last.ckpt"
+    with pytest.raises(UserError, match=r"trained by muon, not adamw; set trainer.optimizer.name=muon, or begin"):
+        train(tiny_config(tmp_path / "second", data, "trainer.optimizer.name=adamw", f"resume={last}"))
 
 
 def interrupt_after(config, steps):
@@ -90,6 +100,7 @@ def test_minutes_end_a_run_and_the_learning_rate_with_it(tmp_path, data):
 
 def test_the_learning_rate_rises_and_falls():
     config = OptimizerConfig(
+        name="adamw",
         learning_rate=1.0,
         encoder_rate=1.0,
         weight_decay=0.0,

@@ -84,8 +84,8 @@ def load_refiner(path: Path) -> LoadedRefiner:
     return LoadedRefiner(refiner.eval(), own, config)
 
 
-def check_resumable(path: Path, section: Section, ours: Config) -> None:
-    """Checks, before training starts, that a checkpoint exists and is of this model or refiner.
+def check_resumable(path: Path, section: Section, ours: Config, optimizer: str) -> None:
+    """Checks, before training starts, that a checkpoint exists and is of this model or refiner and optimiser.
 
     Raises:
         UserError: it is not; the message names the first difference.
@@ -94,6 +94,12 @@ def check_resumable(path: Path, section: Section, ours: Config) -> None:
         raise UserError(f"no such checkpoint to resume from: {path}")
     config, _, _ = _read_lightning(path)
     _check_same(path, config, section, ours, "resume")
+    theirs = (config.get("trainer") or {}).get("optimizer", {}).get("name", optimizer)
+    if theirs != optimizer:
+        raise UserError(
+            f"cannot resume from {path}: it was trained by {theirs}, not {optimizer}; set trainer.optimizer.name={theirs}, "
+            "or begin a new run from its weights with start_from"
+        )
 
 
 def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> None:

@@ -12,6 +12,9 @@ def migrated(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(dataset, dict):
         for part in dataset["parts"].values() if "parts" in dataset else [dataset]:
             _migrate_dataset(part)
+    optimizer = (result.get("trainer") or {}).get("optimizer")
+    if isinstance(optimizer, dict):
+        optimizer.setdefault("name", "adamw")
     batch = ((result.get("trainer") or {}).get("loader") or {}).get("batch")
     if isinstance(batch, dict):
         if "resolution_scales" in batch:

@@ -1,4 +1,4 @@
-"""What is minimised, and how: colours, and opacity where there are masks, by AdamW.
+"""What is minimised, and how: colours, and opacity where there are masks, by AdamW or Muon.
 
 The learning rate's warm-up and decay follow the budget in steps or minutes.
 """
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pixelnerf.config import Config
 from pixelnerf.errors import UserError
 from pixelnerf.model.net import PhotoNet
+from pixelnerf.training.muon import Muon, is_matrix
 from pixelnerf.types import RenderOutput
 
 
@@ -81,11 +82,14 @@ def pixel_means(values: Float[Tensor, "batch ray *channel"], pixels: int) -> Flo
 
 
 class OptimizerConfig(Config):
-    """`encoder_rate` multiplies the image encoder's learning rate; the rate decays to `final_share` of itself.
+    """`muon` moves matrices by orthogonalised momentum, and everything else as `adamw` does.
+
+    `encoder_rate` multiplies the image encoder's learning rate; the rate decays to `final_share` of itself.
 
     During the first `warmup_share` of the budget it rises from `warmup_start` times the full rate.
     """
 
+    name: Literal["adamw", "muon"]
     learning_rate: float = Field(gt=0.0)
     encoder_rate: float = Field(ge=0.0)
     weight_decay: float = Field(ge=0.0)
@@ -118,8 +122,8 @@ def build_optimizer(
     Only a `PhotoNet` has an image encoder, with its own learning rate.
     """
     encoder = list(net.encoder.parameters()) if isinstance(net, PhotoNet) else []
-    of_encoder = {id(parameter) for parameter in encoder}
-    others = [parameter for parameter in net.parameters() if id(parameter) not in of_encoder]
+    of_encoder = set(encoder)
+    others = [parameter for parameter in net.parameters() if parameter not in of_encoder]
     rate = config.learning_rate
     groups = [
         {"params": encoder, "lr": rate * config.encoder_rate, "weight_decay": 0.0},
@@ -127,5 +131,13 @@ def build_optimizer(
         # Decay pulls biases and norms towards zero for no benefit.
         {"params": [p for p in others if p.ndim <= 1], "lr": rate, "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
+    kind = torch.optim.AdamW
+    if config.name == "muon":
+        kind = Muon
+        groups = [
+            {**group, "orthogonal": chosen, "params": [p for p in group["params"] if is_matrix(p) == chosen]}
+            for group in groups
+            for chosen in (True, False)
+        ]
+    optimizer = kind([group for group in groups if group["params"]], fused=True)
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: learning_rate_factor(progress(), config))

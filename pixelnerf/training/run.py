@@ -91,7 +91,7 @@ def start_run(config: RunConfig[Any], section: Section, trained: Config) -> Budg
     warnings.filterwarnings("ignore", module="lightning.pytorch.utilities._pytree")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     if config.resumed is not None:
-        check_resumable(config.resumed, section, trained)
+        check_resumable(config.resumed, section, trained, config.trainer.optimizer.name)
     loop = config.trainer
     return Budget(loop.max_steps, loop.max_minutes, loop.checkpoint_every, config.last_checkpoint)
 
