@@ -35,7 +35,7 @@ def nmr_config(root: Path, **changes: Any) -> NmrConfig:
 
 def shapes13_config(root: Path, **changes: Any) -> Shapes13Config:
     values = yaml_values("dataset/shapes13")["generator"]
-    return Shapes13Config.model_validate(changed(values, {"root": root, **changes}))
+    return Shapes13Config.model_validate(changed(values, {"root": root, "hybrids": 0, **changes}))
 
 
 def batch_config(**changes: Any) -> BatchConfig:
