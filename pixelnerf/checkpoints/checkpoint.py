@@ -97,8 +97,8 @@ def check_resumable(path: Path, section: Section, ours: Config, optimizer: str) 
     theirs = (config.get("trainer") or {}).get("optimizer", {}).get("name", optimizer)
     if theirs != optimizer:
         raise UserError(
-            f"cannot resume from {path}: it was trained by {theirs}, not {optimizer}; set trainer.optimizer.name={theirs}, "
-            "or begin a new run from its weights with start_from"
+            f"cannot resume from {path}: it was trained by {theirs}, not {optimizer}; set "
+            f"trainer.optimizer.name={theirs}, or begin a new run from its weights with start_from"
         )
 
 
