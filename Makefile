@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := runs/demo
-# A third of the time of an exact evaluation, and at most 0.3 dB below it.
+# A third of the time of an exact evaluation, and at most 0.5 dB below it.
 IN_DEMO := protocol=shapes13_unseen quality=high precision=auto
 
 .DEFAULT_GOAL := help

@@ -94,12 +94,12 @@ def check_resumable(path: Path, section: Section, ours: Config, optimizer: str) 
         raise UserError(f"no such checkpoint to resume from: {path}")
     config, _, _ = _read_lightning(path)
     _check_same(path, config, section, ours, "resume")
-    theirs = (config.get("trainer") or {}).get("optimizer", {}).get("name", optimizer)
-    if theirs != optimizer:
-        raise UserError(
-            f"cannot resume from {path}: it was trained by {theirs}, not {optimizer}; set "
-            f"trainer.optimizer.name={theirs}, or begin a new run from its weights with start_from"
-        )
+    match config:
+        case {"trainer": {"optimizer": {"name": theirs}}} if theirs != optimizer:
+            raise UserError(
+                f"cannot resume from {path}: it was trained by {theirs}, not {optimizer}; set "
+                f"trainer.optimizer.name={theirs}, or begin a new run from its weights with start_from"
+            )
 
 
 def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> None:
