@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from builders import small_net
+from config_values import changed, yaml_values
 from torch import Tensor, nn
 
 from pixelnerf.training.muon import Muon, is_matrix, orthogonalized
+from pixelnerf.training.optimization import OptimizerConfig, build_optimizer
 
 
 def random_rotation(size: int) -> Tensor:
@@ -36,6 +39,19 @@ def test_singular_values_become_about_one(shape):
 def test_a_zero_gradient_moves_nothing():
     weight = torch.randn(16, 32)
     assert torch.equal(updated(weight, [torch.zeros(16, 32)]), weight)
+
+
+def test_decay_shrinks_a_weight_by_its_share():
+    weight = torch.randn(16, 32)
+    shrunk = updated(weight, [torch.zeros(16, 32)], weight_decay=0.5)
+    assert torch.allclose(shrunk, (1 - 0.01 * 0.5) * weight)
+
+
+def test_momentum_goes_on_without_a_gradient():
+    torch.manual_seed(0)
+    zero, gradient = torch.zeros(24, 32), torch.randn(24, 32)
+    once = updated(zero, [gradient])
+    assert torch.allclose(updated(zero, [gradient, zero]), 2 * once, atol=1e-6)
 
 
 def test_a_step_turns_with_its_gradient_and_ignores_its_size():
@@ -99,6 +115,24 @@ def test_which_weights_are_matrices():
     assert not is_matrix(torch.empty(3, 128))
     assert not is_matrix(torch.empty(128))
     assert not is_matrix(torch.empty(2, 192))
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_each_weight_of_a_net_has_one_group(repository, name):
+    net = small_net(repository)
+    values = yaml_values("trainer/default")["optimizer"]
+    rate, decay = 1e-3, 0.1
+    config = OptimizerConfig.model_validate(
+        changed(values, {"name": name, "learning_rate": rate, "encoder_rate": 0.5, "weight_decay": decay})
+    )
+    optimizer, _ = build_optimizer(net, config, lambda: 0.5)
+    groups = {weight: group for group in optimizer.param_groups for weight in group["params"]}
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(net.parameters()))
+    for weight_name, weight in net.named_parameters():
+        group, encodes = groups[weight], weight_name.startswith("encoder.")
+        assert group["initial_lr"] == (0.5 * rate if encodes else rate), weight_name
+        assert group["weight_decay"] == (decay if weight.ndim > 1 and not encodes else 0.0), weight_name
+        assert group.get("orthogonal", False) == (name == "muon" and is_matrix(weight)), weight_name
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not():
