@@ -12,16 +12,18 @@ blur the object along the ray, which makes thin matter thinner: at a quarter of 
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
+from numpy import ndarray
 from torch import Tensor
 from torch.profiler import record_function
 
 from pixelnerf.geometry.cameras import project, rotate, world_to_camera
 from pixelnerf.geometry.volume import composite, compositing_weights
-from pixelnerf.model.baked_march import march_on_cpu
+from pixelnerf.model.baked_march import find_gaps, march_on_cpu
 from pixelnerf.types import Cameras, ImageOutput, TensorRecord, View
 
 RAYS_PER_CHUNK = 1 << 16
@@ -52,9 +54,43 @@ class BakedVolume(TensorRecord):
         self, position: Float[Tensor, "3"], chosen: Bool[Tensor, "width height depth"]
     ) -> Float[Tensor, "cell 3"]:
         """The chosen cells' colours in [0, 1], seen from a position in the world."""
-        toward = F.normalize(rotate(self.axes.mT, self.centers(chosen) - position), dim=-1)
-        parts = self.colors[chosen]
-        return (parts[:, 0] + (toward[:, :, None] * parts[:, 1:]).sum(1)).clamp(0, 1)
+        return _seen_from(self.local(position), chosen.nonzero() + 0.5, self.colors[chosen])
+
+    def local(self, position: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
+        """A position of the world in local coordinates."""
+        return rotate(self.axes.mT, (position - self.corner)[None])[0] / self.cell
+
+    @cached_property
+    def full(self) -> "FullCells":
+        """What frames share."""
+        chosen = self.density > 0
+        density = self.density[chosen][:, None]
+        gaps = find_gaps(self.density) if self.density.device.type == "cpu" else None
+        return FullCells(chosen, chosen.nonzero() + 0.5, density, self.colors[chosen], gaps)
+
+
+@dataclass(frozen=True)
+class FullCells:
+    """The cells of a volume that are not empty, and for the CPU, what is empty around the others."""
+
+    chosen: Bool[Tensor, "width height depth"]
+    centers: Float[Tensor, "cell 3"]
+    density: Float[Tensor, "cell 1"]
+    parts: Float[Tensor, "cell 4 3"]
+    gaps: UInt8[ndarray, "_ _ _"] | None
+
+
+def _seen_from(
+    position: Float[Tensor, "3"], centers: Float[Tensor, "cell 3"], parts: Float[Tensor, "cell 4 3"]
+) -> Float[Tensor, "cell 3"]:
+    """Colours in [0, 1]; all in local coordinates."""
+    toward = F.normalize(centers - position, dim=-1)
+    return (
+        torch.addcmul(parts[:, 0], toward[:, :1], parts[:, 1])
+        .addcmul_(toward[:, 1:2], parts[:, 2])
+        .addcmul_(toward[:, 2:], parts[:, 3])
+        .clamp_(0, 1)
+    )
 
 
 @torch.no_grad()
@@ -94,16 +130,15 @@ def _render_rectangle(
     """Colour, opacity, mean and median distance of samples x samples rays a pixel of a part of the image."""
     left, top, right, bottom = rectangle
     camera = view.camera
-    origin = rotate(volume.axes.mT, (camera.poses[:3, 3] - volume.corner)[None])[0] / volume.cell
+    origin = volume.local(camera.poses[:3, 3])
     # The direction of unit depth through point (x, y) of the rectangle, counted in rays, is linear in x and y.
     matrix = volume.axes.mT @ camera.poses[:3, :3] @ torch.linalg.inv(camera.intrinsics)
     matrix = matrix @ matrix.new_tensor([[1 / samples, 0, left], [0, 1 / samples, top], [0, 0, 1]])
-    occupied = volume.density > 0
-    density = volume.density[occupied][:, None]
-    values = torch.zeros(*volume.density.shape, 4, device=density.device)
-    values[occupied] = torch.cat([volume.colors_from(camera.poses[:3, 3], occupied) * density, density], dim=-1)
-    on_cpu = density.device.type == "cpu"
-    return (march_on_cpu if on_cpu else march)(
+    full = volume.full
+    values = torch.zeros(*(size + 2 for size in volume.density.shape), 4, device=origin.device)
+    colors = _seen_from(origin, full.centers, full.parts)
+    values[1:-1, 1:-1, 1:-1][full.chosen] = torch.cat([colors * full.density, full.density], dim=-1)
+    return (march if full.gaps is None else partial(march_on_cpu, full.gaps))(
         values,
         origin,
         matrix,
@@ -115,7 +150,7 @@ def _render_rectangle(
 
 
 def march(
-    values: Float[Tensor, "width height depth 4"],
+    values: Float[Tensor, "_ _ _ 4"],
     origin: Float[Tensor, "3"],
     matrix: Float[Tensor, "3 3"],
     cell: float,
@@ -129,7 +164,7 @@ def march(
     box; each sample stands for a cell's length.
 
     Args:
-        values: density-weighted colours, and densities.
+        values: density-weighted colours, and densities, of all cells and of a layer of empty ones around them.
         origin: the camera's centre in local coordinates.
         matrix: of columns a, b, c: the ray through (x, y) has the local direction a x + b y + c, in units of the world
             for unit depth.
@@ -140,9 +175,10 @@ def march(
     """
     columns, rows = size
     near, far, metric = ranges
-    sizes = values.new_tensor(values.shape[:3])
-    # Axes as grid_sample counts them.
-    table = values.permute(3, 2, 1, 0)[None]
+    cells = values[1:-1, 1:-1, 1:-1]
+    sizes = values.new_tensor(cells.shape[:3])
+    # Axes as grid_sample counts them; it pads with zeros itself.
+    table = cells.permute(3, 2, 1, 0)[None]
     parts = []
     for ray in torch.arange(rows * columns, device=values.device).split(RAYS_PER_CHUNK):
         x, y = (ray % columns + 0.5)[:, None], (ray // columns + 0.5)[:, None]
