@@ -16,7 +16,7 @@ from functools import cached_property, partial
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 from torch.profiler import record_function
@@ -64,16 +64,24 @@ class BakedVolume(TensorRecord):
     def full(self) -> "FullCells":
         """What frames share."""
         chosen = self.density > 0
-        density = self.density[chosen][:, None]
         gaps = find_gaps(self.density) if self.density.device.type == "cpu" else None
-        return FullCells(chosen, chosen.nonzero() + 0.5, density, self.colors[chosen], gaps)
+        return FullCells(
+            rows=F.pad(chosen, (1,) * 6).flatten().nonzero()[:, 0],
+            centers=chosen.nonzero() + 0.5,
+            density=self.density[chosen][:, None],
+            parts=self.colors[chosen],
+            gaps=gaps,
+        )
 
 
 @dataclass(frozen=True)
 class FullCells:
-    """The cells of a volume that are not empty, and for the CPU, what is empty around the others."""
+    """The cells of a volume that are not empty, and for the CPU, how far it is to them.
 
-    chosen: Bool[Tensor, "width height depth"]
+    `rows` are theirs among all cells and a layer of empty ones around, flattened.
+    """
+
+    rows: Int[Tensor, "cell"]
     centers: Float[Tensor, "cell 3"]
     density: Float[Tensor, "cell 1"]
     parts: Float[Tensor, "cell 4 3"]
@@ -84,13 +92,10 @@ def _seen_from(
     position: Float[Tensor, "3"], centers: Float[Tensor, "cell 3"], parts: Float[Tensor, "cell 4 3"]
 ) -> Float[Tensor, "cell 3"]:
     """Colours in [0, 1]; all in local coordinates."""
-    toward = F.normalize(centers - position, dim=-1)
-    return (
-        torch.addcmul(parts[:, 0], toward[:, :1], parts[:, 1])
-        .addcmul_(toward[:, 1:2], parts[:, 2])
-        .addcmul_(toward[:, 2:], parts[:, 3])
-        .clamp_(0, 1)
-    )
+    x, y, z = (centers - position).split(1, dim=-1)
+    scale = (x * x + y * y + z * z).clamp_min(torch.finfo(x.dtype).tiny).rsqrt()
+    slopes = (x * parts[:, 1]).addcmul_(y, parts[:, 2]).addcmul_(z, parts[:, 3])
+    return torch.addcmul(parts[:, 0], scale, slopes).clamp_(0, 1)
 
 
 @torch.no_grad()
@@ -119,6 +124,8 @@ def _median_of_rays(
 ) -> Float[Tensor, "height width"]:
     """For each pixel, the median distance of those of its rays that something stops; NaN if nothing does."""
     stopped = torch.where(opacity >= 0.5, distance, torch.nan)
+    if samples == 1:
+        return stopped
     rows, columns = stopped.shape
     blocks = stopped.view(rows // samples, samples, columns // samples, samples)
     return blocks.transpose(1, 2).flatten(2).nanmedian(-1).values
@@ -137,7 +144,7 @@ def _render_rectangle(
     full = volume.full
     values = torch.zeros(*(size + 2 for size in volume.density.shape), 4, device=origin.device)
     colors = _seen_from(origin, full.centers, full.parts)
-    values[1:-1, 1:-1, 1:-1][full.chosen] = torch.cat([colors * full.density, full.density], dim=-1)
+    values.view(-1, 4)[full.rows] = torch.cat([colors * full.density, full.density], dim=-1)
     return (march if full.gaps is None else partial(march_on_cpu, full.gaps))(
         values,
         origin,
