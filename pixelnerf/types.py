@@ -112,7 +112,8 @@ class Photos(TensorRecord):
     Photos smaller than the largest are padded at the right and bottom; `cameras.sizes` has the true sizes. `near` and
     `far` bound the scene's depth in each photo. `present` is false for the padding of scenes with fewer views.
     `half_sides` are those of cubes around the world's origin, along its axes, that hold each scene; infinite where a
-    scene has none, None where no scene of the batch has one.
+    scene has none, None where no scene of the batch has one. `up` is the direction in each scene's world that is up, a
+    unit vector; zero where it is unknown, None where it is for the whole batch.
     """
 
     images: Float[Tensor, "batch view 3 height width"]
@@ -121,6 +122,7 @@ class Photos(TensorRecord):
     far: Float[Tensor, "batch view"]
     present: Bool[Tensor, "batch view"]
     half_sides: Float[Tensor, "batch"] | None = None
+    up: Float[Tensor, "batch 3"] | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class SceneFeatures(TensorRecord):
     weighted gather. Levels past a small photo's last repeat it. A model of one scene has no tables.
 
     `full` has one table at the photos' full resolution: their own colours, then the channels of a thin map. It is None
-    for models that use neither. `half_sides` are those of `Photos`.
+    for models that use neither. `half_sides` are those of `Photos`; `up` is theirs in each photo's frame.
     """
 
     tables: tuple[Float[Tensor, "row channel"], ...]
@@ -143,6 +145,7 @@ class SceneFeatures(TensorRecord):
     far: Float[Tensor, "batch view"]
     present: Bool[Tensor, "batch view"]
     half_sides: Float[Tensor, "batch"] | None = None
+    up: Float[Tensor, "batch view 3"] | None = None
     full: "SceneFeatures | None" = None
 
 

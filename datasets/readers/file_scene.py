@@ -60,6 +60,7 @@ class FileScene(Scene):
         mask_from_background: bool = False,
         ndc: tuple[float, float] | None = None,
         half_side: float | None = None,
+        up: tuple[float, float, float] | None = None,
         depth_ranges: Float[Tensor, "view 2"] | None = None,
         find_points: Callable[[], SparsePoints | None] = lambda: None,
     ) -> None:
@@ -75,6 +76,7 @@ class FileScene(Scene):
         self.num_views = len(files)
         self.ndc = ndc
         self.half_side = half_side
+        self.up = up
         self._depth_ranges = depth_ranges
         self._files = tuple(files)
         self._keys = tuple((str(file.image), file.downscale) for file in files)

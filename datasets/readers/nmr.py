@@ -36,7 +36,9 @@ from pixelnerf.types import Cameras
 INVERSE_TOLERANCE = 1e-3
 # Renders of one rig have one file; where each object has its own, so many are remembered in vain (about 1 MB).
 MOST_KNOWN_CAMERAS = 64
+# The files' worlds have y up, as ShapeNet has; ours z.
 WORLD_TURN = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+UP = (0.0, 0.0, 1.0)
 
 
 class NmrLayoutConfig(BoundedConfig):
@@ -121,6 +123,7 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
             category=self._category_names[name.split("/")[0]],
             input_views=self._input_views.get(name) if self._config.input_view_list else None,
             half_side=self._config.half_side,
+            up=UP,
             depth_ranges=self._depth_ranges(cameras),
         )
 

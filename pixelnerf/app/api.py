@@ -125,6 +125,7 @@ class Model:
             far=far[None],
             present=torch.ones(1, len(photos), dtype=torch.bool),
             half_sides=None if half is None else torch.tensor([half]),
+            up=torch.tensor([UP]),
         )
         with torch.no_grad(), self.products():
             return self.net.encode(batch.to(self.device))

@@ -31,8 +31,8 @@ ORIGIN = ("pretrained", "weights")
 # Renderer settings that a new run is free to change.
 SAMPLING = ("coarse_samples", "placement", "spacing")
 # Options that a new run may switch on, and their layers, which start with hardly any effect.
-ADDITIONS = ("photo_colors", "thin_channels")
-ADDED_LAYERS = {"photo_colors", "thin_map", "thin_injections"}
+ADDITIONS = ("photo_colors", "thin_channels", "upright")
+ADDED_LAYERS = {"photo_colors", "thin_map", "thin_injections", "upright"}
 # Backbones of the same widths, the shallower first. timm's blocks begin with a last norm of zero: those that only the
 # deeper one has pass on what they get.
 DEEPER = ("resnet18.tv_in1k", "resnet34.tv_in1k")

@@ -21,6 +21,8 @@ def migrated(config: Mapping[str, Any]) -> dict[str, Any]:
             batch["downscales"] = [round(1 / scale) for scale in batch.pop("resolution_scales")]
         batch.setdefault("unbounded_share", 0.0)
         batch.setdefault("photo_damage", None)
+        batch.setdefault("up_error", 0.0)
+        batch.setdefault("unknown_up_share", 0.0)
     if isinstance(result.get("model"), dict):
         _migrate_model(result["model"])
     return result
@@ -28,6 +30,7 @@ def migrated(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _migrate_model(model: dict[str, Any]) -> None:
     """Layers that did not exist are off."""
+    model.setdefault("upright", None)
     if isinstance(model.get("encoder"), dict):
         model["encoder"].setdefault("thin_channels", 0)
     if isinstance(model.get("field"), dict) and model["field"].get("name") == "residual":

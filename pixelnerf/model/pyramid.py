@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from pixelnerf.geometry.cameras import rotate
 from pixelnerf.types import Photos, SceneFeatures
 
 
@@ -71,4 +72,11 @@ def build_scene_features(
         far=photos.far,
         present=photos.present,
         half_sides=photos.half_sides,
+        up=_up_in_photos(photos),
     )
+
+
+def _up_in_photos(photos: Photos) -> Float[Tensor, "batch view 3"] | None:
+    if photos.up is None:
+        return None
+    return rotate(photos.cameras.poses[..., :3, :3].mT, photos.up[:, None, None])[:, :, 0]

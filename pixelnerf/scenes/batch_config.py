@@ -31,6 +31,8 @@ class BatchConfig(Config):
             render at N times the photos' resolution.
         color_jitter: strength of a random change of each scene's colours, inputs and targets alike; for photos of real
             scenes, since it changes a plain background, too.
+        up_error: standard deviation in degrees by which a scene's direction of up is wrong, about either level axis.
+        unknown_up_share: probability that it is unknown.
         photo_damage: what the input photos, but not the targets, suffer; None for nothing.
     """
 
@@ -46,6 +48,8 @@ class BatchConfig(Config):
     unbounded_share: float = Field(ge=0, le=1)
     supersample: int = Field(ge=1, le=8)
     color_jitter: float = Field(ge=0, le=0.5)
+    up_error: float = Field(ge=0, le=45)
+    unknown_up_share: float = Field(ge=0, le=1)
     photo_damage: PhotoDamageConfig | None
 
     @field_validator("coarse_first")

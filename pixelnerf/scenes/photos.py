@@ -48,6 +48,7 @@ def stack_photos(
     ]
     depths = torch.stack([scene.depth_ranges()[chosen] for scene, chosen in zip(scenes, padded, strict=True)])
     present = torch.arange(count) < torch.tensor([len(chosen) for chosen in views])[:, None]
+    up = [(0.0, 0.0, 0.0) if scene.up is None else scene.up for scene in scenes]
     half_sides = [math.inf if scene.half_side is None else scene.half_side for scene in scenes]
     return Photos(
         images=batch,
@@ -56,6 +57,7 @@ def stack_photos(
         far=depths[..., 1],
         present=present,
         half_sides=None if set(half_sides) == {math.inf} else torch.tensor(half_sides),
+        up=torch.tensor(up) if any(map(any, up)) else None,
     )
 
 

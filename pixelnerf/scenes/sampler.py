@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from pixelnerf.errors import UserError
@@ -51,7 +52,10 @@ class PixelChoice(TensorRecord):
 
 @dataclass(frozen=True)
 class SceneChoice:
-    """One scene's share of a batch; `half_side` is of the cube its rays are sampled in, infinite for none."""
+    """One scene's share of a batch.
+
+    `half_side` is of the cube its rays are sampled in, infinite for none; `up` is zero if unknown.
+    """
 
     scene: Scene
     sources: list[int]
@@ -60,6 +64,7 @@ class SceneChoice:
     coverage: Float[Tensor, "ray"]
     photos: list[Float[Tensor, "3 height width"]]
     half_side: float
+    up: Float[Tensor, "3"]
 
 
 class BatchSampler:
@@ -119,6 +124,8 @@ class BatchSampler:
         photos = stack_photos(scenes, [choice.sources for choice in chosen], [choice.photos for choice in chosen])
         if photos.half_sides is not None:
             photos = replace(photos, half_sides=torch.tensor([choice.half_side for choice in chosen]))
+        if photos.up is not None:
+            photos = replace(photos, up=torch.stack([choice.up for choice in chosen]))
         return TrainBatch(
             photos=photos,
             rays=_stack_rays(scenes, [choice.pixels for choice in chosen], self._config.supersample),
@@ -157,7 +164,17 @@ class BatchSampler:
             colors, photos = change(colors), [change(photo.movedim(0, -1)).movedim(-1, 0) for photo in photos]
         if self._config.photo_damage is not None:
             photos = self._damage(random, scene, sources, photos, self._config.photo_damage)
-        return SceneChoice(scene, sources, pixels, colors, coverage, photos, half_side)
+        up = self._draw_up(random, scene)
+        return SceneChoice(scene, sources, pixels, colors, coverage, photos, half_side, up)
+
+    def _draw_up(self, random: np.random.Generator, scene: Scene) -> Float[Tensor, "3"]:
+        """What the model is told: often a little wrong, as people are."""
+        own = random.spawn(1)[0]
+        if scene.up is None or own.random() < self._config.unknown_up_share:
+            return torch.zeros(3)
+        # Two of the three components tilt, and the third turns about up, which changes nothing.
+        tilt = np.radians(self._config.up_error) * own.standard_normal(3)
+        return torch.from_numpy(Rotation.from_rotvec(tilt).apply(scene.up)).float()
 
     def _damage(
         self,

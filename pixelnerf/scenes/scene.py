@@ -46,6 +46,7 @@ class Scene(ABC):
             near and far are 0 and 1; None for all others.
         half_side: half the side of a cube around the world's origin, along its axes, that holds the object: rays are
             sampled only inside. None for no such cube.
+        up: the direction that is up in the world, a unit vector; None if unknown.
         notes: what the reader noticed in the files and did not use, or had to decide on; a line each.
     """
 
@@ -57,6 +58,7 @@ class Scene(ABC):
     num_views: int
     ndc: tuple[float, float] | None = None
     half_side: float | None = None
+    up: tuple[float, float, float] | None = None
     notes: tuple[str, ...] = ()
 
     @abstractmethod
