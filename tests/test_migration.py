@@ -69,7 +69,7 @@ def test_options_that_came_later_are_off(dataset):
     del older["trainer"]["loader"]["batch"]["unbounded_share"], older["trainer"]["loader"]["batch"]["photo_damage"]
     for key in ("rig", "textures", "light"):
         older["dataset"].get("generator", {}).pop(key, None)
-    del older["model"]["encoder"]["thin_channels"], older["model"]["field"]["photo_colors"], older["model"]["upright"]
+    del older["model"]["encoder"]["thin_channels"], older["model"]["field"]["photo_colors"]
     del older["trainer"]["loader"]["batch"]["up_error"], older["trainer"]["loader"]["batch"]["unknown_up_share"]
     assert migrated(older) == expected
 

@@ -1,10 +1,11 @@
-"""Models that are told what is up: levelled frames, renders, batches, and weights from before."""
+"""Models that are told what is up: upright frames, renders, batches, and weights from before."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from baked_volumes import ring_camera
 from ball_scene import write_nmr
 from builders import FAR, NEAR, first_rays, model_values, random_photos, ring_cameras, small_net
 from config_values import batch_config, nmr_config
@@ -19,22 +20,23 @@ from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.rays import image_rays
 from pixelnerf.model.config import ModelConfig
-from pixelnerf.model.inputs import EncodingConfig, encode_upright, levelling
+from pixelnerf.model.inputs import ELEVATION, encode_positions, frame_turns, upright_turns
 from pixelnerf.model.lookup import to_view_frames
 from pixelnerf.model.net import build_net
+from pixelnerf.model.original import OriginalRenderer
 from pixelnerf.scenes.photos import stack_photos
 from pixelnerf.scenes.sampler import BatchSampler
 from pixelnerf.scenes.scene import DamagedScenes
-from pixelnerf.types import Gaussians
+from pixelnerf.types import Cameras, Gaussians
 
 WHITE = torch.ones(1, 3)
 UP = torch.tensor([[0.0, 0.0, 1.0]])
-ENCODING = {"min_degree": 0, "max_degree": 3, "scale": 1.0, "include_input": True}
+UPRIGHT = {"position.frame": "view_upright"}
 
 
 def told_net(repository, **changes):
     """A net with lively weights that is told what is up."""
-    return small_net(repository, {"upright": ENCODING, **changes})
+    return small_net(repository, {**UPRIGHT, **changes})
 
 
 def told(photos, up=UP):
@@ -50,37 +52,36 @@ def render(net, photos, camera):
     return net.render(net.encode(photos), first_rays(image_rays(camera, NEAR, FAR), 200), WHITE).color
 
 
-def test_the_levelled_frame_turns_with_the_azimuth_alone():
+def held(azimuth, elevation, roll):
+    """Camera-to-world rotation: level and towards y, then turned by its own axes: down, right, and where it looks."""
+    level = Rotation.from_matrix([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+    turned = level * Rotation.from_euler("YXZ", [azimuth, -elevation, roll], degrees=True)
+    return torch.from_numpy(turned.as_matrix()).float()
+
+
+def test_frames_turn_with_the_azimuth_alone():
     for azimuth in (0.0, 40.0, -170.0):
-        turns = []
-        for elevation, roll in ((0.0, 0.0), (35.0, 0.0), (70.0, 20.0), (-50.0, -120.0)):
-            # Level and towards y, then turned by its own axes: about down, right, and where it looks.
-            level = Rotation.from_matrix([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-            pose = level * Rotation.from_euler("YXZ", [azimuth, -elevation, roll], degrees=True)
-            pose = torch.from_numpy(pose.as_matrix()).float()
-            turns.append(levelling(UP[0] @ pose) @ pose.mT)
-        for turn in turns:
-            torch.testing.assert_close(turn, turns[0], atol=1e-6, rtol=0)
-        torch.testing.assert_close(turns[0] @ UP[0], torch.tensor([0.0, -1.0, 0.0]), atol=1e-6, rtol=0)
-        torch.testing.assert_close(turns[0] @ turns[0].mT, torch.eye(3), atol=1e-6, rtol=0)
-        angle = np.radians(azimuth)
-        ahead = torch.tensor([np.sin(angle), np.cos(angle), 0.0]).float()
-        torch.testing.assert_close(turns[0] @ ahead, torch.tensor([0.0, 0, 1]), atol=1e-6, rtol=0)
+        expected = held(azimuth, ELEVATION, 0.0).mT
+        for elevation, roll in ((0.0, 0.0), (ELEVATION, 0.0), (70.0, 20.0), (-50.0, -120.0)):
+            pose = held(azimuth, elevation, roll)
+            assert pose[2, 2].item() == pytest.approx(-np.sin(np.radians(elevation)), abs=1e-6), "it looks down"
+            turn = upright_turns(UP[0] @ pose)
+            torch.testing.assert_close(turn @ pose.mT, expected, atol=1e-6, rtol=0)
+            torch.testing.assert_close(turn @ turn.mT, torch.eye(3), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_camera_that_looks_straight_down_or_up_is_given_finite_numbers(sign):
     up = torch.tensor([0.0, 0.0, sign], requires_grad=True)
-    frame = levelling(up)
-    frame.sum().backward()
-    assert torch.isfinite(frame).all()
+    turns = upright_turns(up)
+    turns.sum().backward()
+    assert torch.isfinite(turns).all()
     assert torch.isfinite(up.grad).all()
 
 
 def test_the_integrated_encoding_is_the_mean_over_the_gaussian(repository):
-    config = EncodingConfig.model_validate(ENCODING)
-    photos = told(random_photos(ring_cameras(2, seed=3)))
-    features = small_net(repository).encode(photos)
+    config = told_net(repository).config.position.model_copy(update={"max_degree": 3})
+    features = small_net(repository).encode(told(random_photos(ring_cameras(2, seed=3))))
     random = torch.Generator().manual_seed(0)
     mean, direction, axial, radial = torch.tensor([0.1, -0.2, 0.3]), torch.tensor([0.4, 0.7, -0.2]), 0.5, 0.04
     one = Gaussians(
@@ -89,16 +90,16 @@ def test_the_integrated_encoding_is_the_mean_over_the_gaussian(repository):
     count = 200_000
     noise = torch.randn(count, 4, generator=random)
     drawn = mean + axial**0.5 * noise[:, :1] * direction + radial**0.5 * noise[:, 1:]
-    points = Gaussians(
-        drawn.view(1, 1, count, 3), direction.view(1, 1, 3), torch.zeros(1, 1, count), torch.zeros(1, 1, count)
-    )
+    nothing = torch.zeros(1, 1, count)
+    points = Gaussians(drawn.view(1, 1, count, 3), direction.view(1, 1, 3), nothing, nothing)
     expected, samples = (
-        encode_upright(to_view_frames(given, features.cameras), features, config, integrated)
-        for given, integrated in ((one, True), (points, False))
+        encode_positions(to_view_frames(given, features.cameras), features, config) for given in (one, points)
     )
     error = samples.std(-2, keepdim=True) / count**0.5
     assert ((expected - samples.mean(-2, keepdim=True)).abs() < 5 * error + 1e-5).all()
     assert samples.std(-2).amax() > 0.3
+    plain = config.model_copy(update={"frame": "view_normalized"})
+    assert (encode_positions(to_view_frames(one, features.cameras), features, plain) - expected).abs().max() > 0.1
 
 
 def test_turning_the_world_and_up_with_it_changes_nothing(repository, target):
@@ -125,22 +126,43 @@ def test_unknown_up_is_the_same_alone_and_beside_a_known_one(repository, target)
     assert (alone[0] - alone[1]).abs().max() > 1e-2
 
 
-def test_weights_from_before_render_the_same_at_first(repository, tmp_path, target):
+def test_cameras_of_the_published_elevation_see_no_difference(repository):
+    """So weights of the ring are a start for photos from anywhere."""
+    nets = [small_net(repository, frame) for frame in ({}, UPRIGHT)]
+    target = ring_camera(200.0, 10.0, 24)
+    for elevation, same in ((ELEVATION, True), (55.0, False)):
+        cameras = Cameras.stack([ring_camera(azimuth, elevation, 32) for azimuth in (10.0, 130.0)])
+        photos = told(random_photos(cameras[None]))
+        before, after = (render(net, photos, target) for net in nets)
+        assert before.std() > 0.01
+        assert ((after - before).abs().max() < 1e-4) == same
+
+
+def test_the_original_has_no_such_frames(repository):
+    with pytest.raises(UserError, match=r"set position\.frame=view_normalized"):
+        OriginalRenderer(told_net(repository, **{"lookup.mode": "point"}))
+
+
+def test_weights_from_before_go_on_upright(repository, tmp_path):
     old = small_net(repository)
     path = tmp_path / "old.safetensors"
     values = compose_values("run_dir=unused", "model=mip_pixelnerf")
-    values["model"] = model_values(repository)
-    del values["model"]["upright"]
-    save_shared(path, old, values, 7)
-    new = build_net(parse_config(ModelConfig, model_values(repository, {"upright": ENCODING}), "model")).eval()
+    save_shared(path, old, {**values, "model": model_values(repository)}, 7)
+    new = build_net(parse_config(ModelConfig, model_values(repository, UPRIGHT), "model")).eval()
     load_start(path, new, "model", new.config)
-    photos = told(random_photos(ring_cameras(2)))
-    assert torch.equal(render(new, photos, target), render(load_checkpoint(path).net, photos, target))
-    assert sum("upright" in name for name, _ in new.named_parameters()) == 1
-    save_shared(path, new, {**values, "model": model_values(repository, {"upright": ENCODING})}, 8)
+    for ours, theirs in zip(new.parameters(), load_checkpoint(path).net.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    save_shared(path, new, {**values, "model": model_values(repository, UPRIGHT)}, 8)
     plain = small_net(repository)
-    with pytest.raises(UserError, match="upright"):
+    with pytest.raises(UserError, match=r"position\.frame is 'view_upright' there and 'view_normalized' here"):
         load_start(path, plain, "model", plain.config)
+
+
+def test_only_one_frame_is_told(repository):
+    photos = told(random_photos(ring_cameras(2)))
+    for frame in ("view_normalized", "view_rotated"):
+        net = small_net(repository, {"position.frame": frame})
+        assert frame_turns(net.encode(photos), net.config.position) is None
 
 
 @pytest.fixture(scope="module")
@@ -194,25 +216,3 @@ def test_scenes_with_and_without_up_share_a_batch(dataset):
     assert photos.up is not None
     assert photos.up.tolist() == [[0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
     assert neither.up is None
-
-
-@pytest.mark.parametrize(
-    ("model", "changes", "message"),
-    [
-        ("mip_pixelnerf", {"position": {"frame": "view_rotated"}}, "upright needs position.frame=view_normalized"),
-        ("nerf", {}, "upright is for models that read photos"),
-    ],
-)
-def test_models_that_cannot_be_told(model, changes, message):
-    values = compose_values("run_dir=unused", f"model={model}")["model"]
-    values |= {"upright": ENCODING} | {key: {**values[key], **value} for key, value in changes.items()}
-    with pytest.raises(UserError, match=message):
-        parse_config(ModelConfig, values, "model")
-
-
-def test_what_is_up_moves_the_field_only_by_its_own_layer(repository, target):
-    net, photos = told_net(repository), told(random_photos(ring_cameras(2)))
-    with torch.no_grad():
-        net.fields[0].upright.weight.zero_()
-    bare = replace(photos, up=None)
-    assert torch.equal(render(net, photos, target), render(net, bare, target))

@@ -31,11 +31,13 @@ ORIGIN = ("pretrained", "weights")
 # Renderer settings that a new run is free to change.
 SAMPLING = ("coarse_samples", "placement", "spacing")
 # Options that a new run may switch on, and their layers, which start with hardly any effect.
-ADDITIONS = ("photo_colors", "thin_channels", "upright")
-ADDED_LAYERS = {"photo_colors", "thin_map", "thin_injections", "upright"}
+ADDITIONS = ("photo_colors", "thin_channels")
+ADDED_LAYERS = {"photo_colors", "thin_map", "thin_injections"}
 # Backbones of the same widths, the shallower first. timm's blocks begin with a last norm of zero: those that only the
 # deeper one has pass on what they get.
 DEEPER = ("resnet18.tv_in1k", "resnet34.tv_in1k")
+# Frames of positions: where all of a training's cameras had one elevation, the second is the first.
+UPRIGHT = ("view_normalized", "view_upright")
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,9 @@ def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> No
     """Fills a net with the weights of a checkpoint or a shared file, as the start of a new run.
 
     The number and placement of samples can differ: weights do not depend on them, and few samples are enough early in
-    training. Layers of options that only the new run switches on keep their initial weights, and so do the further
-    blocks of a deeper backbone (`DEEPER`), which is the same function at first.
+    training. Positions may be seen in upright frames (`UPRIGHT`). Layers of options that only the new run switches on
+    keep their initial weights, and so do the further blocks of a deeper backbone (`DEEPER`), which is the same function
+    at first.
 
     Raises:
         UserError: as `load_checkpoint`, or it is of another model; the message names the first difference.
@@ -120,6 +123,9 @@ def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> No
     if theirs and encoder and (theirs["backbone"], encoder.backbone) == DEEPER:
         theirs["backbone"] = encoder.backbone
         added |= {name: tensor for name, tensor in initial.items() if name.startswith("encoder.backbone.")}
+    position = config[section].get("position")
+    if position and isinstance(ours, ModelConfig) and (position.get("frame"), ours.position.frame) == UPRIGHT:
+        position["frame"] = ours.position.frame
     _check_same(path, config, section, ours, "start", but_for=SAMPLING, additions=ADDITIONS)
     check_weights(path, state)
     _fill(path, net, added | state)

@@ -30,7 +30,6 @@ def migrated(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _migrate_model(model: dict[str, Any]) -> None:
     """Layers that did not exist are off."""
-    model.setdefault("upright", None)
     if isinstance(model.get("encoder"), dict):
         model["encoder"].setdefault("thin_channels", 0)
     if isinstance(model.get("field"), dict) and model["field"].get("name") == "residual":

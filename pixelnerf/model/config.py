@@ -29,22 +29,19 @@ class PhotoParts:
     lookup: LookupConfig
     direction: EncodingConfig
     field: ResidualFieldConfig
-    upright: EncodingConfig | None
 
 
 class ModelConfig(Config):
     """A whole model; `name` is only a label for reports.
 
     A model that reads photos has an `encoder`, a `lookup` and a residual `field`. A model of one scene has an MLP field
-    and neither of the other two. `direction: null` makes colour independent of direction; `upright` is how positions in
-    levelled frames are encoded, for models that are told what is up (see `pixelnerf.model.inputs`).
+    and neither of the other two. `direction: null` makes colour independent of direction.
     """
 
     name: str
     encoder: EncoderConfig | None
     lookup: LookupConfig | None
     position: PositionConfig
-    upright: EncodingConfig | None
     direction: EncodingConfig | None
     field: Annotated[ResidualFieldConfig | MlpFieldConfig, Field(discriminator="name")]
     renderer: RendererConfig
@@ -71,7 +68,7 @@ class ModelConfig(Config):
                 EncodingConfig() as direction,
                 ResidualFieldConfig() as field,
             ):
-                return PhotoParts(encoder, lookup, direction, field, self.upright)
+                return PhotoParts(encoder, lookup, direction, field)
         return None
 
     @property
@@ -85,8 +82,6 @@ class ModelConfig(Config):
             )
         if self.position.frame != "world":
             raise ValueError(f"position.frame={self.position.frame} needs photos; without an encoder it must be world")
-        if self.upright is not None:
-            raise ValueError("upright is for models that read photos; set it to null")
         if (self.direction is None) != (field.direction_width is None):
             raise ValueError("direction and field.direction_width belong together: set both, or both to null")
 
@@ -97,7 +92,5 @@ class ModelConfig(Config):
             raise ValueError(
                 "position.frame=world is for models without photos; choose view_normalized or view_rotated"
             )
-        if self.upright is not None and self.position.frame != "view_normalized":
-            raise ValueError(f"upright needs position.frame=view_normalized, not {self.position.frame}")
         if self.direction is None:
             raise ValueError("field.name=residual needs a direction; null is for field.name=mlp")

@@ -83,9 +83,7 @@ class FeatureProjection(nn.Module):
 class ResidualField(nn.Module):
     """Encoded samples and injected features to density and colour."""
 
-    def __init__(
-        self, config: ResidualFieldConfig, position_channels: int, direction_channels: int, upright_channels: int = 0
-    ) -> None:
+    def __init__(self, config: ResidualFieldConfig, position_channels: int, direction_channels: int) -> None:
         super().__init__()
         self.config = config
         width = config.width
@@ -103,9 +101,6 @@ class ResidualField(nn.Module):
             self.direction = nn.Linear(direction_channels, width // 2, bias=False)
             self.color = nn.Linear(width // 2, 3)
         self.photo_colors = PhotoColors(width) if config.photo_colors else None
-        self.upright = nn.Linear(upright_channels, width, bias=False) if upright_channels else None
-        if self.upright is not None:
-            nn.init.zeros_(self.upright.weight)
 
     def forward(
         self,
@@ -126,15 +121,12 @@ class ResidualField(nn.Module):
         injected: Float[Tensor, "batch view #ray sample block width"],
         valid: Bool[Tensor, "batch view #ray sample"],
         present: Bool[Tensor, "batch view"],
-        upright: Float[Tensor, "batch view #ray sample upright"] | None = None,
     ) -> tuple[Float[Tensor, "batch view #ray sample width"], Float[Tensor, "batch #ray sample width"]]:
         """Each view's vector before pooling, and the pooled vector that `heads` reads; arguments as for `forward`."""
         if self.config.direction == "input":
             along = directions[..., None, :].expand(*positions.shape[:-1], directions.shape[-1])
             positions = torch.cat([positions, along], dim=-1)
         x = self.input(positions)
-        if self.upright is not None and upright is not None:
-            x = x + self.upright(upright)
         for block, features in enumerate(injected.unbind(-2)):
             x = self.blocks[block](x + features.to(x.dtype))
         pooled = self._pool(x, valid, present)

@@ -5,11 +5,13 @@ x = (R X + t - (0, 0, c)) / h, with c and h the middle and half-length of that p
 rotating and scaling the world. `view_rotated` is R X, only rotated into the camera's axes as in the original
 pixelNeRF's code, so it depends on the world's origin. `world` is X, for models without photos.
 
-Neither of a photo's frames knows what is up, unless all photos are taken from one height. A model with `upright` is
-told: it sees positions in the *levelled* frame, too, whose origin and unit are those of `view_normalized`, whose y axis
-is down, whose z axis is where the camera looks, level, and whose x axis is to the right.
+Neither of these frames knows what is up, unless all cameras look down at one angle, as in the published renders. Photos
+taken by hand do not, and from one photo a network can only guess how far the object leans. `view_upright` is
+`view_normalized` turned about its middle, so that every photo's frame is that of a camera above the horizon by
+`ELEVATION`, held level; where all cameras are, and where up is unknown, the two are the same.
 """
 
+import math
 from dataclasses import replace
 from typing import Literal
 
@@ -25,7 +27,8 @@ from pixelnerf.geometry.encoding import integrated_positional_encoding, position
 from pixelnerf.geometry.frustum import covariance_diagonal
 from pixelnerf.types import Gaussians, SceneFeatures
 
-UP_CHANNELS = 3
+ELEVATION = 30.0
+"""Of the cameras of ShapeNet's renders and of the built-in data's ring, in degrees."""
 # Shorter vectors are rounding: a camera within half a degree of the vertical looks in no level direction.
 SMALLEST_LENGTH = 0.01
 
@@ -53,7 +56,7 @@ class EncodingConfig(Config):
 class PositionConfig(EncodingConfig):
     """`integrated` encodes the frustum's covariance, too (mip-NeRF's IPE); otherwise only its mean."""
 
-    frame: Literal["view_normalized", "view_rotated", "world"]
+    frame: Literal["view_normalized", "view_upright", "view_rotated", "world"]
     integrated: bool
 
 
@@ -62,8 +65,15 @@ def encode_positions(
 ) -> Float[Tensor, "batch view ray sample feature"]:
     """Encodes Gaussians given in the photos' frames ("batch view ray sample")."""
     means, variances = gaussians.means, covariance_diagonal(gaussians) if config.integrated else None
-    if config.frame == "view_normalized":
-        means, half = _normalized(means, features)
+    if config.frame in ("view_normalized", "view_upright"):
+        middle = (features.near + features.far)[..., None, None] / 2
+        half = (features.far - features.near)[..., None, None, None] / 2
+        means = torch.stack([means[..., 0], means[..., 1], means[..., 2] - middle], dim=-1) / half
+        if (turns := frame_turns(features, config)) is not None:
+            means = rotate(turns[:, :, None], means)
+            if config.integrated:
+                turned = replace(gaussians, directions=rotate(turns, gaussians.directions))
+                variances = covariance_diagonal(turned)
         variances = variances / half.square() if variances is not None else None
     else:
         # R X = (R X + t) - t, and -t is the camera's centre in its own axes.
@@ -72,40 +82,30 @@ def encode_positions(
     return _encode(means, variances, config)
 
 
-def encode_upright(
-    gaussians: Gaussians, features: SceneFeatures, config: EncodingConfig, integrated: bool
-) -> Float[Tensor, "batch view ray sample feature"]:
-    """Encodes Gaussians given in the photos' frames in their levelled frames, then "up" in the photos' frames.
-
-    All is zero where up is unknown, and the levelled position where a camera looks straight up or down. Where it looks
-    downwards its z axis is that of the photo's upper edge, more or less.
-    """
-    if features.up is None:
-        shape = (*gaussians.means.shape[:-1], config.channels + UP_CHANNELS)
-        return gaussians.means.new_zeros(shape)
-    rotations = levelling(features.up)
-    means, half = _normalized(gaussians.means, features)
-    means = rotate(rotations[:, :, None], means)
-    variances = None
-    if integrated:
-        turned = replace(gaussians, directions=rotate(rotations, gaussians.directions))
-        variances = covariance_diagonal(turned) / half.square()
-    known = (features.up != 0).any(-1)[..., None, None, None]
-    encoded = _encode(means, variances, config) * known
-    return torch.cat([encoded, features.up[:, :, None, None].expand(*encoded.shape[:-1], -1)], dim=-1)
+def frame_turns(features: SceneFeatures, config: PositionConfig) -> Float[Tensor, "batch view 3 3"] | None:
+    """Rotations from the photos' frames to those that the field sees; None where all are the same."""
+    if config.frame != "view_upright" or features.up is None:
+        return None
+    known = (features.up != 0).any(-1)[..., None, None]
+    return torch.where(known, upright_turns(features.up), torch.eye(3, device=features.up.device))
 
 
-def levelling(up: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Rotations from photos' frames to levelled ones, given up in the photos' frames (unit vectors).
+def upright_turns(up: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotations from photos' frames to those of cameras `ELEVATION` above the horizon, given up in the photos' frames.
 
-    >>> levelling(torch.tensor([0.0, -1.0, 0.0])).tolist()
+    The new camera looks at the same side of the world as the photo's. Where that looks straight up or down, what
+    is ahead is not defined, and the rotation is no whole one.
+
+    >>> upright_turns(torch.tensor([0.0, -0.75**0.5, -0.5])).round(decimals=3).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     down = -up
     ahead = torch.zeros_like(down)
     ahead[..., 2] = 1.0
     forward = F.normalize(ahead - down[..., 2:] * down, dim=-1, eps=SMALLEST_LENGTH)
-    return torch.stack([torch.linalg.cross(down, forward), down, forward], dim=-2)
+    right = torch.linalg.cross(down, forward)
+    sine, cosine = math.sin(math.radians(ELEVATION)), math.cos(math.radians(ELEVATION))
+    return torch.stack([right, cosine * down - sine * forward, sine * down + cosine * forward], dim=-2)
 
 
 def encode_world_positions(gaussians: Gaussians, config: PositionConfig) -> Float[Tensor, "*batch ray sample feature"]:
@@ -120,17 +120,8 @@ def encode_directions(directions: Float[Tensor, "*batch 3"], config: EncodingCon
     return torch.cat([unit, encoded], dim=-1) if config.include_input else encoded
 
 
-def _normalized(
-    means: Float[Tensor, "batch view ray sample 3"], features: SceneFeatures
-) -> tuple[Float[Tensor, "batch view ray sample 3"], Float[Tensor, "batch view 1 1 1"]]:
-    """Means in the normalised frames of the photos, and these frames' units."""
-    middle = (features.near + features.far)[..., None, None] / 2
-    half = (features.far - features.near)[..., None, None, None] / 2
-    return torch.stack([means[..., 0], means[..., 1], means[..., 2] - middle], dim=-1) / half, half
-
-
 def _encode(
-    means: Float[Tensor, "*batch 3"], variances: Float[Tensor, "*batch 3"] | None, config: EncodingConfig
+    means: Float[Tensor, "*batch 3"], variances: Float[Tensor, "*batch 3"] | None, config: PositionConfig
 ) -> Float[Tensor, "*batch feature"]:
     if variances is None:
         encoded = positional_encoding(means, config.min_degree, config.max_degree, config.scale)

@@ -22,13 +22,7 @@ from pixelnerf.model.activation import activate
 from pixelnerf.model.config import ModelConfig, PhotoParts
 from pixelnerf.model.encoder import Encoder
 from pixelnerf.model.field import FeatureProjection, ResidualField
-from pixelnerf.model.inputs import (
-    UP_CHANNELS,
-    encode_directions,
-    encode_positions,
-    encode_upright,
-    encode_world_positions,
-)
+from pixelnerf.model.inputs import encode_directions, encode_positions, encode_world_positions, frame_turns
 from pixelnerf.model.lookup import look_up, to_view_frames
 from pixelnerf.model.mlp import MlpField, MlpFieldConfig
 from pixelnerf.model.photo_colors import PhotoBlend, seen_colors
@@ -140,17 +134,16 @@ class PhotoNet(Net):
         self.config = config
         self.renderer = Renderer(config.renderer)
         self.encoder = Encoder(parts.encoder, load_pretrained)
-        self._lookup, self._direction, self._upright = parts.lookup, parts.direction, parts.upright
+        self._lookup, self._direction = parts.lookup, parts.direction
         thin = parts.encoder.thin_channels
         width, blocks = parts.field.width, parts.field.injection_blocks
         self.thin_map = ThinMap(thin) if thin > 0 else None
         self.thin_injections = nn.ModuleList()
         self.fields = nn.ModuleList()
         self.projections = nn.ModuleList()
-        upright = 0 if parts.upright is None else parts.upright.channels + UP_CHANNELS
         # A pass's layers are drawn together, so that a seed keeps giving the same weights.
         for _ in range(config.renderer.fields):
-            self.fields.append(ResidualField(parts.field, config.position.channels, parts.direction.channels, upright))
+            self.fields.append(ResidualField(parts.field, config.position.channels, parts.direction.channels))
             self.projections.append(FeatureProjection(sum(self.encoder.channels), width, blocks))
             if thin > 0:
                 self.thin_injections.append(ThinInjection(thin, width, blocks))
@@ -197,14 +190,11 @@ class PhotoNet(Net):
             injected = injected + self.thin_injections[field](full.values).view(injected.shape)
         samples = gaussians.means.shape[-3:-1]
         with record_function("encoding"):
-            position = self.config.position
-            positions = encode_positions(in_views, features, position)
-            upright = None
-            if self._upright is not None:
-                upright = encode_upright(in_views, features, self._upright, position.integrated)
+            positions = encode_positions(in_views, features, self.config.position)
             if toward is not None:
                 rays = rotate(features.cameras.poses[..., :3, :3].mT, toward[:, None])
-            directions = encode_directions(rays, self._direction)
+            turns = frame_turns(features, self.config.position)
+            directions = encode_directions(rays if turns is None else rotate(turns, rays), self._direction)
         residual = cast(ResidualField, self.fields[field])
         with record_function("mlp"):
             views, pooled = residual.hidden(
@@ -213,7 +203,6 @@ class PhotoNet(Net):
                 injected.unflatten(2, samples),
                 found.valid.unflatten(2, samples),
                 features.present,
-                upright,
             )
             density, color = residual.heads(pooled, directions, features.present)
         if full is None or residual.photo_colors is None:

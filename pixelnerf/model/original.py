@@ -43,8 +43,10 @@ class OriginalRenderer:
         parts = net.config.photo_parts()
         if not isinstance(net, PhotoNet) or parts is None or parts.lookup.mode != "point":
             raise UserError(f"'{net.config.name}' cannot be computed the original's way: set lookup.mode=point")
-        if parts.upright is not None:
-            raise UserError(f"'{net.config.name}' cannot be computed the original's way: set upright=null")
+        if net.config.position.frame == "view_upright":
+            raise UserError(
+                f"'{net.config.name}' cannot be computed the original's way: set position.frame=view_normalized"
+            )
         if net.reads_full_resolution:
             raise UserError(
                 f"'{net.config.name}' cannot be computed the original's way: set field.photo_colors=false and "
