@@ -6,7 +6,7 @@ rotating and scaling the world. `view_rotated` is R X, only rotated into the cam
 pixelNeRF's code, so it depends on the world's origin. `world` is X, for models without photos.
 
 Neither of these frames knows what is up, unless all cameras look down at one angle, as in the published renders. Photos
-taken by hand do not, and from one photo a network can only guess how far the object leans. `view_upright` is
+taken by hand do not, and from one photo a network can only guess how it was held. `view_upright` is
 `view_normalized` turned about its middle, so that every photo's frame is that of a camera above the horizon by
 `ELEVATION`, held level; where all cameras are, and where up is unknown, the two are the same.
 """
