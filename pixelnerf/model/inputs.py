@@ -96,8 +96,10 @@ def upright_turns(up: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     The new camera looks at the same side of the world as the photo's. Where that looks straight up or down, what
     is ahead is not defined, and the rotation is no whole one.
 
-    >>> upright_turns(torch.tensor([0.0, -0.75**0.5, -0.5])).round(decimals=3).tolist()
-    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    >>> import torch
+    >>> held_at_30_degrees = torch.tensor([0.0, -(0.75**0.5), -0.5])
+    >>> torch.allclose(upright_turns(held_at_30_degrees), torch.eye(3), atol=1e-6)
+    True
     """
     down = -up
     ahead = torch.zeros_like(down)
