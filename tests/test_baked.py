@@ -64,25 +64,23 @@ def test_a_slab_stops_what_its_length_says(offset):
     assert image.median_distance[4, 4].item() == pytest.approx(first + math.log(2) / 3.0, abs=0.02)
 
 
+def marched(density, colors, pose_of, origin, ranges, background):
+    """What the definition and the compiled march find of colours and densities, seen by a camera from an origin."""
+    values = torch.cat([colors * density[..., None], density[..., None]], dim=-1)
+    matrix = pose_of.poses[:3, :3] @ torch.linalg.inv(pose_of.intrinsics)
+    padded = F.pad(values, (0, 0, 1, 1, 1, 1, 1, 1))
+    arguments = (padded, origin, matrix, CELL, ranges, background, tuple(pose_of.sizes.tolist()))
+    return march(*arguments), march_on_cpu(find_gaps(density), *arguments)
+
+
 @pytest.mark.parametrize("metric", [False, True])
 @pytest.mark.parametrize("where", [(1.6, 1.2, 0.9), (0.1, 0.05, 0.3), (2.0, 0.0, 1e-9)])
 def test_the_compiled_march_is_its_definition(metric, where):
     torch.manual_seed(0)
     density = ball() * torch.rand(16, 16, 16)
-    values = torch.cat([torch.rand(16, 16, 16, 3) * density[..., None], density[..., None]], dim=-1)
-    origin = torch.tensor(where) / CELL + 8
-    pose = camera(where).poses[:3, :3]
-    matrix = pose @ torch.linalg.inv(camera(where).intrinsics)
-    arguments = (
-        F.pad(values, (0, 0, 1, 1, 1, 1, 1, 1)),
-        origin,
-        matrix,
-        CELL,
-        (0.2, 2.1, metric),
-        torch.tensor([0.2, 0.5, 0.8]),
-        (48, 40),
-    )
-    expected, found = march(*arguments), march_on_cpu(find_gaps(density), *arguments)
+    origin, background = torch.tensor(where) / CELL + 8, torch.tensor([0.2, 0.5, 0.8])
+    colors = torch.rand(16, 16, 16, 3)
+    expected, found = marched(density, colors, camera(where), origin, (0.2, 2.1, metric), background)
     torch.testing.assert_close(found[..., :4], expected[..., :4], rtol=0, atol=1.1 * FAINTEST)
     assert (found[..., 3] > 0.5).float().mean() > 0.05
     solid = expected[..., 3] > 0.6
@@ -96,19 +94,9 @@ def test_the_compiled_march_leaps_over_nothing(where):
     density = torch.zeros(45, 50, 40)
     for i, j, k in torch.randint(1, 38, (60, 3), generator=generator).tolist():
         density[i : i + 2, j : j + 2, k : k + 2] = 40.0
-    values = torch.cat([0.5 * density[..., None].expand(-1, -1, -1, 3), density[..., None]], dim=-1)
     origin = torch.tensor(where) / CELL + torch.tensor([22.5, 25.0, 20.0])
-    matrix = camera(where, size=200).poses[:3, :3] @ torch.linalg.inv(camera(where, size=200).intrinsics)
-    arguments = (
-        F.pad(values, (0, 0, 1, 1, 1, 1, 1, 1)),
-        origin,
-        matrix,
-        CELL,
-        (0.2, 9.0, True),
-        torch.ones(3),
-        (200, 200),
-    )
-    expected, found = march(*arguments), march_on_cpu(find_gaps(density), *arguments)
+    colors = torch.full((45, 50, 40, 3), 0.5)
+    expected, found = marched(density, colors, camera(where, size=200), origin, (0.2, 9.0, True), torch.ones(3))
     assert 0.01 < (expected[..., 3] > 0.3).float().mean() < 0.6
     torch.testing.assert_close(found[..., :4], expected[..., :4], rtol=0, atol=1.1 * FAINTEST)
 

@@ -13,6 +13,7 @@ from geometry_builders import transform_cameras
 from scipy.spatial.transform import Rotation
 from training_runs import compose_values
 
+import pixelnerf
 from datasets.readers.nmr import NmrDataset
 from pixelnerf.checkpoints.checkpoint import load_checkpoint, load_start
 from pixelnerf.checkpoints.shared_weights import save_shared
@@ -136,6 +137,37 @@ def test_cameras_of_the_published_elevation_see_no_difference(repository):
         before, after = (render(net, photos, target) for net in nets)
         assert before.std() > 0.01
         assert ((after - before).abs().max() < 1e-4) == same
+
+
+def test_without_features_only_the_azimuth_of_a_photo_matters(repository):
+    """Positions and directions of view are both given upright; what is seen in the photo is not asked here."""
+    azimuth, target, found = 40.0, ring_camera(200.0, 10.0, 24), []
+    for elevation, roll in ((ELEVATION, 0.0), (5.0, 30.0), (65.0, -100.0)):
+        camera = ring_camera(azimuth, elevation, 32, distance=(NEAR + FAR) / 2)
+        turn = torch.from_numpy(Rotation.from_euler("z", roll, degrees=True).as_matrix()).float()
+        camera.poses[:3, :3] = camera.poses[:3, :3] @ turn
+        renders = []
+        for frame in (UPRIGHT, {}):
+            net = small_net(repository, frame)
+            with torch.no_grad():
+                net.projections[0].weight.zero_()
+            renders.append(render(net, told(random_photos(Cameras.stack([camera])[None])), target))
+        found.append(renders)
+    for upright, plain in found[1:]:
+        assert found[0][0].std() > 0.01
+        torch.testing.assert_close(upright, found[0][0], atol=1e-4, rtol=0)
+        assert (plain - found[0][1]).abs().max() > 1e-2
+
+
+def test_the_front_door_tells_the_elevation():
+    photo = np.full((64, 64, 4), 255, np.uint8)
+    photo[:16] = photo[48:] = photo[:, :16] = photo[:, 48:] = 0
+    model = pixelnerf.load("shapes13")
+    for elevation in (30.0, 70.0):
+        angle = np.radians(elevation)
+        up = model.features(model.encode(photo, elevation=elevation).photos).up
+        assert up is not None
+        torch.testing.assert_close(up[0, 0].double(), torch.tensor([0.0, -np.cos(angle), -np.sin(angle)]).double())
 
 
 def test_the_original_has_no_such_frames(repository):

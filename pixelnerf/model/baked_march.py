@@ -171,7 +171,7 @@ def _march_rows(  # noqa: ANN202 - numba finds the types
 
 @numba.njit(nogil=True, fastmath=True, inline="always")
 @no_type_check
-def _interpolated(  # noqa: ANN202
+def _interpolated(  # noqa: ANN202 - likewise
     values: ndarray, i: int, j: int, k: int, x: float, y: float, z: float, channel: int
 ):
     """A channel at shares x, y, z of the way from cell (i, j, k) to cell (i + 1, j + 1, k + 1)."""
