@@ -147,14 +147,14 @@ def _march_rows(  # noqa: ANN202 - numba finds the types
                 if gap > 0:
                     sample += int(single(gap - 1) * samples_per_cell)
                     continue
-                s = _interpolated(values, i, j, k, fx, fy, fz, index(3))
-                if s <= 0:
+                root = _interpolated(values, i, j, k, fx, fy, fz, index(3))
+                if root <= 0:
                     continue
                 r = _interpolated(values, i, j, k, fx, fy, fz, index(0))
                 g = _interpolated(values, i, j, k, fx, fy, fz, index(1))
                 b = _interpolated(values, i, j, k, fx, fy, fz, index(2))
-                stopped = light * (one - math.exp(-s * side))
-                share = stopped / s
+                stopped = light * (one - math.exp(-root * root * side))
+                share = stopped / root
                 red, green, blue = red + share * r, green + share * g, blue + share * b
                 mean += stopped * at
                 if light > 0.5 >= light - stopped:

@@ -75,6 +75,7 @@ def _transmittance(
     lengths = toward.norm(dim=-1, keepdim=True)
     toward = toward / lengths
     table = volume.density.permute(2, 1, 0)[None, None]
+    # Not the root, as in pictures: samples so far apart would miss its sharper edges.
     stopped = torch.zeros_like(points[:, 0])
     # All cells in step, and only those whose way still is inside the box and lit.
     left = torch.arange(len(points), device=points.device)

@@ -3,7 +3,7 @@
 precision highp float;
 precision highp sampler3D;
 
-uniform sampler3D matter;     // colour times optical depth of a cell, and that optical depth
+uniform sampler3D matter;     // colour times the root of a cell's optical depth, and that root, which is interpolated
 uniform sampler3D slopes[3];  // change of that colour with each component of the ray's direction
 uniform sampler3D occupied;   // blocks in whose reach there is matter
 
@@ -24,11 +24,11 @@ out vec4 pixel;
 const float STEP = 0.5;
 const float OPAQUE = 0.002;
 
-// Colour times optical depth, and optical depth, at a point seen along a direction.
+// Colour times the optical depth's root, and that root, at a point seen along a direction.
 vec4 sampleMatter(vec3 point, vec3 direction) {
   vec3 place = point / vec3(textureSize(matter, 0));
   vec4 here = texture(matter, place);
-  if (here.a > 1e-4)
+  if (here.a > 1e-3)
     here.rgb += direction.x * texture(slopes[0], place).rgb + direction.y * texture(slopes[1], place).rgb
               + direction.z * texture(slopes[2], place).rgb;
   here.rgb = clamp(here.rgb, vec3(0.0), vec3(here.a));
@@ -63,10 +63,10 @@ vec4 march(vec3 direction, float depthPerLength, out float depth) {
     ivec3 block = clamp(ivec3(point) / BLOCK, ivec3(0), lastBlock);
     bool empty = texelFetch(occupied, block, 0).r == 0.0;
     vec4 here = empty ? vec4(0.0) : sampleMatter(point, direction);
-    // Density is taken as linear between two points of the lattice.
+    // The root is taken as linear between two points of the lattice.
     vec4 both = before + here;
     if (both.a > 0.0) {
-      float alpha = 1.0 - exp(-0.5 * STEP * both.a);
+      float alpha = 1.0 - exp(STEP / 3.0 * (before.a * here.a - both.a * both.a));
       light += transmittance * alpha * both.rgb / both.a;
       depth += transmittance * alpha * (along - 0.5 * STEP) * depthPerLength;
       transmittance *= 1.0 - alpha;

@@ -34,12 +34,12 @@ function unpackVolume(codes, description) {
       for (let x = 1; x <= width; x++, cell++) {
         if (codes[cell] === 0) continue;
         const texel = 4 * (x + size[0] * (y + size[1] * z));
-        const opticalDepth = opticalDepths[codes[cell]];
-        textures[0][texel + 3] = opticalDepth;
+        const root = Math.sqrt(opticalDepths[codes[cell]]);
+        textures[0][texel + 3] = root;
         description.ranges.forEach(([least, most], coefficient) => {
           const code = codes[cells + coefficient * occupiedCells + rank];
           const value = least + (code / 255) * (most - least);
-          textures[Math.floor(coefficient / 3)][texel + (coefficient % 3)] = value * opticalDepth;
+          textures[Math.floor(coefficient / 3)][texel + (coefficient % 3)] = value * root;
         });
         rank++;
         [x, y, z].forEach((index, axis) => {
