@@ -28,7 +28,7 @@ from torch.profiler import record_function
 
 from pixelnerf.geometry.cameras import project, rotate, world_to_camera
 from pixelnerf.geometry.volume import composite, compositing_weights
-from pixelnerf.model.baked_march import find_gaps, march_on_cpu
+from pixelnerf.model.baked_march import STEP, find_gaps, march_on_cpu
 from pixelnerf.types import Cameras, ImageOutput, TensorRecord, View
 
 RAYS_PER_CHUNK = 1 << 16
@@ -173,8 +173,8 @@ def march(
 ) -> Float[Tensor, "rows columns 6"]:
     """Colour over the background, opacity, mean and median distance of all rays of an image.
 
-    Rays are sampled at lengths of n + 1/2 cells from the camera, for whole n, where they are within half a cell of the
-    box; each sample stands for a cell's length.
+    Rays are sampled at lengths of (n + 1/2) `STEP` cells from the camera, for whole n, where they are within half a
+    cell of the box; each sample stands for so many cells of length.
 
     Args:
         values: colours times the densities' square roots, and these roots, of all cells and of a layer of empty ones
@@ -204,14 +204,15 @@ def march(
         walls = torch.stack([(-0.5 - origin) / units, (sizes + 0.5 - origin) / units])
         start = walls.amin(0).amax(-1, keepdim=True).maximum(near * per_t).clamp_min(0)
         end = walls.amax(0).amin(-1, keepdim=True).minimum(far * per_t)
-        steps = max(int((end - start.floor()).max().ceil()), 1)
-        at = start.floor() + torch.arange(steps, device=values.device) + 0.5
+        first = (start / STEP).floor()
+        steps = max(int((end / STEP - first).max().ceil()), 1)
+        at = STEP * (first + torch.arange(steps, device=values.device) + 0.5)
         points = (origin + at[..., None] * units[:, None]) * (2 / sizes) - 1
         found = F.grid_sample(table, points[None, None], align_corners=False)[0, :, 0]
         density = found[3].square() * ((at >= start) & (at < end))
-        weights = compositing_weights(density, torch.full_like(density, cell))
+        weights = compositing_weights(density, torch.full_like(density, STEP * cell))
         colors = (found[:3] / found[3].clamp_min(1e-12)).movedim(0, -1)
-        edges = torch.cat([at - 0.5, at[:, -1:] + 0.5], dim=-1) / per_t
+        edges = torch.cat([at - STEP / 2, at[:, -1:] + STEP / 2], dim=-1) / per_t
         output = composite(colors, weights, edges, background[None])
         # An empty ray's distances are far, which may lie beyond its last sample.
         rest = [torch.where(output.opacity > 1e-6, output.distance, far)]

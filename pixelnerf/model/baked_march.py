@@ -19,6 +19,8 @@ from numpy import ndarray
 from scipy.ndimage import distance_transform_cdt
 from torch import Tensor
 
+STEP = 0.5
+"""Cells from one sample of a ray to the next."""
 FARTHEST = 255
 """Cells that are leapt over at once, at most."""
 FAINTEST = 2e-3
@@ -104,7 +106,7 @@ def _march_rows(  # noqa: ANN202 - numba finds the types
     width, height, depth = values.shape[0] - 2, values.shape[1] - 2, values.shape[2] - 2
     ox, oy, oz = camera[9], camera[10], camera[11]
     single, index = np.float32, np.uintp
-    one, side = single(1), single(cell)
+    one, side = single(1), single(STEP * cell)
     for row in range(first, last):
         for column in range(result.shape[1]):
             x, y = column + 0.5, row + 0.5
@@ -123,12 +125,12 @@ def _march_rows(  # noqa: ANN202 - numba finds the types
                     continue
                 enter, leave = (-0.5 - o) / d, (size + 0.5 - o) / d
                 start, end = max(start, min(enter, leave)), min(end, max(enter, leave))
-            begin = math.ceil(max(start, 0.0) - 0.5) + 0.5
-            samples = math.ceil(end - begin)
+            begin = STEP * (math.ceil(max(start, 0.0) / STEP - 0.5) + 0.5)
+            samples = math.ceil((end - begin) / STEP)
             # The first sample's coordinates among the centres of the padded cells, and the way to the next.
             sx, sy, sz = single(ox + begin * dx + 0.5), single(oy + begin * dy + 0.5), single(oz + begin * dz + 0.5)
-            tx, ty, tz = single(dx), single(dy), single(dz)
-            samples_per_cell = single(1 / max(abs(dx), abs(dy), abs(dz)))
+            tx, ty, tz = single(STEP * dx), single(STEP * dy), single(STEP * dz)
+            samples_per_cell = single(1 / max(abs(tx), abs(ty), abs(tz)))
             red, green, blue, light, mean = single(0), single(0), single(0), one, single(0)
             median = far
             sample = 0
@@ -158,14 +160,14 @@ def _march_rows(  # noqa: ANN202 - numba finds the types
                 red, green, blue = red + share * r, green + share * g, blue + share * b
                 mean += stopped * at
                 if light > 0.5 >= light - stopped:
-                    median = min((begin - 0.5 + at + (light - 0.5) / stopped) / per_t, far)
+                    median = min((begin + STEP * (at - 0.5 + (light - 0.5) / stopped)) / per_t, far)
                 light -= stopped
             opacity = one - light
             result[row, column, 0] = min(red + light * background[0], 1.0)
             result[row, column, 1] = min(green + light * background[1], 1.0)
             result[row, column, 2] = min(blue + light * background[2], 1.0)
             result[row, column, 3] = opacity
-            result[row, column, 4] = (begin + mean / opacity) / per_t if opacity > 1e-6 else far
+            result[row, column, 4] = (begin + STEP * mean / opacity) / per_t if opacity > 1e-6 else far
             result[row, column, 5] = median
 
 
