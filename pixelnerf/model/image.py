@@ -15,7 +15,7 @@ from pixelnerf.model.occupied import Quality, render_occupied, shared_grid
 from pixelnerf.model.placement import samples_per_ray
 from pixelnerf.types import ImageOutput, Rays, RenderOutput, SceneFeatures, View
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 """Raise it when the same weights render differently: stored evaluation results are then measured again."""
 
 # Measured: on the CPU, larger chunks leave the cache, and the allocator returns their pages to the system every time.
