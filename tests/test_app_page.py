@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from baked_volumes import UP, averaged, ball_with_thin_parts, frame, ring_camera
 from PIL import Image
 
@@ -171,12 +172,14 @@ def test_depth_and_opacity_by_a_key(opened):
     solid = opacity > 0.99
     viridis = torch.from_numpy(color_map(np.linspace(0, 1, 256)[None])[0])
     nearness = torch.cdist(picture[solid], viridis).argmin(-1)
-    # Near is bright, and the colour is linear in the depth; rays that graze the ball are off by a step or two.
+    # Near is bright, and the colour is linear in the depth; rays that graze the outline are not asked.
+    inside = F.avg_pool2d(solid[None].float(), 3, stride=1, padding=1)[0][solid] == 1
     slope, intercept = np.polyfit(nearness, depth[solid], deg=1)
     assert slope < 0
-    errors = (slope * nearness + intercept - depth[solid]).abs() / volume.cell
-    assert errors.quantile(0.99) < 0.4
-    assert errors.max() < 1
+    assert inside.sum() > 1000
+    errors = (slope * nearness + intercept - depth[solid])[inside].abs() / volume.cell
+    assert errors.quantile(0.99) < 0.35
+    assert errors.max() < 0.6
     assert nearness.max() - nearness.min() > 40
     page.keyboard.press("d")
     assert torch.equal(rendered(page, camera), color)

@@ -6,9 +6,9 @@ are evaluated once a frame and cell, along the line from the camera to the cell,
 interpolation between a full and an empty cell does not darken edges.
 
 What is interpolated between cells is the square root of the density. A cell's density is its mean, so it has spread
-matter over the cell already; a straight line to the empty neighbour would spread it as far again, and since little of
-what is opaque stops all light, the outline would swell by nearly half a cell. Of the powers 1, 1/2, 2/5 and 1/3 the
-root gives the pictures nearest to those of the network (docs/results/speed.md).
+matter over the cell already; a straight line to the empty neighbour would spread it as far again, and since a little of
+what is opaque stops most light, outlines would swell. Of the powers 1, 1/2, 2/5 and 1/3 the root gives the pictures
+that are, in the mean, nearest to those of the network (docs/results/speed.md).
 
 A pixel wider than a cell is the mean of several rays, at most about a cell apart: no aliasing at any size, at a cost
 that depends on the cells alone. Halved volumes (a mip chain), looked up at the cone's footprint, are cheaper still but
