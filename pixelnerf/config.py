@@ -20,6 +20,9 @@ class Config(BaseModel):
 AnyConfig: TypeAlias = SerializeAsAny[InstanceOf[Config]]
 """A section validated elsewhere, such as a dataset's by its reader; dumped whole."""
 
+LONGEST_VALUE = 100
+"""Longer values are left out of messages: a line has to say one thing."""
+
 ConfigType = TypeVar("ConfigType", bound=Config)
 
 
@@ -64,7 +67,11 @@ def _describe_one(config_class: type[Config], detail: ErrorDetails, where: str) 
     # Pydantic's own sentences begin with a capital; an acronym of ours keeps its own.
     if message[1:2].islower():
         message = message[0].lower() + message[1:]
-    return f"config key '{key}' = {detail['input']!r}: {message}"
+    value = repr(detail["input"])
+    if len(value) > LONGEST_VALUE:
+        # What a whole section breaks is a rule between its keys, and the message names these.
+        return f"config key '{key}': {message}" if key else f"config: {message}"
+    return f"config key '{key}' = {value}: {message}"
 
 
 def _follow(config_class: type[Config], location: list[str]) -> tuple[list[str], list[str]]:

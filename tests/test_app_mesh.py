@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,19 @@ def test_a_soft_ball_comes_back_within_half_a_cell():
     """None of its cells stops much light, and a straight ray through it nearly all."""
     mesh = extract_mesh(ball(8.0))
     assert np.linalg.norm(mesh.vertices - CENTER.numpy(), axis=1).mean() == pytest.approx(RADIUS, abs=CELL / 2)
+
+
+def test_noise_does_not_crease_a_soft_ball():
+    """A density that falls slowly from the middle, and is uncertain everywhere."""
+    volume = ball(8.0)
+    places = (torch.arange(SIZE) + 0.5 - SIZE / 2) * CELL
+    distances = torch.stack(torch.meshgrid(places, places, places, indexing="ij")).norm(dim=0)
+    noise = torch.randn(SIZE, SIZE, SIZE, generator=torch.Generator().manual_seed(0)).mul(0.4).exp()
+    mesh = extract_mesh(replace(volume, density=8 * noise * torch.sigmoid((RADIUS - distances) / (2 * CELL))))
+    outward = mesh.triangles_center - CENTER.numpy()
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    turned = np.degrees(np.arccos((outward * mesh.face_normals).sum(1).clip(-1, 1)))
+    assert np.average(turned, weights=mesh.area_faces) < 20
 
 
 def test_a_haze_around_the_object_is_not_its_surface():

@@ -215,3 +215,15 @@ def test_an_mlp_that_nothing_would_train_is_refused():
     with pytest.raises(UserError, match="coarse_weight=0 would never train"):
         composed("model=nerf", "dataset=blender", "trainer.loss.coarse_weight=0")
     assert composed("model=mip_pixelnerf", "trainer.loss.coarse_weight=0").trainer.loss.coarse_weight == 0
+
+
+def test_a_rule_between_keys_is_one_short_line():
+    with pytest.raises(UserError) as refusal:
+        composed("resume=last.ckpt", "start_from=other.ckpt")
+    assert str(refusal.value) == (
+        "config: resume continues a run and start_from starts a new one: set only one of them"
+    )
+    with pytest.raises(UserError) as refusal:
+        composed("model.renderer.frustum=point")
+    assert str(refusal.value).startswith("config key 'model': renderer.frustum=point has no size to integrate over")
+    assert len(str(refusal.value)) < 200

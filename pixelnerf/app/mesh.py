@@ -10,6 +10,7 @@ import torch.nn.functional as F
 import trimesh
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 from skimage.measure import marching_cubes
 from torch import Tensor
@@ -24,6 +25,10 @@ COLOR = "_COLOR"
 """A mesh's colours until they are glTF's; trimesh exports attributes of other names as they are."""
 OPAQUE_DEPTH = 2.0
 """Optical depth of a cell that is opaque by itself: it stops 86 % of the light."""
+SOFT_BLUR = 0.7
+"""Standard deviation, in cells, of the blur of soft objects: their density falls slowly, and noise would crease them."""
+PADDING = 4
+"""Empty cells around the volume, so that its surface is closed, blurred too."""
 CANDIDATES = 24
 """Thresholds that are compared, evenly spread in their logarithm over a factor of a thousand."""
 
@@ -40,20 +45,34 @@ def default_threshold(volume: BakedVolume) -> float:
         UserError: the volume is empty.
     """
     density, cell = volume.density.cpu(), float(volume.cell)
-    highest = float(density.max())
+    highest, typical = float(density.max()), _typical_density(volume)
     if highest <= 0:
         raise UserError("nothing was found in the photos, so there is no surface")
-    typical = float(density[density > 0.1 * highest].median())
     if typical * cell > OPAQUE_DEPTH:
         return typical / 2
     levels = highest * torch.logspace(-3, -0.05, CANDIDATES)
     overlaps = torch.zeros(CANDIDATES)
-    for axis in range(3):
-        seen = density.sum(axis) * cell > math.log(2)
-        for index, level in enumerate(levels):
-            outline = (density > level).any(axis)
+    outlines = [F.pad(density, (PADDING,) * 6).sum(axis) * cell > math.log(2) for axis in range(3)]
+    for index, level in enumerate(levels):
+        inside = _levelled(volume, float(level)) > level
+        for axis, seen in enumerate(outlines):
+            outline = inside.any(axis)
             overlaps[index] += (outline & seen).sum() / (outline | seen).sum().clamp_min(1)
     return float(levels[overlaps.argmax()])
+
+
+def _typical_density(volume: BakedVolume) -> float:
+    """The median density of what is at least a tenth as dense as the densest; NaN of an empty volume."""
+    return float(volume.density[volume.density > 0.1 * volume.density.max()].median())
+
+
+def _levelled(volume: BakedVolume, level: float) -> Float[Tensor, "x y z"]:
+    """The density whose surface at `level` is extracted, with empty cells around it."""
+    # Optical depth saturates: without a bound, one very dense cell would pull the surface to its neighbour's centre.
+    density = F.pad(volume.density.cpu().clamp_max(4 * level), (PADDING,) * 6)
+    if _typical_density(volume) * float(volume.cell) > OPAQUE_DEPTH:
+        return density
+    return torch.from_numpy(gaussian_filter(density.numpy(), SOFT_BLUR))
 
 
 class ColoredMesh(trimesh.Trimesh):
@@ -104,7 +123,8 @@ def extract_mesh(
     """The surface where the density is `threshold`, by marching cubes (Lorensen and Cline 1987).
 
     It is closed: the volume is empty outside. Vertices lie in the volume's world, and each has the colour that is seen
-    along its normal from outside.
+    along its normal from outside. Densities of an object whose cells are not opaque by themselves are blurred by
+    `SOFT_BLUR` first.
 
     Args:
         volume: of any object.
@@ -116,14 +136,14 @@ def extract_mesh(
     """
     volume = volume.to("cpu")
     level = default_threshold(volume) if threshold is None else threshold
-    density = F.pad(volume.density, (1,) * 6).numpy()
+    density = _levelled(volume, level)
     if not 0 < level < density.max():
         raise UserError(
-            f"no surface at a density of {level:.3g}: the highest is {density.max():.3g}; give a lower threshold"
+            f"no surface at a density of {level:.3g}: the highest is {float(volume.density.max()):.3g}; "
+            "give a lower threshold"
         )
-    # Optical depth saturates: without a bound, one very dense cell would pull the surface to its neighbour's centre.
-    corners, faces, _, _ = marching_cubes(np.minimum(density, 4 * level), level, gradient_direction="ascent")
-    local = torch.from_numpy(corners.astype(np.float32)) - 0.5
+    corners, faces, _, _ = marching_cubes(density.numpy(), level, gradient_direction="ascent")
+    local = torch.from_numpy(corners.astype(np.float32)) - (PADDING - 0.5)
     bare = trimesh.Trimesh(_world(volume, local).numpy(), faces, process=True)
     colors = _colors(volume, level, np.asarray(bare.vertices), np.asarray(bare.vertex_normals))
     mesh = ColoredMesh(bare.vertices, bare.faces, vertex_colors=colors, process=False)
