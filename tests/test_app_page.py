@@ -9,6 +9,7 @@ import shutil
 import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -273,6 +274,27 @@ def test_it_turns_gently_until_it_is_touched(opened):
     assert page.locator("canvas").screenshot() != moving
     page.locator("canvas").click()
     shown(page)
+
+
+@pytest.mark.parametrize(("photos", "farthest"), [(0, 25.0), (1, math.radians(30)), (2, 25.0)])
+def test_from_one_photo_it_sways(browser, tmp_path, photos, farthest):
+    """For a hundred seconds, in small steps: how far from the first view it is at most."""
+    path = write(tmp_path / "object.html", photos=[torch.rand(8, 8, 3)] * photos)
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    sway = json.loads(page.locator("#description").text_content())["sway"]
+    page.goto("about:blank")
+    script = resources.files("pixelnerf.app").joinpath("page/camera.js").read_text()
+    angles = page.evaluate(f"""() => {{
+        {script}
+        const idle = new Idle(0.25, {json.dumps(sway)});
+        let angle = 0;
+        return Array.from({{ length: 2000 }}, () => (angle += idle.turn(0.05)));
+    }}""")
+    page.close()
+    assert max(map(abs, angles)) == pytest.approx(farthest, rel=0.001)
+    assert (min(angles) == pytest.approx(-farthest, rel=0.001)) == (photos == 1)
+    assert np.abs(np.diff(angles)).max() <= 0.25 * 0.05 * 1.001
 
 
 def test_title_is_text(opened):

@@ -83,6 +83,27 @@ def test_a_similarity_of_the_cameras_world_changes_only_units(model):
     assert (scale * before.depth - after.depth)[both].abs().mean() < 0.05 * scale
 
 
+@pytest.mark.parametrize("up", [(1.0, 0.0, 0.0), (0.3, -2.0, 0.5)])
+@pytest.mark.parametrize("elevation", [-90, -40, 0, 30, 90])
+def test_azimuth_0_is_where_the_first_photo_was_taken(model, up, elevation):
+    """Of a world in which anything is up, and of a photo from straight above or below."""
+    photo = pixelnerf.Camera.of(
+        orbit(
+            azimuth=(70, 70),
+            elevation=elevation,
+            distance=2.732,
+            field_of_view=30,
+            frames=1,
+            size=(64, 64),
+            up=torch.tensor(up),
+            front=torch.tensor([0.0, 0.5, 1.0]),
+        )[0]
+    )
+    scene = model.encode(draw_table(), photo, up=up)
+    assert scene.elevation == pytest.approx(elevation, abs=0.01)
+    torch.testing.assert_close(scene.camera(elevation=elevation).pose, photo.pose, atol=1e-4, rtol=0)
+
+
 def test_everything_is_written_and_can_be_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     draw_table().save("my photo 1.png")

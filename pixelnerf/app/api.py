@@ -1,5 +1,6 @@
 """Photos to pictures, in Python: `load` weights, `encode` photos, then render, bake, mesh."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -7,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW, Camera
+from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW, NOMINAL_SIZE, Camera
 from pixelnerf.app.confidence import NextPhoto, find_next_photo, render_confidence
 from pixelnerf.app.cutout import CutOut, Matting, cut_out
 from pixelnerf.app.framing import FramedPhoto, frame_photo, frame_posed
 from pixelnerf.app.installation import DEFAULT_WEIGHTS, find_weights
+from pixelnerf.app.paths import orbit
 from pixelnerf.app.photo_files import PhotoSource, read_photo
 from pixelnerf.app.pictures import Picture
 from pixelnerf.app.training_world import Placement, TrainingWorld
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 PHOTO_SIZE = 64
 """Width and height of what the network is given, as in training."""
+STEEPEST = 80.0
+"""Degrees of elevation of a page's first view."""
 PictureQuality = Literal["baked", "exact"]
 UP = (0.0, 0.0, 1.0)
 
@@ -153,15 +158,48 @@ class Scene:
         self._features = model.features(self.photos)
 
     def camera(self, azimuth: float = 0.0, elevation: float = 30.0, zoom: float = 1.0) -> Camera:
-        """A camera around the object, as far away as in training divided by `zoom`, in the user's world."""
-        return Camera.orbit(
-            azimuth,
-            elevation,
-            DISTANCE * self.placement.length / zoom,
-            FIELD_OF_VIEW,
-            self.placement.center.tolist(),
-            self.placement.up.tolist(),
+        """A camera around the object, as far away as in training divided by `zoom`, in the user's world.
+
+        Args:
+            azimuth: in degrees from the first photo's camera, counterclockwise seen from above.
+            elevation: in degrees above the object's middle.
+            zoom: above 1 for nearer.
+        """
+        path = orbit(
+            azimuth=(azimuth, azimuth),
+            elevation=elevation,
+            distance=DISTANCE * self.placement.length / zoom,
+            field_of_view=FIELD_OF_VIEW,
+            frames=1,
+            size=(NOMINAL_SIZE, NOMINAL_SIZE),
+            center=self.placement.center,
+            up=self.placement.up,
+            front=self.front,
         )
+        return Camera.of(path[0])
+
+    @cached_property
+    def front(self) -> Float[Tensor, "3"]:
+        """The direction of azimuth 0 in the user's world: from the object's middle to the first photo's camera."""
+        away, level = self._first_direction
+        if level.norm() > math.sin(math.radians(1)):
+            return level
+        # Straight from above, the top of the photo points ahead; from below, back.
+        down = self.placement.axes @ self.photos[0].camera.poses[:3, 1]
+        return down * torch.sign(away @ self.placement.up)
+
+    @property
+    def elevation(self) -> float:
+        """Of the first photo's camera above the object's middle, in degrees."""
+        away, level = self._first_direction
+        return math.degrees(math.atan2(float(away @ self.placement.up), float(level.norm())))
+
+    @property
+    def _first_direction(self) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:
+        """From the object's middle to the first photo's camera, of length 1, and its part square to `up`."""
+        pose, up = self.photos[0].camera.poses, self.placement.up
+        away = self.placement.axes @ F.normalize(pose[:3, 3], dim=0)
+        return away, away - (away @ up) * up
 
     def render(
         self,
@@ -265,7 +303,8 @@ class BakedObject:
         """
         from pixelnerf.app.page import save_page
 
-        start = self._scene.camera(azimuth=0.0, elevation=30.0)
+        # From straight above the turn of a page would be a roll.
+        start = self._scene.camera(elevation=min(max(self._scene.elevation, -STEEPEST), STEEPEST))
         picture = self._scene.render(start, side)
         save_page(
             Path(path),

@@ -26,7 +26,7 @@ COLOR = "_COLOR"
 OPAQUE_DEPTH = 2.0
 """Optical depth of a cell that is opaque by itself: it stops 86 % of the light."""
 SOFT_BLUR = 0.7
-"""Standard deviation, in cells, of the blur of soft objects: their density falls slowly, and noise would crease them."""
+"""Standard deviation, in cells, of the blur of soft objects: where density falls slowly, noise creases a surface."""
 PADDING = 4
 """Empty cells around the volume, so that its surface is closed, blurred too."""
 CANDIDATES = 24

@@ -11,6 +11,7 @@ densities make surfaces and thin parts swell, and a small object has few pixels 
 import base64
 import hashlib
 import io
+import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +40,8 @@ SHARPNESS = 100.0
 """The code of tau is proportional to log(1 + SHARPNESS * tau): linear below 1 %, relative above."""
 SURE_OPACITY = 0.01
 """Colours of cells that stop less of the light do not widen the range of the codes."""
+SWAY = math.radians(30)
+"""How far an object made from a single photo sways: farther away, most is guessed."""
 PHOTO_SIDE = 320
 """Pixels of the longer side of a photo in the page, at most."""
 DEPTH_COLORS = 16
@@ -54,6 +57,9 @@ def save_page(
     title: str,
 ) -> None:
     """Writes the page. It opens from a disk or a server, and its Content-Security-Policy forbids it any request.
+
+    Until a visitor takes over, the object turns. From a single photo it sways about the first view instead, since most
+    of what lies behind is guessed.
 
     Scripts on the page, such as a test, get exact pictures by
     `(await window.pixelnerfObject).render({pose, intrinsics, size})`, which returns the URL of a PNG.
@@ -85,6 +91,7 @@ def save_page(
                 "size": start.sizes.tolist(),
             },
             "up": up.tolist(),
+            "sway": SWAY if len(photos) == 1 else None,
             "depthColors": colormaps["viridis"](np.linspace(0, 1, DEPTH_COLORS))[:, :3].tolist(),
         },
     ).encode("utf-8", "replace")  # a name of a file may hold what is no text

@@ -77,3 +77,20 @@ class Orbit {
     this.camera = { ...this.camera, position: plus(this.target, times(unit(away), distance)) };
   }
 }
+
+/** What an object does until it is touched: it turns or, within `reach` radians of its first view, sways. */
+class Idle {
+  constructor(speed, reach) {
+    this.speed = speed;
+    this.reach = reach;
+    this.phase = 0;
+  }
+
+  /** By how much to turn in the next seconds. */
+  turn(seconds) {
+    if (this.reach === null) return this.speed * seconds;
+    const before = Math.sin(this.phase);
+    this.phase += (this.speed / this.reach) * seconds;
+    return this.reach * (Math.sin(this.phase) - before);
+  }
+}

@@ -1,6 +1,6 @@
 // The page: loads the volume, draws when something changed, and listens to mouse, fingers, keys and buttons.
 
-const TURN_PER_SECOND = 0.25;      // radians, until the visitor takes over
+const TURN_PER_SECOND = 0.25;      // radians, until the visitor takes over; while it sways, the most
 const TURN_PER_KEY = Math.PI / 36;
 const ZOOM_PER_KEY = 1.1;
 const MOST_PIXELS = 1.5e6;
@@ -25,6 +25,7 @@ class Page {
       (norm(minus(volume.high, volume.low)) / 2) * description.cell,
       description.up,
     );
+    this.idle = new Idle(TURN_PER_SECOND, description.sway);
     this.shown = "color";
     this.background = matchMedia("(prefers-color-scheme: dark)").matches ? "grey" : "white";
     this.turning = !matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -61,7 +62,7 @@ class Page {
     this.scheduled = false;
     if (this.turning) {
       // Not more than a tenth of a second at once, after the page was hidden.
-      this.orbit.turn((TURN_PER_SECOND * Math.min(now - this.lastFrame, 100)) / 1000, 0);
+      this.orbit.turn(this.idle.turn(Math.min(now - this.lastFrame, 100) / 1000), 0);
       this.moved();
     }
     this.lastFrame = now;
