@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from datasets.messages import note
@@ -22,6 +22,18 @@ def is_data(name: str) -> bool:
 def visible(folder: Path) -> list[Path]:
     """What is in a folder, by name, but for what is no data."""
     return sorted(path for path in folder.iterdir() if is_data(path.name))
+
+
+def files_below(folder: Path, _above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Files at any depth below a folder, by name, through links too, but for what is no data."""
+    real = folder.resolve()
+    if real in _above:  # a link to a folder that it is in
+        return
+    for path in visible(folder):
+        if path.is_dir():
+            yield from files_below(path, (*_above, real))
+        else:
+            yield path
 
 
 def numbered(name: str) -> list[int | str]:

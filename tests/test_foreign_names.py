@@ -206,3 +206,14 @@ def test_what_has_no_material_is_of_one_grey(tmp_path):
     assert (load_surface(path).paint.texture_index == -1).all()
     (path.parent / "._a.obj").write_text("hidden")
     assert [mesh.name for mesh in find_meshes(tmp_path)] == ["a"]
+
+
+def test_meshes_behind_links_are_found_once_around_a_loop(tmp_path):
+    """A folder of links to another disk's categories, one of which holds a link back."""
+    disk, root = tmp_path / "disk", tmp_path / "root"
+    (disk / "mugs").mkdir(parents=True)
+    (disk / "mugs/a.obj").write_text("v 0 0 0")
+    root.mkdir()
+    (root / "mugs").symlink_to(disk / "mugs", target_is_directory=True)
+    (disk / "mugs/all").symlink_to(root, target_is_directory=True)
+    assert [(mesh.category, mesh.name) for mesh in find_meshes(root)] == [("mugs", "a")]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
-from datasets.file_names import IMAGE_SUFFIXES, found_image, image_stem, is_data, named, photo_key, visible
+from datasets.file_names import IMAGE_SUFFIXES, files_below, found_image, image_stem, named, photo_key, visible
 from datasets.inspection.camera_set import AXES, CameraSet, Convention, Direction, Pinhole, Unit, times
 from pixelnerf.errors import UserError
 
@@ -175,10 +175,9 @@ def _keys(name: str) -> tuple[str, ...]:
 
 def _images_below(folder: Path) -> Iterator[PurePosixPath]:
     """All images in a folder and the folders in it, relative to it."""
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.suffix.lower() in IMAGE_SUFFIXES and all(map(is_data, relative.parts)):
-            yield PurePosixPath(relative.as_posix())
+    for path in files_below(folder):
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            yield PurePosixPath(path.relative_to(folder).as_posix())
 
 
 def renamed(cameras: CameraSet) -> Change | None:

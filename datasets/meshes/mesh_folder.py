@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.file_names import is_data
+from datasets.file_names import files_below
 from pixelnerf.errors import UserError
 
 _SUFFIXES = (".obj", ".ply", ".glb", ".gltf", ".off", ".stl")
@@ -36,8 +36,7 @@ def find_meshes(root: Path) -> list[MeshFile]:
     """
     if not root.is_dir():
         raise UserError(f"no folder '{root}'")
-    paths = [path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES]
-    meshes = sorted(_named(root, path) for path in paths if all(map(is_data, path.relative_to(root).parts)))
+    meshes = sorted(_named(root, path) for path in files_below(root) if path.suffix.lower() in _SUFFIXES)
     if not meshes:
         raise UserError(f"no mesh ({', '.join(_SUFFIXES)}) in '{root}'")
     for first, second in pairwise(meshes):

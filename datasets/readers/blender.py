@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from datasets.file_names import folder_with, found_image, image_stem, is_data
+from datasets.file_names import files_below, folder_with, found_image, image_stem
 from datasets.image_files import read_size
 from datasets.messages import note
 from datasets.readers.camera_files import make_cameras
@@ -111,8 +111,8 @@ class TwoObjectsDataset(RendersDataset[TwoObjectsConfig]):
             raise UserError(
                 f"no folder '{folder}', but the root holds train, val and test: {folder_with(self._root, split)}"
             )
-        paths = [path.relative_to(self._root) for path in folder.rglob("transforms.json")]
-        return sorted(str(path.parent) for path in paths if all(map(is_data, path.parts)))
+        paths = [path.relative_to(self._root) for path in files_below(folder) if path.name == "transforms.json"]
+        return sorted(str(path.parent) for path in paths)
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
