@@ -39,13 +39,21 @@ class TrainingWorld:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], name: str) -> "TrainingWorld":
-        """Of weights whose whole configuration this is.
+        """Of weights whose whole configuration this is. The parts of a mixture have to share one world.
 
         Raises:
             UserError: they are not of objects like those of shapes13.
             KeyError, TypeError, ValueError: near or far is missing or no length.
         """
         dataset = config.get("dataset") or {}
+        if dataset.get("name") == "mixture":
+            worlds = {cls.of({"dataset": part}, name) for part in dataset["parts"].values()}
+            if len(worlds) > 1:
+                raise UserError(
+                    f"weights '{name}' were trained on a mixture whose near, far, half_depth or half_side differ, so "
+                    "there is no one world to bring photos into; try --weights shapes13_all"
+                )
+            return worlds.pop()
         if dataset.get("name") not in ("shapes13", "nmr"):
             raise UserError(
                 f"weights '{name}' were trained on dataset={dataset.get('name')}, and photos are rendered by weights "
