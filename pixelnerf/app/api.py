@@ -12,12 +12,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW, NOMINAL_SIZE, Camera
+from pixelnerf.app.camera import DISTANCE, FIELD_OF_VIEW, Camera
 from pixelnerf.app.confidence import NextPhoto, find_next_photo, render_confidence
 from pixelnerf.app.cutout import CutOut, Matting, cut_out
 from pixelnerf.app.framing import FramedPhoto, frame_photo, frame_posed
 from pixelnerf.app.installation import DEFAULT_WEIGHTS, find_weights
-from pixelnerf.app.paths import orbit
 from pixelnerf.app.photo_files import PhotoSource, read_photo
 from pixelnerf.app.pictures import Picture
 from pixelnerf.app.training_world import Placement, TrainingWorld
@@ -165,18 +164,15 @@ class Scene:
             elevation: in degrees above the object's middle.
             zoom: above 1 for nearer.
         """
-        path = orbit(
-            azimuth=(azimuth, azimuth),
-            elevation=elevation,
-            distance=DISTANCE * self.placement.length / zoom,
-            field_of_view=FIELD_OF_VIEW,
-            frames=1,
-            size=(NOMINAL_SIZE, NOMINAL_SIZE),
-            center=self.placement.center,
-            up=self.placement.up,
-            front=self.front,
+        return Camera.orbit(
+            azimuth,
+            elevation,
+            DISTANCE * self.placement.length / zoom,
+            FIELD_OF_VIEW,
+            self.placement.center.tolist(),
+            self.placement.up.tolist(),
+            self.front.tolist(),
         )
-        return Camera.of(path[0])
 
     @cached_property
     def front(self) -> Float[Tensor, "3"]:

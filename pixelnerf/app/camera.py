@@ -37,6 +37,7 @@ class Camera:
         field_of_view: float = FIELD_OF_VIEW,
         center: Sequence[float] = (0.0, 0.0, 0.0),
         up: Sequence[float] = (0.0, 0.0, 1.0),
+        front: Sequence[float] = (1.0, 0.0, 0.0),
     ) -> "Camera":
         """A camera around an object, looking at its centre.
 
@@ -47,9 +48,10 @@ class Camera:
             field_of_view: of the image's shorter side, in degrees.
             center: what is looked at.
             up: of the world.
+            front: the direction of azimuth 0; what it has along `up` is ignored.
 
         Raises:
-            UserError: a number out of its range.
+            UserError: a number out of its range, or `front` is along `up`.
 
         >>> from pixelnerf.app.camera import Camera
         >>> Camera.orbit(azimuth=90, elevation=0, distance=2).pose[:3, 3].round(decimals=3).abs().tolist()
@@ -64,6 +66,7 @@ class Camera:
             size=(NOMINAL_SIZE, NOMINAL_SIZE),
             center=torch.tensor(center, dtype=torch.float32),
             up=torch.tensor(up, dtype=torch.float32),
+            front=torch.tensor(front, dtype=torch.float32),
         )
         return cls.of(path[0])
 
