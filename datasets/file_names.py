@@ -25,9 +25,9 @@ def visible(folder: Path) -> list[Path]:
 
 
 def files_below(folder: Path, _above: tuple[Path, ...] = ()) -> Iterator[Path]:
-    """Files at any depth below a folder, by name, through links too, but for what is no data."""
+    """Files at any depth below a folder, by name, through links too, but for what is no data; none without a folder."""
     real = folder.resolve()
-    if real in _above:  # a link to a folder that it is in
+    if real in _above or not folder.is_dir():  # a link to a folder that it is in
         return
     for path in visible(folder):
         if path.is_dir():
