@@ -100,7 +100,7 @@ def test_azimuth_0_is_where_the_first_photo_was_taken(model, up, elevation):
         )[0]
     )
     scene = model.encode(draw_table(), photo, up=up)
-    assert scene.elevation == pytest.approx(elevation, abs=0.01)
+    assert scene.bearing.elevation == pytest.approx(elevation, abs=0.01)
     torch.testing.assert_close(scene.camera(elevation=elevation).pose, photo.pose, atol=1e-4, rtol=0)
 
 

@@ -1,6 +1,5 @@
 """Photos to pictures, in Python: `load` weights, `encode` photos, then render, bake, mesh."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,7 +17,7 @@ from pixelnerf.app.framing import FramedPhoto, frame_photo, frame_posed
 from pixelnerf.app.installation import DEFAULT_WEIGHTS, find_weights
 from pixelnerf.app.photo_files import PhotoSource, read_photo
 from pixelnerf.app.pictures import Picture
-from pixelnerf.app.training_world import Placement, TrainingWorld
+from pixelnerf.app.training_world import Bearing, Placement, TrainingWorld
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
 from pixelnerf.errors import UserError
 from pixelnerf.model.baked import BakedVolume, render_baked
@@ -171,31 +169,13 @@ class Scene:
             FIELD_OF_VIEW,
             self.placement.center.tolist(),
             self.placement.up.tolist(),
-            self.front.tolist(),
+            self.bearing.front.tolist(),
         )
 
     @cached_property
-    def front(self) -> Float[Tensor, "3"]:
-        """The direction of azimuth 0 in the user's world: from the object's middle to the first photo's camera."""
-        away, level = self._first_direction
-        if level.norm() > math.sin(math.radians(1)):
-            return level
-        # Straight from above, the top of the photo points ahead; from below, back.
-        down = self.placement.axes @ self.photos[0].camera.poses[:3, 1]
-        return down * torch.sign(away @ self.placement.up)
-
-    @property
-    def elevation(self) -> float:
-        """Of the first photo's camera above the object's middle, in degrees."""
-        away, level = self._first_direction
-        return math.degrees(math.atan2(float(away @ self.placement.up), float(level.norm())))
-
-    @property
-    def _first_direction(self) -> tuple[Float[Tensor, "3"], Float[Tensor, "3"]]:
-        """From the object's middle to the first photo's camera, of length 1, and its part square to `up`."""
-        pose, up = self.photos[0].camera.poses, self.placement.up
-        away = self.placement.axes @ F.normalize(pose[:3, 3], dim=0)
-        return away, away - (away @ up) * up
+    def bearing(self) -> Bearing:
+        """Of the first photo's camera."""
+        return self.placement.bearing(self.photos[0].camera)
 
     def render(
         self,
@@ -300,7 +280,7 @@ class BakedObject:
         from pixelnerf.app.page import save_page
 
         # From straight above the turn of a page would be a roll.
-        start = self._scene.camera(elevation=min(max(self._scene.elevation, -STEEPEST), STEEPEST))
+        start = self._scene.camera(elevation=min(max(self._scene.bearing.elevation, -STEEPEST), STEEPEST))
         picture = self._scene.render(start, side)
         save_page(
             Path(path),

@@ -54,7 +54,7 @@ def default_threshold(volume: BakedVolume) -> float:
     overlaps = torch.zeros(CANDIDATES)
     outlines = [F.pad(density, (PADDING,) * 6).sum(axis) * cell > math.log(2) for axis in range(3)]
     for index, level in enumerate(levels):
-        inside = _levelled(volume, float(level)) > level
+        inside = _levelled(volume, float(level), SOFT_BLUR) > level
         for axis, seen in enumerate(outlines):
             outline = inside.any(axis)
             overlaps[index] += (outline & seen).sum() / (outline | seen).sum().clamp_min(1)
@@ -66,13 +66,11 @@ def _typical_density(volume: BakedVolume) -> float:
     return float(volume.density[volume.density > 0.1 * volume.density.max()].median())
 
 
-def _levelled(volume: BakedVolume, level: float) -> Float[Tensor, "x y z"]:
+def _levelled(volume: BakedVolume, level: float, blur: float) -> Float[Tensor, "x y z"]:
     """The density whose surface at `level` is extracted, with empty cells around it."""
     # Optical depth saturates: without a bound, one very dense cell would pull the surface to its neighbour's centre.
     density = F.pad(volume.density.cpu().clamp_max(4 * level), (PADDING,) * 6)
-    if _typical_density(volume) * float(volume.cell) > OPAQUE_DEPTH:
-        return density
-    return torch.from_numpy(gaussian_filter(density.numpy(), SOFT_BLUR))
+    return torch.from_numpy(gaussian_filter(density.numpy(), blur)) if blur else density
 
 
 class ColoredMesh(trimesh.Trimesh):
@@ -136,7 +134,8 @@ def extract_mesh(
     """
     volume = volume.to("cpu")
     level = default_threshold(volume) if threshold is None else threshold
-    density = _levelled(volume, level)
+    soft = _typical_density(volume) * float(volume.cell) <= OPAQUE_DEPTH
+    density = _levelled(volume, level, SOFT_BLUR if soft else 0.0)
     if not 0 < level < density.max():
         raise UserError(
             f"no surface at a density of {level:.3g}: the highest is {float(volume.density.max()):.3g}; "

@@ -170,7 +170,7 @@ def _path(request: RenderRequest, scene: Scene, given: Cameras | None) -> Camera
             size=size,
             center=scene.placement.center,
             up=scene.placement.up,
-            front=scene.front,
+            front=scene.bearing.front,
         )
     if given is None or len(given.poses) < 2:
         raise UserError(

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 from torch import Tensor
@@ -87,6 +88,18 @@ class TrainingWorld:
         return near, far
 
 
+class Bearing(NamedTuple):
+    """Where a camera stands, seen from the object's middle.
+
+    Attributes:
+        front: its direction in the user's world, level with the ground.
+        elevation: above the ground, in degrees.
+    """
+
+    front: Float[Tensor, "3"]
+    elevation: float
+
+
 @dataclass(frozen=True)
 class Placement:
     """Where the object is in the user's world.
@@ -111,6 +124,17 @@ class Placement:
     def up(self) -> Float[Tensor, "3"]:
         """In the user's world."""
         return self.axes[:, 2]
+
+    def bearing(self, camera: Cameras) -> Bearing:
+        """Of a camera in the training world. One straight above or below has its front by the photo's upper edge."""
+        away = self.axes @ F.normalize(camera.poses[:3, 3], dim=0)
+        height = away @ self.up
+        level = away - height * self.up
+        elevation = math.degrees(math.atan2(float(height), float(level.norm())))
+        if 90 - abs(elevation) < 1:
+            # From above, the top of the photo points ahead; from below, back.
+            level = self.axes @ camera.poses[:3, 1] * torch.sign(height)
+        return Bearing(level, elevation)
 
     def to_training(self, cameras: Cameras) -> Cameras:
         """Cameras of the user's world in that of training."""
