@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import math
 import os
 import shutil
