@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, InstanceOf, SerializeAsAny, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, SerializeAsAny, ValidationError
 from pydantic_core import ErrorDetails
 
 from pixelnerf.errors import UserError
@@ -16,6 +17,15 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+def _meant_path(value: Any) -> Any:
+    if value == "":
+        raise ValueError("a path is empty; give one, or null where there may be none")
+    return Path(value).expanduser() if isinstance(value, str) and value.startswith("~/") else value
+
+
+WrittenPath: TypeAlias = Annotated[Path, BeforeValidator(_meant_path)]
+"""A path as people write it: `~/` is their home, and "", which `Path` takes for the current folder, is a mistake."""
 
 AnyConfig: TypeAlias = SerializeAsAny[InstanceOf[Config]]
 """A section validated elsewhere, such as a dataset's by its reader; dumped whole."""

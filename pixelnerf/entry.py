@@ -52,6 +52,8 @@ def run_entry(task: Task, config_name: str, config_folder: str = CONFIG_FOLDER) 
     # Hydra re-raises instead of printing its own report, and no library unpickles a file from outside.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    with _mistakes_in_a_line():
+        sys.argv[1:] = meant_words(sys.argv[1:])
     sys.argv += _overrides_of_later_processes(sys.argv[1:])
 
     folder = (Path(inspect.getfile(task)).resolve().parent / config_folder).resolve()
@@ -107,8 +109,36 @@ def _overrides_of_later_processes(arguments: Sequence[str]) -> list[str]:
 def run_plain(task: Callable[[], None], interrupted: str = "interrupted") -> NoReturn:
     """Runs a task that reads plain arguments itself, then exits; `interrupted` is what Ctrl-C prints."""
     with _mistakes_in_a_line(interrupted):
+        sys.argv[1:] = meant_words(sys.argv[1:])
         task()
     sys.exit(0)
+
+
+def meant_words(words: Sequence[str]) -> list[str]:
+    """A command line as its user means it: `~/` is the home folder after `=` too, where shells leave it as it is.
+
+    Raises:
+        UserError: a word is empty, as that of an unset variable is; taken for a path, it would be the current folder.
+
+    >>> import os
+    >>> from pixelnerf.entry import meant_words
+    >>> os.environ["HOME"] = "/home/ada"
+    >>> meant_words(["--output=~/mug", "dataset.root=~/data/srn", "~logger"])
+    ['--output=/home/ada/mug', 'dataset.root="/home/ada/data/srn"', '~logger']
+    """
+    for number, word in enumerate(words, start=1):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            what = f"argument {number}" if not word else f"the value of {word[:-1]}"
+            raise UserError(f"{what} is empty, as an unset shell variable is: give a value, or leave it out")
+    return [_with_home(word) for word in words]
+
+
+def _with_home(word: str) -> str:
+    key, _, value = word.partition("=")
+    if not value.startswith("~/"):
+        return word
+    path = str(Path(value).expanduser())
+    return f"{key}={path}" if key.startswith("-") else override_of(key, path)
 
 
 def in_sweep() -> bool:

@@ -1,5 +1,6 @@
 """What people give the front door by mistake: one line that names it, and nothing is written."""
 
+import os
 import re
 import subprocess
 import sys
@@ -51,6 +52,7 @@ PHOTOS = {
     "one.png": (lambda path: save(Image.new("RGB", (1, 1)), path), "'one.png' is 1x1 pixels"),
     "nan.tif": (lambda path: save(Image.fromarray(np.full((99, 99), np.nan, np.float32)), path), "'nan.tif' holds flo"),
     "folder.jpg": (lambda path: path.mkdir(), "no photos in folder.jpg"),
+    "pipe.jpg": (os.mkfifo, "photo 'pipe.jpg' is a pipe, not a file"),
     "film.mp4": (lambda path: path.write_text("no film"), "cannot decode a video from 'film.mp4'"),
 }
 

@@ -68,6 +68,24 @@ def test_a_mistake_is_one_line(program, arguments, status, line):
     assert result.stderr == line + "\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "what"), [(["needed=1", ""], "argument 2"), (["needed=1", "--config-dir="], "the value of --config-dir")]
+)
+def test_an_unset_variable_is_not_the_current_folder(program, arguments, what):
+    result = run(program, *arguments)
+    assert result.returncode == 2
+    assert result.stderr == f"{what} is empty, as an unset shell variable is: give a value, or leave it out\n"
+
+
+def test_the_home_folder_after_an_equals_sign(program, monkeypatch):
+    """Shells expand `~/` only at the beginning of a word; Hydra would make a folder named `~`."""
+    home = program / "Ada's [new] home"
+    monkeypatch.setenv("HOME", str(home))
+    assert run(program, "needed=1", "hydra.run.dir=~/run", "hydra.output_subdir=.hydra").returncode == 0
+    assert (home / "run" / ".hydra").is_dir()
+    assert not (program / "~").exists()
+
+
 def test_a_sweep_s_failed_point_does_not_end_it(program):
     result = run(
         program,

@@ -13,7 +13,7 @@ from datasets.inspection.evidence import Evidence, gather
 from datasets.inspection.figure import draw_scene
 from datasets.inspection.measures import Row, agreement_rows, camera_rows
 from datasets.registry import DatasetConfig, build_dataset
-from pixelnerf.config import Config
+from pixelnerf.config import Config, WrittenPath
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import SPLITS, Scene, SceneDataset, Split
 from pixelnerf.tools.files import file_name, refusal_in_a_line, write_atomically
@@ -36,7 +36,7 @@ class InspectionConfig(Config):
     split: Split
     scenes: int = Field(ge=1)
     pairs: int = Field(ge=1)
-    output: Path
+    output: WrittenPath
     fix: bool
 
 

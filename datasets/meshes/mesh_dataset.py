@@ -21,7 +21,7 @@ from datasets.meshes.provenance import prepare_folder, write_provenance
 from datasets.meshes.raycast import RayCaster
 from datasets.meshes.rig import Rig, on_sphere, ring, spiral
 from datasets.meshes.surface import Surface
-from pixelnerf.config import Config
+from pixelnerf.config import Config, WrittenPath
 from pixelnerf.errors import UserError
 
 PROVENANCE = "render_meshes.json"
@@ -40,8 +40,8 @@ class RenderConfig(Config):
     and test by `shares`; a broken mesh stops the run, or is left out and reported.
     """
 
-    meshes: Path
-    root: Path
+    meshes: WrittenPath
+    root: WrittenPath
     layout: Literal["nmr", "srn"]
     size: int = Field(ge=8, le=4096)
     views: int = Field(ge=1, le=9999)

@@ -15,7 +15,7 @@ from datasets.image_cache import ImageCache
 from datasets.image_files import read_text
 from datasets.messages import collected_notes
 from datasets.readers.file_scene import Color, FileScene
-from pixelnerf.config import Config, nearest
+from pixelnerf.config import Config, WrittenPath, nearest
 from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import OnError, Scene, SceneDataset, SceneList, Split
 
@@ -34,7 +34,7 @@ class FolderConfig(Config):
         how_to_get: one sentence for whoever has no such folder.
     """
 
-    root: Path
+    root: WrittenPath
     background: Color
     pixel_center: float = Field(ge=0, le=0.5)
     cache_gib: float = Field(ge=0)

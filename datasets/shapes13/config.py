@@ -1,12 +1,11 @@
 """What a shapes13 folder holds."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from datasets.shapes13.catalog import CATEGORIES, HYBRID
-from pixelnerf.config import Config, nearest
+from pixelnerf.config import Config, WrittenPath, nearest
 
 Synset = Annotated[str, Field(pattern=r"^\d{8}$")]
 
@@ -26,7 +25,7 @@ class Shapes13Config(Config):
     without shadows (`light` = "studio"), or drawn for each object, with soft shadows ("varied").
     """
 
-    root: Path
+    root: WrittenPath
     synsets: dict[str, Synset]
     categories: tuple[str, ...]
     objects: int = Field(ge=3)

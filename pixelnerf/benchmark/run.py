@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import ceil
-from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, cast, get_args
 
@@ -14,7 +13,7 @@ from pydantic import Field
 from pixelnerf.benchmark import workload
 from pixelnerf.benchmark.workload import Way
 from pixelnerf.checkpoints.checkpoint import load_checkpoint
-from pixelnerf.config import Config
+from pixelnerf.config import Config, WrittenPath
 from pixelnerf.errors import UserError
 from pixelnerf.images.metrics import psnr
 from pixelnerf.model.baked import render_baked
@@ -61,13 +60,13 @@ class BenchmarkConfig(Config):
 
     model: ModelConfig
     original: ModelConfig
-    checkpoint: Path
+    checkpoint: WrittenPath
     precision: Precision
     scenes: Count
     cells: Counts
     pixels: Counts
     repeats: Count
-    output: Path
+    output: WrittenPath
     device: str
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from pixelnerf.config import AnyConfig, Config
+from pixelnerf.config import AnyConfig, Config, WrittenPath
 from pixelnerf.evaluation.protocol import ProtocolConfig
 from pixelnerf.evaluation.shard import OptionalShard
 from pixelnerf.model.occupied import Quality
@@ -33,16 +33,16 @@ class EvaluationConfig(Config):
         precision: of products; bfloat16 is noted in the results, too, and "auto" is that where it is faster.
     """
 
-    checkpoint: Path | None
-    renders: Path | None
-    output: Path | None
+    checkpoint: WrittenPath | None
+    renders: WrittenPath | None
+    output: WrittenPath | None
     protocol: ProtocolConfig
     dataset: AnyConfig
     device: str
     rays_per_chunk: int | None = Field(ge=1)
     quality: Quality
     precision: Precision
-    refiners: tuple[Path, ...]
+    refiners: tuple[WrittenPath, ...]
     bicubic: int | None = Field(ge=2)
     shard: OptionalShard
     turntables: bool

@@ -15,9 +15,11 @@ LONGEST_REASON = 200
 def reading(kind: str, path: Path) -> Iterator[None]:
     """Turns whatever a decoder raises about a file of some kind into one UserError with its path.
 
-    A UserError passes unchanged.
+    A UserError passes unchanged. A pipe is refused: it can be read once, and one that nobody writes to waits for ever.
     """
     try:
+        if path.is_fifo():
+            raise UserError(f"{kind} '{path}' is a pipe, not a file: save it first")
         yield
     except UserError:
         raise

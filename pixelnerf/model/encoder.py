@@ -6,7 +6,6 @@ exactly half the pixel index, and a stage of stride s is upsampled to the first 
 which drifts by up to a texel of the coarse stage across the image.
 """
 
-from pathlib import Path
 from typing import Any, Literal
 
 import timm
@@ -15,7 +14,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from pixelnerf.config import Config, nearest
+from pixelnerf.config import Config, WrittenPath, nearest
 from pixelnerf.errors import UserError
 from pixelnerf.model.pretrained import pretrained_state
 
@@ -26,7 +25,7 @@ class EncoderConfig(Config):
     backbone: str
     stages: int = Field(ge=1, le=5)
     pretrained: bool
-    weights: Path | None
+    weights: WrittenPath | None
     first_pool: bool
     normalization: Literal["imagenet", "symmetric"]
     upsample: Literal["registered", "align_corners"]

@@ -5,7 +5,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
-from pixelnerf.config import AnyConfig, Config
+from pixelnerf.config import AnyConfig, Config, WrittenPath
 from pixelnerf.model.config import ModelConfig
 from pixelnerf.refine.config import RefinerConfig
 from pixelnerf.scenes.data_module import LoaderConfig
@@ -63,9 +63,9 @@ class RunConfig(Config, Generic[LoopConfigType]):
 
     name: str
     seed: int = Field(ge=0)
-    run_dir: Path
-    resume: Path | Literal["auto"] | None
-    start_from: Path | None
+    run_dir: WrittenPath
+    resume: WrittenPath | Literal["auto"] | None
+    start_from: WrittenPath | None
     trainer: LoopConfigType
     logger: LoggerConfig
 
@@ -120,7 +120,7 @@ class PairsConfig(Config):
     input_downscale: int = Field(ge=1)
     views: int | None = Field(ge=1)
     validate_every: int = Field(ge=2)
-    folder: Path | None
+    folder: WrittenPath | None
 
 
 class RefinerTrainerConfig(LoopConfig):
@@ -138,7 +138,7 @@ class RefinerExperimentConfig(RunConfig[RefinerTrainerConfig]):
         dataset: at the size to render and refine; the model was trained on smaller photos.
     """
 
-    checkpoint: Path
+    checkpoint: WrittenPath
     dataset: AnyConfig
     refiner: RefinerConfig
     pairs: PairsConfig
