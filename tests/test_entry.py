@@ -69,7 +69,8 @@ def test_a_mistake_is_one_line(program, arguments, status, line):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "what"), [(["needed=1", ""], "argument 2"), (["needed=1", "--config-dir="], "the value of --config-dir")]
+    ("arguments", "what"),
+    [(["needed=1", ""], "argument 2"), (["needed=1", "--config-dir="], "the value of --config-dir")],
 )
 def test_an_unset_variable_is_not_the_current_folder(program, arguments, what):
     result = run(program, *arguments)
