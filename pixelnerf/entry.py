@@ -123,8 +123,8 @@ def meant_words(words: Sequence[str]) -> list[str]:
     >>> from pathlib import Path
     >>> from pixelnerf.entry import meant_words
     >>> words = meant_words(["--output=~/mug", "dataset.root=~/data/srn", "~logger"])
-    >>> [word.replace(str(Path.home()), "/home/ada") for word in words]
-    ['--output=/home/ada/mug', 'dataset.root="/home/ada/data/srn"', '~logger']
+    >>> [word.replace(str(Path.home()), "/srv/ada") for word in words]
+    ['--output=/srv/ada/mug', 'dataset.root="/srv/ada/data/srn"', '~logger']
     """
     for number, word in enumerate(words, start=1):
         if not word or (word.startswith("--") and word.endswith("=")):
