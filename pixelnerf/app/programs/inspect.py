@@ -20,8 +20,9 @@ from datasets.inspection.run import InspectionConfig, inspect
 from pixelnerf.app.capture import capture_split, find_format, looked_for, reader_values
 from pixelnerf.app.installation import config_folder
 from pixelnerf.config import parse_config
-from pixelnerf.entry import override_of, printable, run_entry, run_plain
+from pixelnerf.entry import printable, run_entry, run_plain
 from pixelnerf.errors import UserError
+from pixelnerf.tools.command_line import override_of
 
 ALONE = ("--fix", "-m", "--multirun", "--resolve")
 """Options without a value; one that follows another option is that option's."""
