@@ -134,7 +134,8 @@ class SceneFeatures(TensorRecord):
     weighted gather. Levels past a small photo's last repeat it. A model of one scene has no tables.
 
     `full` has one table at the photos' full resolution: their own colours, then the channels of a thin map. It is None
-    for models that use neither. `half_sides` are those of `Photos`; `up` is theirs in each photo's frame.
+    for models that use neither. `half_sides` are those of `Photos`; `up` is theirs in each photo's frame. `photos` are
+    the indices of the present photos in the flat (batch, view) axis, None where no photo is absent.
     """
 
     tables: tuple[Float[Tensor, "row channel"], ...]
@@ -147,6 +148,7 @@ class SceneFeatures(TensorRecord):
     half_sides: Float[Tensor, "batch"] | None = None
     up: Float[Tensor, "batch view 3"] | None = None
     full: "SceneFeatures | None" = None
+    photos: Int[Tensor, "photo"] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from pixelnerf.model.activation import ActivationConfig, initialize_density_head
 from pixelnerf.model.photo_colors import PhotoColors
+from pixelnerf.model.present import PresentPhotos
 
 Upsample = Callable[[Tensor, tuple[int, int]], Tensor]
 
@@ -56,8 +57,12 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     @override
-    def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
-        return x + self.second(F.relu(self.first(F.relu(x)), inplace=True))
+    def forward(
+        self, x: Float[Tensor, "*batch width"], shift: Float[Tensor, "width"] | None = None
+    ) -> Float[Tensor, "*batch width"]:
+        """The block's output, plus a constant if given, which costs nothing beside the second layer's bias."""
+        bias = self.second.bias if shift is None else self.second.bias + shift
+        return x + F.linear(F.relu(self.first(F.relu(x)), inplace=True), self.second.weight, bias)
 
 
 class FeatureProjection(nn.Module):
@@ -81,7 +86,10 @@ class FeatureProjection(nn.Module):
 
 
 class ResidualField(nn.Module):
-    """Encoded samples and injected features to density and colour."""
+    """Encoded samples and injected features to density and colour: `of_views`, then `pooled`, then `heads`.
+
+    Axes "batch view" of its arguments are those of `photos.features`: only present photos.
+    """
 
     def __init__(self, config: ResidualFieldConfig, position_channels: int, direction_channels: int) -> None:
         super().__init__()
@@ -102,61 +110,55 @@ class ResidualField(nn.Module):
             self.color = nn.Linear(width // 2, 3)
         self.photo_colors = PhotoColors(width) if config.photo_colors else None
 
-    def forward(
-        self,
-        positions: Float[Tensor, "batch view ray sample position"],
-        directions: Float[Tensor, "batch view ray direction"],
-        injected: Float[Tensor, "batch view ray sample block width"],
-        valid: Bool[Tensor, "batch view ray sample"],
-        present: Bool[Tensor, "batch view"],
-    ) -> tuple[Float[Tensor, "batch ray sample"], Float[Tensor, "batch ray sample 3"]]:
-        """Raw density and raw colour of every sample; `injected` includes the projection's bias."""
-        _, pooled = self.hidden(positions, directions, injected, valid, present)
-        return self.heads(pooled, directions, present)
-
-    def hidden(
+    def of_views(
         self,
         positions: Float[Tensor, "batch view #ray sample position"],
         directions: Float[Tensor, "batch view ray direction"],
         injected: Float[Tensor, "batch view #ray sample block width"],
-        valid: Bool[Tensor, "batch view #ray sample"],
-        present: Bool[Tensor, "batch view"],
-    ) -> tuple[Float[Tensor, "batch view #ray sample width"], Float[Tensor, "batch #ray sample width"]]:
-        """Each view's vector before pooling, and the pooled vector that `heads` reads; arguments as for `forward`."""
+        biases: Float[Tensor, "block width"],
+    ) -> Float[Tensor, "batch view #ray sample width"]:
+        """Each view's hidden vector, which no other view enters; `biases` are the projection's."""
         if self.config.direction == "input":
             along = directions[..., None, :].expand(*positions.shape[:-1], directions.shape[-1])
             positions = torch.cat([positions, along], dim=-1)
-        x = self.input(positions)
-        for block, features in enumerate(injected.unbind(-2)):
-            x = self.blocks[block](x + features.to(x.dtype))
-        pooled = self._pool(x, valid, present)
+        # Each injection's bias goes into that of the layer before it: adding it to the features would be a pass of its
+        # own over the largest tensor.
+        first, *others = biases.unbind()
+        x = F.linear(positions, self.input.weight, self.input.bias + first)
+        for block, (features, shift) in enumerate(zip(injected.unbind(-2), [*others, None], strict=True)):
+            x = self.blocks[block](x + features.to(x.dtype), shift)
+        return x
+
+    def pooled(
+        self,
+        views: Float[Tensor, "batch view #ray sample width"],
+        valid: Bool[Tensor, "batch view #ray sample"],
+        photos: PresentPhotos,
+    ) -> Float[Tensor, "scene #ray sample width"]:
+        """The views' average, through the remaining blocks: the vector that `heads` reads."""
+        x = self._pool(views, valid, photos)
         for block in range(self.config.injection_blocks, self.config.blocks):
-            pooled = self.blocks[block](pooled)
-        return x, pooled
+            x = self.blocks[block](x)
+        return x
 
     def heads(
         self,
-        pooled: Float[Tensor, "batch #ray sample width"],
+        pooled: Float[Tensor, "scene #ray sample width"],
         directions: Float[Tensor, "batch view ray direction"],
-        present: Bool[Tensor, "batch view"],
-    ) -> tuple[Float[Tensor, "batch #ray sample"], Float[Tensor, "batch ray sample 3"]]:
+        photos: PresentPhotos,
+    ) -> tuple[Float[Tensor, "scene #ray sample"], Float[Tensor, "scene ray sample 3"]]:
         """Raw density and raw colour of pooled vectors, which may be the same for all rays."""
         x = F.relu(pooled)
         raw_density = self.density(x)[..., 0]
         if self.config.direction == "input":
             return raw_density, self.color(x)
-        shares = present.to(directions.dtype)
-        mean_direction = (directions * shares[..., None, None]).sum(1) / shares.sum(1)[:, None, None]
-        x = F.relu(self.bottleneck(x) + self.direction(mean_direction)[..., None, :])
+        x = F.relu(self.bottleneck(x) + self.direction(photos.mean(directions))[..., None, :])
         return raw_density, self.color(x)
 
-    def _pool(self, x: Tensor, valid: Tensor, present: Tensor) -> Float[Tensor, "batch ray sample width"]:
-        if x.shape[1] == 1:
-            return x[:, 0]
-        counted = present[:, :, None, None].expand_as(valid)
-        if self.config.pooling == "masked_mean":
-            seen = valid & counted
-            # A sample that no photo sees averages over all of them, whose features are zero.
-            counted = torch.where(seen.any(1, keepdim=True), seen, counted)
-        shares = counted.to(x.dtype)
-        return (x * shares[..., None]).sum(1) / shares.sum(1)[..., None]
+    def _pool(self, x: Tensor, valid: Tensor, photos: PresentPhotos) -> Float[Tensor, "scene ray sample width"]:
+        if self.config.pooling == "mean" or photos.views == 1:
+            return photos.mean(x)
+        shares = valid.to(x.dtype)
+        seen_by = photos.total(shares)[..., None]
+        # A sample that no photo sees averages over all of them, whose features are zero.
+        return torch.where(seen_by > 0, photos.total(x * shares[..., None]) / seen_by.clamp_min(1), photos.mean(x))

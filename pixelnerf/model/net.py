@@ -26,6 +26,7 @@ from pixelnerf.model.inputs import encode_directions, encode_positions, encode_w
 from pixelnerf.model.lookup import look_up, to_view_frames
 from pixelnerf.model.mlp import MlpField, MlpFieldConfig
 from pixelnerf.model.photo_colors import PhotoBlend, seen_colors
+from pixelnerf.model.present import PresentPhotos
 from pixelnerf.model.pyramid import build_scene_features, no_features
 from pixelnerf.model.renderer import Renderer
 from pixelnerf.model.thin_map import ThinInjection, ThinMap
@@ -179,37 +180,34 @@ class PhotoNet(Net):
         The density is that of the ray (batch, 1, sample) then, and colours and the photos' blend are (batch, toward,
         sample). The Gaussians must not depend on the direction, and neither may the density.
         """
-        in_views = to_view_frames(gaussians, features.cameras)
+        photos = PresentPhotos.of(features)
+        own = photos.features
+        in_views = to_view_frames(gaussians.map_tensors(photos.repeat), own.cameras)
         rays = in_views.directions
         with record_function("look-up"):
-            found = look_up(features, field, in_views, self._lookup.mode)
-            full = look_up(features.full, 0, in_views, self._lookup.mode) if features.full is not None else None
-        bias = self.projection(field).bias
-        injected = found.values.unflatten(-1, bias.shape) + bias
+            found = look_up(own, field, in_views, self._lookup.mode)
+            full = look_up(own.full, 0, in_views, self._lookup.mode) if own.full is not None else None
+        biases = self.projection(field).bias
+        injected = found.values.unflatten(-1, biases.shape)
         if full is not None and self.thin_map is not None:
             injected = injected + self.thin_injections[field](full.values).view(injected.shape)
         samples = gaussians.means.shape[-3:-1]
         with record_function("encoding"):
-            positions = encode_positions(in_views, features, self.config.position)
+            positions = encode_positions(in_views, own, self.config.position)
             if toward is not None:
-                rays = rotate(features.cameras.poses[..., :3, :3].mT, toward[:, None])
-            turns = frame_turns(features, self.config.position)
+                rays = rotate(own.cameras.poses[..., :3, :3].mT, photos.repeat(toward)[:, None])
+            turns = frame_turns(own, self.config.position)
             directions = encode_directions(rays if turns is None else rotate(turns, rays), self._direction)
         residual = cast(ResidualField, self.fields[field])
         with record_function("mlp"):
-            views, pooled = residual.hidden(
-                positions,
-                directions,
-                injected.unflatten(2, samples),
-                found.valid.unflatten(2, samples),
-                features.present,
-            )
-            density, color = residual.heads(pooled, directions, features.present)
+            views = residual.of_views(positions, directions, injected.unflatten(2, samples), biases)
+            pooled = residual.pooled(views, found.valid.unflatten(2, samples), photos)
+            density, color = residual.heads(pooled, directions, photos)
         if full is None or residual.photo_colors is None:
             return RawRadiance(density, color)
         with record_function("photo colours"):
-            photos = seen_colors(full, in_views.means, rays)
-            return RawRadiance(density, color, residual.photo_colors(views, pooled, photos))
+            seen = seen_colors(full, in_views.means, rays).map_tensors(photos.spread)
+            return RawRadiance(density, color, residual.photo_colors(photos.spread(views), pooled, seen))
 
     def _projected_maps(self, groups: list[PhotoGroup]) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
         """Per group, its indices and each field's maps."""

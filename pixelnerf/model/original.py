@@ -7,6 +7,7 @@ to rounding. Only benchmarks and tests need it.
 
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +18,11 @@ from torch.profiler import record_function
 from pixelnerf.errors import UserError
 from pixelnerf.geometry.cameras import project
 from pixelnerf.model.activation import activate
+from pixelnerf.model.field import ResidualField
 from pixelnerf.model.inputs import encode_directions, encode_positions
 from pixelnerf.model.lookup import to_view_frames
 from pixelnerf.model.net import Net, PhotoNet
+from pixelnerf.model.present import PresentPhotos
 from pixelnerf.model.pyramid import build_scene_features
 from pixelnerf.types import Gaussians, Photos, Rays, RenderOutput, SceneFeatures, TensorRecord
 
@@ -94,19 +97,16 @@ class OriginalRenderer:
             found = F.grid_sample(latents.maps, coordinates, padding_mode="border", align_corners=True)
         valid = points[..., 2] > 0
         features = found[:, :, 0].movedim(1, -1).unflatten(0, valid.shape[:2]) * valid[..., None]
-        layers = zip(projection.weight.chunk(len(projection.bias)), projection.bias, strict=True)
+        layers = projection.weight.chunk(len(projection.bias))
         with record_function("mlp"):
-            injected = torch.stack([F.linear(features, weight, bias) for weight, bias in layers], dim=-2)
+            injected = torch.stack([F.linear(features, weight) for weight in layers], dim=-2)
         samples = gaussians.means.shape[-3:-1]
         with record_function("encoding"):
             positions = encode_positions(in_views, geometry, config.position)
             directions = encode_directions(in_views.directions, self._direction)
+        residual, photos = cast(ResidualField, self.net.fields[index]), PresentPhotos.of(geometry)
         with record_function("mlp"):
-            density, color = self.net.fields[index](
-                positions,
-                directions,
-                injected.unflatten(2, samples),
-                valid.unflatten(2, samples),
-                geometry.present,
-            )
+            views = residual.of_views(positions, directions, injected.unflatten(2, samples), projection.bias)
+            pooled = residual.pooled(views, valid.unflatten(2, samples), photos)
+            density, color = residual.heads(pooled, directions, photos)
         return activate(density, color, config.field, generator)

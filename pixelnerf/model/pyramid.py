@@ -73,6 +73,7 @@ def build_scene_features(
         present=photos.present,
         half_sides=photos.half_sides,
         up=_up_in_photos(photos),
+        photos=None if bool(photos.present.all()) else torch.nonzero(photos.present.flatten())[:, 0],
     )
 
 

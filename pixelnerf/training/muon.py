@@ -89,14 +89,20 @@ def orthogonalized(matrices: Float[Tensor, "batch row column"]) -> Float[Tensor,
     wide = matrices.mT if tall else matrices
     wide = wide / wide.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-12)
     gram = wide @ wide.mT
-    total = torch.eye(len(gram[0]), dtype=gram.dtype, device=gram.device).expand_as(gram)
-    for _ in range(_ITERATIONS):
-        factor = torch.baddbmm(gram, gram, gram, beta=_CUBIC, alpha=_QUINTIC)
-        factor.diagonal(dim1=-2, dim2=-1).add_(_LINEAR)
-        total = factor @ total
+    total = factor = _factor(gram)
+    for _ in range(_ITERATIONS - 1):
         gram = factor @ gram @ factor
+        factor = _factor(gram)
+        total = factor @ total
     result = total @ wide
     return result.mT if tall else result
+
+
+def _factor(gram: Float[Tensor, "batch row row"]) -> Float[Tensor, "batch row row"]:
+    """What an iteration multiplies X by: a + b X X^T + c (X X^T)^2."""
+    factor = torch.baddbmm(gram, gram, gram, beta=_CUBIC, alpha=_QUINTIC)
+    factor.diagonal(dim1=-2, dim2=-1).add_(_LINEAR)
+    return factor
 
 
 def is_matrix(weight: Tensor) -> bool:
