@@ -172,11 +172,13 @@ def test_a_camera_inside_and_one_that_looks_away(where):
 
 
 def test_baking_looks_like_the_net(repository):
-    """A random net is a haze whose colour depends on position and direction."""
+    """A random net is a haze whose colour depends on position and direction; cells nearly empty are left out."""
     torch.manual_seed(3)
     net = small_net(
         repository, {"renderer.coarse_samples": 96, "renderer.placement.samples": 64, "field.photo_colors": True}
     )
+    with torch.no_grad():
+        net.fields[0].density.bias.add_(1.0)
     cameras = ring_cameras(2)
     photos = random_photos(cameras)
     target = View(ring_cameras(1, 24, seed=9)[0, 0], NEAR, FAR, WHITE)
@@ -184,7 +186,7 @@ def test_baking_looks_like_the_net(repository):
     baked = render_image(net, net.encode(photos), target, quality="baked")
     assert exact.opacity.min() > 0.05
     assert (exact.color - baked.color).abs().mean() < 0.02
-    assert (exact.opacity - baked.opacity).abs().mean() < 0.02
+    assert (exact.opacity - baked.opacity).abs().mean() < 0.01
     volume = bake(net, net.encode(photos), [target], 16)
     assert volume.density.max() > 0
 
