@@ -17,8 +17,9 @@ from datasets.readers.nmr import NmrConfig, NmrDataset, NmrLayoutConfig
 from datasets.readers.own import OwnConfig, open_own
 from datasets.readers.srn import SrnConfig, SrnDataset
 from datasets.readers.transforms import TransformsConfig, TransformsDataset
-from datasets.shapes13 import Shapes13Config, generate, is_complete
+from datasets.shapes13 import Shapes13Config, generate, input_views, split_objects
 from pixelnerf.config import Config, parse_config
+from pixelnerf.errors import UserError
 from pixelnerf.scenes.scene import MixedDataset, OnError, Scene, SceneDataset, Split
 
 
@@ -42,9 +43,31 @@ class GeneratedShapes(SceneDataset):
 
     @cached_property
     def _reader(self) -> NmrDataset:
-        if not is_complete(self._config.root, self._config.generator):
-            generate(self._config.generator)
-        return NmrDataset(self._config)
+        generate(self._config.generator)
+        return _GeneratedReader(self._config)
+
+
+class _GeneratedReader(NmrDataset):
+    """Reads the objects that its own configuration asks for.
+
+    The lists in the folder are those of the last run that added objects, which may be another one's, even now.
+    """
+
+    def __init__(self, config: GeneratedShapesConfig) -> None:
+        super().__init__(config)
+        self._generator = config.generator
+
+    @override
+    def _objects(self, category: str, split: Split) -> Sequence[str]:
+        splits = split_objects(category, self._generator, self._config.list_prefix)
+        if split not in splits:
+            raise UserError(f"'{category}' has no {split} objects with dataset.list_prefix={self._config.list_prefix}")
+        return self._present(splits[split], self._root / self._config.synsets[category], "dataset.generator")
+
+    @cached_property
+    @override
+    def input_views(self) -> Mapping[str, tuple[int, ...]]:
+        return {f"{synset}/{name}": (view,) for (synset, name), view in input_views(self._generator).items()}
 
 
 READERS: dict[type[Config], Callable[[Any], SceneDataset]] = {

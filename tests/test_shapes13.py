@@ -14,9 +14,10 @@ from config_values import shapes13_config, yaml_values
 from PIL import Image
 from trimesh import Trimesh
 
-from datasets.shapes13 import Shapes13Config, generate, is_complete
+from datasets.shapes13 import Shapes13Config, generate
 from datasets.shapes13.assembly import Assembly, Color
 from datasets.shapes13.catalog import CATEGORIES, make_mesh
+from datasets.shapes13.dataset import is_complete
 from pixelnerf.config import parse_config
 from pixelnerf.errors import UserError
 

@@ -8,9 +8,10 @@ import pytest
 from config_values import nmr_config, shapes13_config, yaml_values
 
 from datasets.readers.nmr import NmrDataset
-from datasets.shapes13 import Shapes13Config, generate, is_complete
+from datasets.shapes13 import Shapes13Config, generate
 from datasets.shapes13.assembly import Assembly
 from datasets.shapes13.catalog import CATEGORIES, HYBRID, KINDS, make_mesh
+from datasets.shapes13.dataset import is_complete
 from datasets.shapes13.hybrid import hybrid, spun
 from datasets.shapes13.parts import box
 

@@ -17,7 +17,7 @@ from datasets.meshes import nmr_writer, srn_writer
 from datasets.meshes.jobs import available_workers, run_jobs
 from datasets.meshes.materials import load_surface
 from datasets.meshes.mesh_folder import SPLITS, MeshFile, find_meshes, split_names
-from datasets.meshes.provenance import prepare_folder, write_provenance
+from datasets.meshes.provenance import only_writer, prepare_folder, write_provenance
 from datasets.meshes.raycast import RayCaster
 from datasets.meshes.rig import Rig, on_sphere, ring, spiral
 from datasets.meshes.surface import Surface
@@ -102,14 +102,15 @@ def render_meshes(config: RenderConfig) -> RenderReport:
     values = config.model_dump(mode="json", exclude={"root", "workers", "on_error"})
     description = {"version": VERSION, **values, "meshes": str(config.meshes.resolve())}
     try:
-        prepare_folder(config.root / PROVENANCE, {**description, "complete": False}, list(description))
-        missing = [job for job in jobs if not job.folder.is_dir()]
-        lines = run_jobs(_render, missing, config.workers or available_workers(), "rendering")
-        failures = {job: line for job, line in zip(missing, lines, strict=True) if line is not None}
-        done = [job for job in jobs if job not in failures]
-        if config.layout == "nmr":
-            _write_nmr_lists(config, done)
-        write_provenance(config.root / PROVENANCE, {**description, "complete": True})
+        with only_writer(config.root):
+            prepare_folder(config.root / PROVENANCE, {**description, "complete": False}, list(description))
+            missing = [job for job in jobs if not job.folder.is_dir()]
+            lines = run_jobs(_render, missing, config.workers or available_workers(), "rendering")
+            failures = {job: line for job, line in zip(missing, lines, strict=True) if line is not None}
+            done = [job for job in jobs if job not in failures]
+            if config.layout == "nmr":
+                _write_nmr_lists(config, done)
+            write_provenance(config.root / PROVENANCE, {**description, "complete": True})
     except OSError as error:
         raise UserError(f"cannot write to '{config.root}': {error.strerror}; choose another folder") from None
     return RenderReport(len(done), tuple(failures.values()))

@@ -1,13 +1,45 @@
 """The note in a generated folder that says what it holds, so that a run continues its own folder and no other."""
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from pixelnerf.errors import UserError
 from pixelnerf.tools.files import remove_partial, write_atomically
+
+logger = logging.getLogger(__name__)
+
+LOCK = ".lock"
+
+
+@contextmanager
+def only_writer(root: Path) -> Iterator[None]:
+    """Makes a folder, waits until no other process writes into it, and keeps others waiting until the block ends.
+
+    The system releases the lock of a process that was killed.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.warning("waiting for another run that writes into '%s'", root)
+        lock.acquire()
+    except NotImplementedError:
+        logger.warning("the file system of '%s' has no locks: let one run at a time write into it", root)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:
@@ -36,7 +68,9 @@ def write_provenance(path: Path, values: Mapping[str, Any]) -> None:
 def prepare_folder(
     path: Path, values: Mapping[str, Any], fixed_keys: Sequence[str], unsaid: Mapping[str, Any] = MappingProxyType({})
 ) -> None:
-    """Makes or reopens the folder of the file `path`, removes half-written objects, and writes `values` to the file.
+    """Removes half-written objects from the folder of the file `path`, and writes `values` to the file.
+
+    Only within `only_writer`, because what is half-written may be another process's work at hand.
 
     A key that the old or the new file does not have stands for its value in `unsaid`.
 
@@ -44,9 +78,8 @@ def prepare_folder(
         UserError: the folder holds something else, or data whose `fixed_keys` have other values.
     """
     root = path.parent
-    root.mkdir(parents=True, exist_ok=True)
     present = read_provenance(path)
-    if present is None and any(root.iterdir()):
+    if present is None and any(entry.name != LOCK for entry in root.iterdir()):
         raise UserError(f"'{root}' is not empty and holds no {path.name}; choose another folder")
     for key in fixed_keys if present is not None else ():
         found, wanted = ({**unsaid, **source}.get(key) for source in (present or {}, values))

@@ -97,17 +97,21 @@ class FolderDataset(SceneDataset, Generic[ConfigType]):
         return scene_folders(self._root, self.marker.format(split=split))
 
     def _listed(self, path: Path) -> list[str]:
-        """Those names of a list file that are beside it; the others are an error, or skipped and logged in one line.
+        """The names of a list file, as `_present` has them."""
+        if not path.is_file():
+            raise UserError(f"missing list file '{path}': {folder_with(self._root, path.name)}")
+        return self._present(read_list(path), path.parent, f"list file '{path}'")
+
+    def _present(self, names: Sequence[str], folder: Path, source: str) -> list[str]:
+        """Those names that a folder has; the others are an error, or skipped and logged in one line.
 
         Two listings are compared, so 40,000 objects cost one system call a folder and not one each.
         """
-        if not path.is_file():
-            raise UserError(f"missing list file '{path}': {folder_with(self._root, path.name)}")
-        names, found = read_list(path), {entry.name for entry in path.parent.iterdir()}
+        found = {entry.name for entry in folder.iterdir()}
         absent = [name for name in names if name not in found]
         if absent:
             more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-            message = f"list file '{path}' names '{absent[0]}'{more}, but '{path.parent}' has no such folder"
+            message = f"{source} names '{absent[0]}'{more}, but '{folder}' has no such folder"
             if self.on_error == "raise":
                 raise UserError(message + "; dataset.on_error=skip leaves them out")
             logger.warning("skipped: %s", message)

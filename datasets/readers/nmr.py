@@ -11,7 +11,7 @@
 The world is turned so that its z is up, as the original programs do: x, y, z become x, -z, y.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -104,8 +104,12 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
             folder = self._root / synset
             if not folder.is_dir():
                 raise UserError(f"no folder '{folder}' for category '{category}': take it out of dataset.categories")
-            names += [f"{synset}/{name}" for name in self._listed(folder / f"{self._config.list_prefix}_{split}.lst")]
+            names += [f"{synset}/{name}" for name in self._objects(category, split)]
         return names
+
+    def _objects(self, category: str, split: Split) -> Sequence[str]:
+        """A category's objects in a split."""
+        return self._listed(self._root / self._config.synsets[category] / f"{self._config.list_prefix}_{split}.lst")
 
     @override
     def _open(self, name: str, folder: Path, split: Split) -> Scene:
@@ -121,7 +125,7 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
             cameras,
             self._config.bounds,
             category=self._category_names[name.split("/")[0]],
-            input_views=self._input_views.get(name) if self._config.input_view_list else None,
+            input_views=self.input_views.get(name) if self._config.input_view_list else None,
             half_side=self._config.half_side,
             up=UP,
             depth_ranges=self._depth_ranges(cameras),
@@ -150,7 +154,8 @@ class NmrDataset(FolderDataset[NmrLayoutConfig]):
         return cameras
 
     @cached_property
-    def _input_views(self) -> dict[str, tuple[int, ...]]:
+    def input_views(self) -> Mapping[str, tuple[int, ...]]:
+        """The published input views of objects, by their folders."""
         path = self._root / str(self._config.input_view_list)
         views = {}
         for number, line in enumerate(read_list(path), start=1):

@@ -5,7 +5,6 @@ of the data set changes no byte of it. The first indices are the test objects, t
 larger training split leaves the others as they were.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.random import Generator
 from datasets.meshes.jobs import available_workers, run_jobs
 from datasets.meshes.materials import painted_surface
 from datasets.meshes.nmr_writer import camera_archive, write_lists, write_object, write_view_list
-from datasets.meshes.provenance import prepare_folder, read_provenance, write_provenance
+from datasets.meshes.provenance import only_writer, prepare_folder, read_provenance, write_provenance
 from datasets.meshes.raycast import RayCaster
 from datasets.meshes.rig import Rig, hand_held, ring
 from datasets.shapes13.catalog import HYBRID, KINDS, make_mesh
@@ -29,6 +28,7 @@ VERSION = 3
 """Grows when the same configuration gives other pictures, so that stale data are noticed."""
 
 PROVENANCE = "shapes13.json"
+PREFIXES = ("softras", "gen")
 _KEYS_OF_AN_OBJECT = ("version", "seed", "size", "views", "rig", "textures", "light")
 _UNSAID = {"hybrids": 0, "rig": "ring", "textures": False, "light": "studio"}
 """Values that are not written down, so that folders from before there was a choice stay complete."""
@@ -58,26 +58,34 @@ class _Job:
 def generate(config: Shapes13Config) -> None:
     """Writes the data set, or what is missing of it, with a progress bar on stderr.
 
+    Of several runs that write into one folder, as those of a sweep do, one writes and the others wait.
+
     Raises:
         UserError: the folder cannot be written, or holds objects of another seed, size or number of views.
     """
     if is_complete(config.root, config):
         return
     try:
-        prepare_folder(config.root / PROVENANCE, _describe(config, complete=False), _KEYS_OF_AN_OBJECT, _UNSAID)
-        jobs = [
-            _Job(config, category, index)
-            for category in _kinds(config)
-            for names in split_indices(category, config).values()
-            for index in names
-        ]
-        missing = [job for job in jobs if not job.folder.is_dir()]
-        run_jobs(_render_object, missing, config.workers or available_workers(), "shapes13")
-        _write_lists(config)
-        write_contact_sheet(config.root, {kind: config.synsets[kind] for kind in _kinds(config)})
-        write_provenance(config.root / PROVENANCE, _describe(config, complete=True))
+        with only_writer(config.root):
+            if not is_complete(config.root, config):
+                _write_missing(config)
     except OSError as error:
         raise UserError(f"cannot write shapes13 to '{config.root}': {error.strerror}; choose another folder") from None
+
+
+def _write_missing(config: Shapes13Config) -> None:
+    prepare_folder(config.root / PROVENANCE, _describe(config, complete=False), _KEYS_OF_AN_OBJECT, _UNSAID)
+    jobs = [
+        _Job(config, category, index)
+        for category in _kinds(config)
+        for names in split_indices(category, config).values()
+        for index in names
+    ]
+    missing = [job for job in jobs if not job.folder.is_dir()]
+    run_jobs(_render_object, missing, config.workers or available_workers(), "shapes13")
+    _write_lists(config)
+    write_contact_sheet(config.root, {kind: config.synsets[kind] for kind in _kinds(config)})
+    write_provenance(config.root / PROVENANCE, _describe(config, complete=True))
 
 
 def is_complete(root: Path, config: Shapes13Config) -> bool:
@@ -134,20 +142,34 @@ def _render_object(job: _Job) -> None:
     write_object(job.folder, caster.render(rig, config.size), cameras)
 
 
+def split_objects(category: str, config: Shapes13Config, prefix: str) -> dict[str, list[str]]:
+    """A category's objects by split, as its lists `<prefix>_<split>.lst` have them.
+
+    The protocol of unseen categories ("gen") tests on all categories, and trains on the seen ones only.
+    """
+    indices = split_indices(category, config)
+    if prefix == "gen" and not KINDS[category].seen:
+        indices = {"test": indices["test"]}
+    return {split: [_object_name(index) for index in members] for split, members in indices.items()}
+
+
+def input_views(config: Shapes13Config) -> dict[tuple[str, str], int]:
+    """The evaluation's input view of each object, by its synset and its name."""
+    return {
+        (config.synsets[category], _object_name(index)): _input_view(config, config.synsets[category], index)
+        for category in _kinds(config)
+        for members in split_indices(category, config).values()
+        for index in members
+    }
+
+
 def _write_lists(config: Shapes13Config) -> None:
-    """The split lists of both protocols (all categories; unseen categories), and each object's input view."""
-    rows: list[tuple[str, str, int]] = []
+    """The split lists of both protocols, and each object's input view, for any program that reads the layout."""
     for category in _kinds(config):
-        synset = config.synsets[category]
-        indices = split_indices(category, config)
-        splits: dict[str, Sequence[str]] = {
-            split: [_object_name(index) for index in members] for split, members in indices.items()
-        }
-        write_lists(config.root / synset, "softras", splits)
-        # The protocol of unseen categories tests on all, and trains on the seen ones only.
-        write_lists(config.root / synset, "gen", splits if KINDS[category].seen else {"test": splits["test"]})
-        for members in indices.values():
-            rows += [(synset, _object_name(index), _input_view(config, synset, index)) for index in members]
+        for prefix in PREFIXES:
+            folder = config.root / config.synsets[category]
+            write_lists(folder, prefix, split_objects(category, config, prefix))
+    rows = [(synset, name, view) for (synset, name), view in input_views(config).items()]
     write_view_list(config.root / "src_dvr.txt", sorted(rows))
 
 
