@@ -34,7 +34,7 @@ def only_writer(root: Path) -> Iterator[None]:
     except Timeout:
         logger.warning("waiting for another run that writes into '%s'", root)
         lock.acquire()
-    except NotImplementedError:
+    except NotImplementedError:  # what filelock raises where the file system knows no locks
         logger.warning("the file system of '%s' has no locks: let one run at a time write into it", root)
     try:
         yield
