@@ -14,6 +14,7 @@ from training_runs import compose_values
 from datasets.meshes.provenance import only_writer
 from datasets.registry import build_dataset, parse_dataset
 from datasets.shapes13 import generate
+from pixelnerf.errors import UserError
 
 OBJECTS = ["dataset.generator.views=4", "dataset.generator.size=16", "dataset.generator.categories=[car,chair]"]
 
@@ -79,13 +80,13 @@ def test_a_waiting_run_says_so_and_goes_on_when_the_other_is_killed(tmp_path):
 import sys, time
 from pathlib import Path
 from datasets.meshes.provenance import only_writer
-with only_writer(Path({str(tmp_path)!r})):
+with only_writer(Path({str(tmp_path)!r}) / 'made.json'):
     print("held", flush=True)
     time.sleep(600)
 """
     holder = subprocess.Popen([sys.executable, "-c", held], stdout=subprocess.PIPE, text=True)
     waiting = "from pathlib import Path; from datasets.meshes.provenance import only_writer\n"
-    waiting += f"with only_writer(Path({str(tmp_path)!r})): print('mine', flush=True)\n"
+    waiting += f"with only_writer(Path({str(tmp_path)!r}) / 'made.json'): print('mine', flush=True)\n"
     try:
         assert holder.stdout.readline() == "held\n"
         waiter = subprocess.Popen(
@@ -103,6 +104,14 @@ with only_writer(Path({str(tmp_path)!r})):
 def test_a_lock_is_free_again_after_the_block(tmp_path):
     started = time.monotonic()
     for _ in range(2):
-        with only_writer(tmp_path):
+        with only_writer(tmp_path / "made.json"):
             pass
     assert time.monotonic() - started < 5
+
+
+def test_a_folder_of_something_else_is_refused_and_left_as_it_was(tmp_path):
+    (tmp_path / "thesis.txt").write_text("three years")
+    for _ in range(2):
+        with pytest.raises(UserError, match="is not empty and holds no"):
+            generate_quietly(dataset(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

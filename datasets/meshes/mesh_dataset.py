@@ -102,7 +102,7 @@ def render_meshes(config: RenderConfig) -> RenderReport:
     values = config.model_dump(mode="json", exclude={"root", "workers", "on_error"})
     description = {"version": VERSION, **values, "meshes": str(config.meshes.resolve())}
     try:
-        with only_writer(config.root):
+        with only_writer(config.root / PROVENANCE):
             prepare_folder(config.root / PROVENANCE, {**description, "complete": False}, list(description))
             missing = [job for job in jobs if not job.folder.is_dir()]
             lines = run_jobs(_render, missing, config.workers or available_workers(), "rendering")

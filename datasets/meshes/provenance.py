@@ -19,15 +19,21 @@ LOCK = ".lock"
 
 
 @contextmanager
-def only_writer(root: Path) -> Iterator[None]:
-    """Makes a folder, waits until no other process writes into it, and keeps others waiting until the block ends.
+def only_writer(path: Path) -> Iterator[None]:
+    """Makes the folder of the file `path`, and keeps others from writing into it until the block ends.
 
-    The system releases the lock of a process that was killed.
+    While another process writes into it, this one waits. The system releases the lock of a process that was killed.
 
     Raises:
+        UserError: the folder holds something else; nothing is left in it then.
         OSError: the folder cannot be written.
     """
+    root = path.parent
     root.mkdir(parents=True, exist_ok=True)
+    # A writer's first file is the lock, so a folder without one and without the file is not half-made, but not ours.
+    present = {entry.name for entry in root.iterdir()}
+    if present and present.isdisjoint({LOCK, path.name}):
+        raise _not_ours(path)
     lock = FileLock(root / LOCK)
     try:
         lock.acquire(timeout=0)
@@ -40,6 +46,10 @@ def only_writer(root: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _not_ours(path: Path) -> UserError:
+    return UserError(f"'{path.parent}' is not empty and holds no {path.name}; choose another folder")
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:
@@ -80,7 +90,7 @@ def prepare_folder(
     root = path.parent
     present = read_provenance(path)
     if present is None and any(entry.name != LOCK for entry in root.iterdir()):
-        raise UserError(f"'{root}' is not empty and holds no {path.name}; choose another folder")
+        raise _not_ours(path)
     for key in fixed_keys if present is not None else ():
         found, wanted = ({**unsaid, **source}.get(key) for source in (present or {}, values))
         if found != wanted:

@@ -66,7 +66,7 @@ def generate(config: Shapes13Config) -> None:
     if is_complete(config.root, config):
         return
     try:
-        with only_writer(config.root):
+        with only_writer(config.root / PROVENANCE):
             if not is_complete(config.root, config):
                 _write_missing(config)
     except OSError as error:
