@@ -162,6 +162,14 @@ def test_every_parameter_learns(repository, target):
     assert unused == []
 
 
+def test_every_convolution_learns_from_the_first_step(repository):
+    """In a block whose last norm began at zero none but that norm would."""
+    encoder = small_net(repository).encoder.train()
+    sum(stage.square().mean() for stage in encoder(torch.rand(2, 3, 32, 32))).backward()
+    for name, weight in encoder.named_parameters():
+        assert weight.ndim < 4 or weight.grad.abs().max() > 1e-6, name
+
+
 def test_a_coarse_pass_that_is_not_trained_places_the_same_samples_and_leaves_the_fine_gradient(repository, target):
     photos, gradients = random_photos(ring_cameras(2)), []
     for train_coarse in (True, False):

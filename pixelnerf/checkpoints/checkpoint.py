@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from timm.models.resnet import BasicBlock
 from torch import Tensor, nn
 
 from pixelnerf.checkpoints.limits import (
@@ -33,8 +34,8 @@ SAMPLING = ("coarse_samples", "placement", "spacing")
 # Options that a new run may switch on, and their layers, which start with hardly any effect.
 ADDITIONS = ("photo_colors", "thin_channels")
 ADDED_LAYERS = {"photo_colors", "thin_map", "thin_injections"}
-# Backbones of the same widths, the shallower first. timm's blocks begin with a last norm of zero: those that only the
-# deeper one has pass on what they get.
+# Backbones of the same widths, the shallower first. Blocks that only the deeper one has begin with a last norm of zero,
+# which passes on what they get.
 DEEPER = ("resnet18.tv_in1k", "resnet34.tv_in1k")
 # Frames of positions: where all of a training's cameras had one elevation, the second is the first.
 UPRIGHT = ("view_normalized", "view_upright")
@@ -122,6 +123,9 @@ def load_start(path: Path, net: nn.Module, section: Section, ours: Config) -> No
     encoder = ours.encoder if isinstance(ours, ModelConfig) else None
     if theirs and encoder and (theirs["backbone"], encoder.backbone) == DEEPER:
         theirs["backbone"] = encoder.backbone
+        for prefix, module in net.named_modules():
+            if isinstance(module, BasicBlock) and f"{prefix}.conv1.weight" not in state:
+                module.zero_init_last()
         added |= {name: tensor for name, tensor in initial.items() if name.startswith("encoder.backbone.")}
     position = config[section].get("position")
     if position and isinstance(ours, ModelConfig) and (position.get("frame"), ours.position.frame) == UPRIGHT:
