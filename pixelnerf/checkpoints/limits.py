@@ -26,7 +26,7 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(part.file_size for part in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:  # the last: a later zip version
         raise UserError(f"{path} is not a readable checkpoint ({type(error).__name__})") from None
     if size > path.stat().st_size:
         raise UserError(f"{path} is compressed, as no checkpoint of this program is, so it is not loaded")

@@ -33,7 +33,7 @@ def find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # which a device without memory, such as meta, cannot say
-    except (RuntimeError, AssertionError, NotImplementedError, ModuleNotFoundError) as error:
+    except (RuntimeError, AssertionError, ModuleNotFoundError) as error:
         reason = str(error).strip().splitlines()[0].partition(". ")[0]
         raise UserError(f"device={name} cannot be used here ({reason}); set device=auto") from None
     return device
