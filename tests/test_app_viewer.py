@@ -194,6 +194,7 @@ def test_a_click_on_a_photo_leaves_it_out_and_another_one_takes_it_back(page, sc
     box = page.get_by_label("photo 1", exact=True)
     alone = Scene(model(), scene.photos[:1], scene.placement)
     column, row = map(round, place_of_photo(1))
+    beside = (WIDTH / 2, HEIGHT - 20)
 
     def around(image):
         return image[row - 40 : row + 40, column - 40 : column + 40]
@@ -203,21 +204,21 @@ def test_a_click_on_a_photo_leaves_it_out_and_another_one_takes_it_back(page, sc
         return (around(image)[..., 2] - around(image)[..., 0] > 0.6).sum() > 30
 
     def pointed_at(image):
-        """Whether the lines are yellow, as they are under the mouse, which has to move to be noticed."""
-        page.mouse.move(column + 3, row)
+        """Whether the lines are yellow, as they are under a mouse; viser notices only one that comes from beside."""
+        page.mouse.move(*beside)
         page.mouse.move(column, row)
         return (around(image)[..., 1] - around(image)[..., 2] > 0.4).sum() > 30
 
     def click_the_photo():
         wait_for(page, pointed_at)
         page.mouse.click(column, row)
-        page.mouse.move(WIDTH / 2, HEIGHT - 20)
+        page.mouse.move(*beside)
 
     assert not framed(seen(page))
     page.get_by_label("show cameras").click()
     wait_for(page, framed)
     # Beside the photos a click changes nothing.
-    page.mouse.click(WIDTH / 2, HEIGHT - 20)
+    page.mouse.click(*beside)
     click_the_photo()
     wait_for(page, lambda image: not framed(image) and not box.is_checked())
     assert viewer.viewed.included == (0,)
