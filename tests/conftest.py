@@ -1,6 +1,8 @@
 """Fixtures for all tests. Shape annotations of the numerical layers are checked at run time while testing."""
 
+import os
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -64,3 +66,23 @@ def run_script(monkeypatch, capsys):
         return ended.value.code, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A function that starts a browser with extra flags; the browsers are closed at the end."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra `dev`)")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(names)} is on the PATH, and CHROMIUM names none")
+    with sync_api.sync_playwright() as playwright:
+        browsers = []
+
+        def start(flags):
+            browsers.append(playwright.chromium.launch(executable_path=executable, args=flags))
+            return browsers[-1]
+
+        yield start
+        for browser in browsers:
+            browser.close()

@@ -1,15 +1,11 @@
 """`pixelnerf view`, in a real browser, beside our own renders."""
 
-import io
 import math
-import os
-import shutil
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from browser_pictures import SOFTWARE_WEBGL, pixels, psnr
 from viewed_table import model, running_viewer, table
 
 from pixelnerf.app.api import Scene
@@ -31,10 +27,6 @@ PANEL = 324
 PICTURE_ALONE = "body * { visibility: hidden !important } canvas { visibility: visible !important }"
 
 
-def psnr(image, truth):
-    return -10 * math.log10(max(float(((image - truth) ** 2).mean()), 1e-10))
-
-
 @pytest.fixture(scope="module")
 def scene():
     return table()
@@ -48,18 +40,9 @@ def viewer(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra `dev`)")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        pytest.skip(f"no browser: none of {', '.join(names)} is on the PATH, and CHROMIUM names none")
-    flags = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=flags)
-        # All windows share what the browser keeps of viser's page.
-        yield started.new_context(viewport={"width": WIDTH + PANEL, "height": HEIGHT})
-        started.close()
+def browser(chromium):
+    # All windows share what the browser keeps of viser's page.
+    return chromium(SOFTWARE_WEBGL).new_context(viewport={"width": WIDTH + PANEL, "height": HEIGHT})
 
 
 @pytest.fixture
@@ -100,10 +83,8 @@ def choose(page, shown):
 
 def seen(page):
     """The picture without the panel and messages over it, in [0, 1]."""
-    with Image.open(
-        io.BytesIO(page.screenshot(style=PICTURE_ALONE, clip={"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT}))
-    ) as picture:
-        return torch.from_numpy(np.asarray(picture.convert("RGB"), np.float32) / 255)
+    whole = {"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT}
+    return pixels(page.screenshot(style=PICTURE_ALONE, clip=whole))
 
 
 def wait_for(page, holds):
@@ -239,9 +220,7 @@ def test_files_are_saved_where_the_message_says(page, scene, viewer):
     for name in ("frame_000.png", "camera_path_000.json", "video_000.mp4"):
         page.get_by_text(f"saved/{name}").wait_for(timeout=60_000)
     folder = viewer.folder
-    with Image.open(folder / "frame_000.png") as picture:
-        image = torch.from_numpy(np.asarray(picture, np.float32) / 255)
-    assert psnr(image, rendered(scene).color) > 40
+    assert psnr(pixels((folder / "frame_000.png").read_bytes()), rendered(scene).color) > 40
     # A turn around the object in the photos' own world.
     path = read_camera_path(folder / "camera_path_000.json")
     positions = path.cameras.poses[:, :3, 3]
