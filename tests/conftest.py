@@ -15,6 +15,7 @@ install_import_hook(CHECKED, "beartype.beartype")
 import pytest  # noqa: E402  (the hook comes first)
 import torch  # noqa: E402  (the hook comes first)
 from ball_scene import write_nmr  # noqa: E402  (the hook comes first)
+from textured_room import write_room  # noqa: E402  (the hook comes first)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -44,6 +45,12 @@ def shared_folder() -> Path:
 def nmr_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small dataset in the NMR layout, to read from only."""
     return write_nmr(tmp_path_factory.mktemp("nmr"), objects_per_split=2, views=6, size=16)
+
+
+@pytest.fixture(scope="session")
+def room_photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Photos of the textured room, to copy from only."""
+    return sorted((write_room(tmp_path_factory.mktemp("room")) / "images").iterdir())
 
 
 @pytest.fixture

@@ -7,14 +7,8 @@ import pytest
 from fixed_rooms import WRITERS, files_of, fix, fixed_untouched
 from PIL import Image
 from room_formats import write_colmap_room, write_llff_room
-from textured_room import write_room
 
 from pixelnerf.errors import UserError
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    return sorted((write_room(tmp_path_factory.mktemp("room")) / "images").iterdir())
 
 
 def drop(pattern):
@@ -62,8 +56,8 @@ def edit(pattern, old, new):
         ("dtu_neus", drop("room/image/007.png"), "8 projections, but there are 7 images"),
     ],
 )
-def test_what_is_not_sure_is_said_and_not_written(photos, tmp_path, name, damage, words):
-    root = WRITERS[name][0](tmp_path, photos)
+def test_what_is_not_sure_is_said_and_not_written(room_photos, tmp_path, name, damage, words):
+    root = WRITERS[name][0](tmp_path, room_photos)
     damage(root)
     before = files_of(root)
     found = fix(name, root)
@@ -73,8 +67,8 @@ def test_what_is_not_sure_is_said_and_not_written(photos, tmp_path, name, damage
     assert files_of(root) == before
 
 
-def test_a_folder_of_another_hand_is_kept(photos, tmp_path):
-    root = write_colmap_room(tmp_path, photos, "camera-to-world, OpenGL")
+def test_a_folder_of_another_hand_is_kept(room_photos, tmp_path):
+    root = write_colmap_room(tmp_path, room_photos, "camera-to-world, OpenGL")
     copy = fix("colmap", root).copies[0].path
     extra = copy / "notes.txt"
     extra.write_text("mine")
@@ -84,9 +78,9 @@ def test_a_folder_of_another_hand_is_kept(photos, tmp_path):
     assert files_of(root) == before
 
 
-def test_without_matches_no_unit_is_guessed(photos, tmp_path):
+def test_without_matches_no_unit_is_guessed(room_photos, tmp_path):
     """A focal length that is impossible as it is, possible in several units, and no matches to choose by."""
-    root = write_llff_room(tmp_path, photos, camera=(15.0, 0, 0, 160, 120))
+    root = write_llff_room(tmp_path, room_photos, camera=(15.0, 0, 0, 160, 120))
     for path in root.glob("images/*.png"):
         Image.new("RGB", (160, 120), "gray").save(path)
     found = fixed_untouched("llff", root)

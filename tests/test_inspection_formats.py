@@ -9,7 +9,7 @@ from dataset_checks import CONFIGS, values_of
 from dataset_layouts import write_srn
 from fixed_rooms import WRITERS, assert_true, cameras_by, files_of, fix, fixed_untouched
 from room_formats import STORED, write_colmap_room, write_llff_room, write_srn_room
-from textured_room import room_poses, write_room
+from textured_room import room_poses
 
 from datasets.inspection.fixing import fix_all
 from datasets.registry import build_dataset
@@ -29,14 +29,9 @@ COPIES = {
 }
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    return sorted((write_room(tmp_path_factory.mktemp("room")) / "images").iterdir())
-
-
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_right_capture_is_left_alone(photos, tmp_path, name):
-    root = WRITERS[name][0](tmp_path, photos)
+def test_a_right_capture_is_left_alone(room_photos, tmp_path, name):
+    root = WRITERS[name][0](tmp_path, room_photos)
     before = files_of(root)
     found = fix(name, root)
     assert (found.changes, found.copies, found.doubt, found.unjudged) == ((), (), "", "")
@@ -61,8 +56,8 @@ def test_a_right_capture_is_left_alone(photos, tmp_path, name):
         ("dtu_neus", "world-to-camera, OpenGL", ["OpenGL's axes"]),
     ],
 )
-def test_poses_become_the_true_ones(photos, tmp_path, name, stored, words):
-    root = WRITERS[name][0](tmp_path, photos, stored)
+def test_poses_become_the_true_ones(room_photos, tmp_path, name, stored, words):
+    root = WRITERS[name][0](tmp_path, room_photos, stored)
     found = fixed_untouched(name, root)
     assert found.doubt == ""
     (line,) = found.changes
@@ -86,8 +81,8 @@ def test_poses_become_the_true_ones(photos, tmp_path, name, stored, words):
         ("dtu_neus", (600.0, 320.0, 240.0, 0, 0), "photos of 640x480, not 160x120"),
     ],
 )
-def test_focal_lengths_become_the_true_ones(photos, tmp_path, name, camera, word):
-    root = WRITERS[name][0](tmp_path, photos, camera=camera)
+def test_focal_lengths_become_the_true_ones(room_photos, tmp_path, name, camera, word):
+    root = WRITERS[name][0](tmp_path, room_photos, camera=camera)
     found = fixed_untouched(name, root)
     assert found.doubt == ""
     (line,) = found.changes
@@ -96,9 +91,9 @@ def test_focal_lengths_become_the_true_ones(photos, tmp_path, name, camera, word
     assert_true(cameras_by(name, root, found.copies))
 
 
-def test_both_at_once_are_two_copies_of_srn(photos, tmp_path):
+def test_both_at_once_are_two_copies_of_srn(room_photos, tmp_path):
     root = write_srn_room(
-        tmp_path, photos, "world-to-camera, OpenGL", (600.0, 320.0, 240.0, 160, 120), form="{0} {0} {1} {2}"
+        tmp_path, room_photos, "world-to-camera, OpenGL", (600.0, 320.0, 240.0, 160, 120), form="{0} {0} {1} {2}"
     )
     found = fixed_untouched("srn_cars", root)
     assert len(found.changes) == 2
@@ -106,8 +101,8 @@ def test_both_at_once_are_two_copies_of_srn(photos, tmp_path):
     assert_true(cameras_by("srn_cars", root, found.copies))
 
 
-def test_poses_that_srn_says_are_inverted_stay_so(photos, tmp_path):
-    root = write_srn_room(tmp_path, photos, "world-to-camera, OpenGL", flag="1\n")
+def test_poses_that_srn_says_are_inverted_stay_so(room_photos, tmp_path):
+    root = write_srn_room(tmp_path, room_photos, "world-to-camera, OpenGL", flag="1\n")
     found = fixed_untouched("srn_cars", root)
     assert "had OpenGL's axes" in found.changes[0]
     assert_true(cameras_by("srn_cars", root, found.copies))
@@ -115,8 +110,8 @@ def test_poses_that_srn_says_are_inverted_stay_so(photos, tmp_path):
     np.testing.assert_allclose(np.loadtxt(root / "cars_train/room/pose/000003.txt").reshape(4, 4), right, atol=1e-12)
 
 
-def test_rows_of_llff_by_columns(photos, tmp_path):
-    root = write_llff_room(tmp_path, photos, "camera-to-world, OpenCV", by_columns=True)
+def test_rows_of_llff_by_columns(room_photos, tmp_path):
+    root = write_llff_room(tmp_path, room_photos, "camera-to-world, OpenCV", by_columns=True)
     found = fixed_untouched("llff", root)
     assert "column by column" in found.changes[0]
     assert "not rigid" in dict(found.before)["cannot be read"]
@@ -125,8 +120,8 @@ def test_rows_of_llff_by_columns(photos, tmp_path):
     np.testing.assert_array_equal(np.load(root / "poses_bounds.npy")[:, 15:], np.full((8, 2), (1.0, 5.0)))
 
 
-def test_poses_of_srn_without_a_photo(photos, tmp_path):
-    root = write_srn_room(tmp_path, photos)
+def test_poses_of_srn_without_a_photo(room_photos, tmp_path):
+    root = write_srn_room(tmp_path, room_photos)
     (root / "cars_train/room/rgb/000002.png").unlink()
     found = fixed_untouched("srn_cars", root)
     assert "'rgb/000002.png'" in found.changes[0]
@@ -154,16 +149,16 @@ def test_what_is_not_white_tells_conventions_of_srn(tmp_path, turn, word):
 
 
 @pytest.mark.parametrize("name", ["colmap", "srn_cars", "dtu_neus"])
-def test_a_second_run_writes_nothing_more(photos, tmp_path, name):
-    root = WRITERS[name][0](tmp_path, photos, "camera-to-world, OpenGL")
+def test_a_second_run_writes_nothing_more(room_photos, tmp_path, name):
+    root = WRITERS[name][0](tmp_path, room_photos, "camera-to-world, OpenGL")
     first, before = fix(name, root), files_of(root)
     assert first.copies
     assert fix(name, root) == first
     assert files_of(root) == before
 
 
-def test_the_program_says_how_a_copy_is_used(photos, tmp_path, run_script):
-    root = write_colmap_room(tmp_path / "My [bold]capture", photos, "camera-to-world, OpenCV", seen_at=(160, 120))
+def test_the_program_says_how_a_copy_is_used(room_photos, tmp_path, run_script):
+    root = write_colmap_room(tmp_path / "My [bold]capture", room_photos, "camera-to-world, OpenCV", seen_at=(160, 120))
     status, out, err = run_script("inspect_dataset.py", "--fix", "dataset=colmap", f"dataset.root='{root}'", "pairs=4")
     assert (status, err) == (0, "")
     assert "changed: poses were camera-to-world: they are inverted\n" in out

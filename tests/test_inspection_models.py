@@ -4,19 +4,13 @@ import pytest
 import torch
 from fixed_rooms import assert_true, cameras_by, config_of, fix, fixed_untouched
 from room_formats import write_colmap_room
-from textured_room import write_room
 
 from datasets.registry import build_dataset
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    return sorted((write_room(tmp_path_factory.mktemp("room")) / "images").iterdir())
-
-
 @pytest.mark.parametrize("binary", [False, True])
-def test_points_of_a_model_are_kept(photos, tmp_path, binary):
-    root = write_colmap_room(tmp_path, photos, "camera-to-world, OpenCV", seen_at=(160, 120), binary=binary)
+def test_points_of_a_model_are_kept(room_photos, tmp_path, binary):
+    root = write_colmap_room(tmp_path, room_photos, "camera-to-world, OpenCV", seen_at=(160, 120), binary=binary)
     found = fixed_untouched("colmap", root)
     copy = root / "sparse/0.fixed"
     assert {path.name for path in copy.iterdir()} == {path.name for path in (root / "sparse/0").iterdir()}
@@ -35,8 +29,8 @@ def test_points_of_a_model_are_kept(photos, tmp_path, binary):
         ((150.0, 80.0, 60.0, 640, 480), (160, 120), (160, 120)),
     ],
 )
-def test_cameras_of_a_model_are_in_the_pixels_of_its_observations(photos, tmp_path, camera, seen_at, size):
-    root = write_colmap_room(tmp_path, photos, camera=camera, seen_at=seen_at)
+def test_cameras_of_a_model_are_in_the_pixels_of_its_observations(room_photos, tmp_path, camera, seen_at, size):
+    root = write_colmap_room(tmp_path, room_photos, camera=camera, seen_at=seen_at)
     found = fix("colmap", root)
     assert_true(cameras_by("colmap", root, found.copies))
     numbers = (root / "sparse/0.fixed/cameras.txt").read_text().splitlines()[-1].split()
@@ -49,8 +43,10 @@ def test_cameras_of_a_model_are_in_the_pixels_of_its_observations(photos, tmp_pa
         torch.testing.assert_close(pixels, expected, atol=0.01, rtol=0)
 
 
-def test_images_of_a_model_without_a_file_and_other_names(photos, tmp_path):
-    root = write_colmap_room(tmp_path, photos, name="/data/me/capture/images/im{:04d}.JPG".format, seen_at=(160, 120))
+def test_images_of_a_model_without_a_file_and_other_names(room_photos, tmp_path):
+    root = write_colmap_room(
+        tmp_path, room_photos, name="/data/me/capture/images/im{:04d}.JPG".format, seen_at=(160, 120)
+    )
     (root / "images/im0005.png").unlink()
     found = fixed_untouched("colmap", root)
     assert found.doubt == ""
@@ -68,8 +64,8 @@ def test_images_of_a_model_without_a_file_and_other_names(photos, tmp_path):
     assert not any("6" in track for track in tracks)
 
 
-def test_images_of_a_model_in_a_folder_that_it_leaves_out(photos, tmp_path):
-    root = write_colmap_room(tmp_path, photos)
+def test_images_of_a_model_in_a_folder_that_it_leaves_out(room_photos, tmp_path):
+    root = write_colmap_room(tmp_path, room_photos)
     (root / "images").rename(root / "cam")
     (root / "images").mkdir()
     (root / "cam").rename(root / "images/cam")
@@ -79,7 +75,7 @@ def test_images_of_a_model_in_a_folder_that_it_leaves_out(photos, tmp_path):
     assert_true(cameras_by("colmap", root, found.copies))
 
 
-def test_shrunk_photos_of_another_type_leave_a_model_right(photos, tmp_path):
-    root = write_colmap_room(tmp_path, photos, camera=(600.0, 320.0, 240.0, 640, 480), name="im{:04d}.JPG".format)
+def test_shrunk_photos_of_another_type_leave_a_model_right(room_photos, tmp_path):
+    root = write_colmap_room(tmp_path, room_photos, camera=(600.0, 320.0, 240.0, 640, 480), name="im{:04d}.JPG".format)
     found = fix("colmap", root)
     assert (found.changes, found.copies, found.doubt) == ((), (), "")
